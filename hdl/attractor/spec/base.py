@@ -1,0 +1,158 @@
+"""What every network family shares: validated specs, integer parameters, JSON and fingerprints."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from attractor.spec.memory_map import MemoryMap
+
+IntegerArray = npt.NDArray[np.integer[Any]]
+Parameters = Mapping[str, IntegerArray]
+
+
+class SpecError(ValueError):
+    """A network cannot be described so, or data do not fit its description."""
+
+
+def check_range(name: str, value: Any, low: int, high: int) -> None:
+    """Raise :class:`SpecError` unless ``value`` is an integer in ``[low, high]``."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise SpecError(f"{name} must be an integer, not {value!r}")
+    if not low <= value <= high:
+        raise SpecError(f"{name} is {value}; it must lie between {low} and {high}")
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """Shape, storage type and range of one named integer parameter.
+
+    Parameters
+    ----------
+    name:
+        Name of the parameter.
+    shape:
+        Exact shape of the array.
+    dtype:
+        NumPy integer type in which the array is kept and saved.
+    low, high:
+        Least and greatest allowed value: a number, or one number for each index of the last axis.
+    columns:
+        Names of the last axis, for error messages; empty if it has none.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    low: int | tuple[int, ...]
+    high: int | tuple[int, ...]
+    columns: tuple[str, ...] = ()
+
+    def check(self, values: npt.ArrayLike) -> IntegerArray:
+        """Return ``values`` as an array of the right shape and type; raise :class:`SpecError` with the culprit."""
+        array = np.asarray(values)
+        if array.shape != self.shape:
+            raise SpecError(f"{self.name} has shape {array.shape}; this spec needs {self.shape}")
+        if not np.issubdtype(array.dtype, np.integer):
+            raise SpecError(f"{self.name} has type {array.dtype}; parameters are integers, so round them first")
+        low, high = np.broadcast_to(self.low, self.shape), np.broadcast_to(self.high, self.shape)
+        outside = (array < low) | (array > high)
+        if outside.any():
+            index = tuple(int(i) for i in np.argwhere(outside)[0])
+            where = list(map(str, index))
+            if self.columns:
+                where[-1] = repr(self.columns[index[-1]])
+            raise SpecError(
+                f"{self.name}[{', '.join(where)}] is {array[index]}; it must lie between {low[index]} and {high[index]}"
+            )
+        return array.astype(self.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec(ABC):
+    """Description of a network: everything that gateware, golden model, trainer and host must agree on.
+
+    A subclass is a frozen dataclass whose fields are integers, checked in ``__post_init__``.
+    It says how parameters, inputs and outputs become the bytes of its memory map; nothing else
+    in the project knows that layout.
+    """
+
+    family: ClassVar[str]
+
+    # Identity
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields and the family, ready for JSON."""
+        return {"family": self.family, **dataclasses.asdict(self)}
+
+    def to_json(self) -> str:
+        """Return the canonical JSON: sorted keys, no white space."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """Build a spec of this family from :meth:`to_dict`'s result; raise :class:`SpecError` if it is none."""
+        family = fields.get("family")
+        if family != cls.family:
+            raise SpecError(f"this spec is of family {family!r}, not {cls.family!r}")
+        given = {key: value for key, value in fields.items() if key != "family"}
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown, missing = sorted(given.keys() - known), sorted(known - given.keys())
+        if unknown or missing:
+            raise SpecError(
+                f"not a complete {cls.family} spec: unknown fields {unknown}, missing fields {missing}; "
+                "was it written by another version?"
+            )
+        return cls(**given)
+
+    @property
+    def fingerprint(self) -> bytes:
+        """First 8 bytes of the SHA-256 of the canonical JSON."""
+        return hashlib.sha256(self.to_json().encode()).digest()[:8]
+
+    def differences(self, other: Spec) -> list[str]:
+        """Return one line for each field in which ``other`` differs, as ``"field: ours, theirs"``."""
+        ours, theirs = self.to_dict(), other.to_dict()
+        return [
+            f"{key}: {ours.get(key, 'absent')}, {theirs.get(key, 'absent')}"
+            for key in sorted(ours.keys() | theirs.keys())
+            if ours.get(key) != theirs.get(key)
+        ]
+
+    # Parameters
+
+    @property
+    @abstractmethod
+    def parameters(self) -> dict[str, ParameterSpec]:
+        """The integer arrays that make a model of this spec."""
+
+    def check_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> dict[str, IntegerArray]:
+        """Return all parameters, checked and in their storage types; raise :class:`SpecError` otherwise."""
+        expected = self.parameters
+        unknown, missing = sorted(parameters.keys() - expected.keys()), sorted(expected.keys() - parameters.keys())
+        if unknown or missing:
+            raise SpecError(f"parameters do not fit a {self.family} spec: unknown {unknown}, missing {missing}")
+        return {name: spec.check(parameters[name]) for name, spec in expected.items()}
+
+    # Bytes: the only place that knows the layout of a device's memory
+
+    @property
+    @abstractmethod
+    def memory_map(self) -> MemoryMap:
+        """The windows through which a device's memories are seen."""
+
+    @abstractmethod
+    def encode_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> dict[str, bytes]:
+        """Return the bytes of every parameter window."""
+
+    @abstractmethod
+    def decode_parameters(self, windows: Mapping[str, bytes]) -> dict[str, IntegerArray]:
+        """Inverse of :meth:`encode_parameters`."""

@@ -1,0 +1,302 @@
+"""Digital-phase oscillator networks: what one is, and how its data are laid out in a device."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from attractor.spec.base import IntegerArray, ParameterSpec, Spec, SpecError, check_range
+from attractor.spec.memory_map import PAYLOAD_BYTES, MemoryMap, Region, Window
+
+#: Columns of the schedule; an entry whose ``periods`` are 0 ends it.
+SCHEDULE_COLUMNS = ("periods", "noise", "max_step", "lock")
+_SCHEDULE_ENTRY = np.dtype([("periods", "<u2"), ("noise", "<u2"), ("max_step", "u1"), ("lock", "u1")])
+#: Set in an input byte: the oscillator does not move in this call.
+CLAMP_BIT = 0x80
+#: Reported as the winner by a network without labels.
+NO_WINNER = 0xFFFF
+
+
+@dataclass(frozen=True, kw_only=True)
+class OscillatorSpec(Spec):
+    """A network of digital oscillators, coupled all to all.
+
+    Oscillators are numbered from 0. The first ``inputs`` of them are clamped by nature: they act on the others and
+    are never acted on, so they cost a weight row but no lane. The rest are *free* and are called targets where
+    they are counted from 0. The last ``labels`` of the free ones are the labels of a classifier.
+
+    Parameters
+    ----------
+    oscillators:
+        Number of all oscillators, 2 to 4096.
+    inputs:
+        Number of oscillators clamped by nature.
+    labels:
+        Number of label oscillators; 0 for a network that does not classify.
+    reference:
+        Index of the oscillator against which phases are read.
+    weight_bits:
+        Width of a signed coupling weight, 2 to 8.
+    phase_bits:
+        Width of a phase, 3 to 6; a period has ``2**phase_bits`` slots.
+    lanes:
+        Free oscillators that are updated in one clock cycle; 0 stands for all of them.
+    schedule_entries:
+        Length of the schedule table, 1 to 64.
+
+    Raises
+    ------
+    SpecError
+        If a value is out of range; the message names it.
+    """
+
+    family: ClassVar[str] = "oscillator"
+
+    oscillators: int
+    inputs: int = 0
+    labels: int = 0
+    reference: int = 0
+    weight_bits: int = 5
+    phase_bits: int = 4
+    lanes: int = 0
+    schedule_entries: int = 8
+
+    def __post_init__(self) -> None:
+        check_range("oscillators", self.oscillators, 2, 4096)
+        check_range("inputs", self.inputs, 0, self.oscillators - 1)
+        check_range("labels", self.labels, 0, self.targets)
+        check_range("reference", self.reference, 0, self.oscillators - 1)
+        check_range("weight_bits", self.weight_bits, 2, 8)
+        check_range("phase_bits", self.phase_bits, 3, 6)
+        check_range("lanes", self.lanes, 0, self.targets)
+        check_range("schedule_entries", self.schedule_entries, 1, 64)
+        if self.lanes == 0:
+            object.__setattr__(self, "lanes", self.targets)
+
+    # Derived sizes
+
+    @property
+    def targets(self) -> int:
+        """Number of free oscillators."""
+        return self.oscillators - self.inputs
+
+    @property
+    def groups(self) -> int:
+        """Clock cycles in which ``lanes`` lanes visit every target once."""
+        return -(-self.targets // self.lanes)
+
+    @property
+    def period(self) -> int:
+        """Slots of a period."""
+        return 1 << self.phase_bits
+
+    @property
+    def weight_low(self) -> int:
+        """Least weight."""
+        return -(1 << (self.weight_bits - 1))
+
+    @property
+    def weight_high(self) -> int:
+        """Greatest weight."""
+        return (1 << (self.weight_bits - 1)) - 1
+
+    @property
+    def sum_bits(self) -> int:
+        """Signed width that holds any weighted sum over all oscillators."""
+        return (self.oscillators << (self.weight_bits - 1)).bit_length() + 1
+
+    # Parameters
+
+    @property
+    def parameters(self) -> dict[str, ParameterSpec]:
+        """``weights[i, j]`` couples oscillator j to target i; ``schedule`` and ``settle`` say when to stop.
+
+        ``schedule`` has one row for each entry with the columns :data:`SCHEDULE_COLUMNS`: a number of periods, the
+        noise amplitude, the most slots by which a phase moves in one slot, and the strength of the second-harmonic
+        lock. Noise and lock are 0: this gateware has no noise generator and no lock. ``settle`` is the number of
+        whole periods without any phase change after which a call stops; 0 runs the whole schedule.
+        """
+        entries = self.schedule_entries
+        weights = ParameterSpec(
+            "weights", (self.targets, self.oscillators), np.dtype(np.int8), self.weight_low, self.weight_high
+        )
+        highest = (0xFFFF, 0, self.period // 2, 0)
+        schedule = ParameterSpec("schedule", (entries, 4), np.dtype(np.uint16), 0, highest, SCHEDULE_COLUMNS)
+        settle = ParameterSpec("settle", (), np.dtype(np.uint16), 0, 0xFFFF)
+        return {"weights": weights, "schedule": schedule, "settle": settle}
+
+    def schedule(self, periods: int, *, max_step: int | None = None) -> IntegerArray:
+        """Return a schedule of one stretch: ``periods`` periods at ``max_step`` (default: jump, half a period)."""
+        rows = np.zeros((self.schedule_entries, 4), np.int64)
+        rows[0] = periods, 0, self.period // 2 if max_step is None else max_step, 0
+        return self.parameters["schedule"].check(rows)
+
+    # Layout
+
+    @property
+    def segments(self) -> tuple[slice, ...]:
+        """Lanes of each weight memory: a row is cut into equal memories whose words fit one frame."""
+        count = -(-(-(-self.lanes * self.weight_bits // 8)) // PAYLOAD_BYTES)
+        width = -(-self.lanes // count)
+        return tuple(slice(start, min(start + width, self.lanes)) for start in range(0, self.lanes, width))
+
+    @property
+    def weight_windows(self) -> tuple[str, ...]:
+        """Names of the windows of the weight memories, one for each segment."""
+        return tuple(f"weights.{index}" for index in range(len(self.segments)))
+
+    @cached_property
+    def memory_map(self) -> MemoryMap:
+        """Windows of the device.
+
+        ``schedule``: one word an entry, ``periods`` 16 bits, ``noise`` 16, ``max_step`` 8, ``lock`` 8.
+        ``settle``: one word. ``weights.K``: word ``source * groups + group`` holds the weights from ``source`` to the
+        lanes of segment K in that group, lowest lane in the lowest bits; target ``group * lanes + lane``.
+        ``state``: a byte for each oscillator, its phase and :data:`CLAMP_BIT`. ``result``: :class:`OscillatorResult`'s
+        numbers. ``phases``: a byte for each target.
+        """
+        windows = [
+            Window("schedule", Region.PARAMETERS, self.schedule_entries, 8 * _SCHEDULE_ENTRY.itemsize),
+            Window("settle", Region.PARAMETERS, 1, 16),
+        ]
+        for name, lanes in zip(self.weight_windows, self.segments, strict=True):
+            bits = (lanes.stop - lanes.start) * self.weight_bits
+            windows.append(Window(name, Region.PARAMETERS, self.oscillators * self.groups, bits))
+        windows.append(Window("state", Region.INPUT, self.oscillators, 8))
+        windows.append(Window("result", Region.OUTPUT, OscillatorResult.STRUCT.size, 8))
+        windows.append(Window("phases", Region.OUTPUT, self.targets, 8))
+        return MemoryMap(tuple(windows))
+
+    def encode_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> dict[str, bytes]:
+        """Return the bytes of every parameter window; raise :class:`SpecError` if a parameter does not fit."""
+        checked = self.check_parameters(parameters)
+        entries = np.zeros(self.schedule_entries, _SCHEDULE_ENTRY)
+        for index, column in enumerate(SCHEDULE_COLUMNS):
+            entries[column] = checked["schedule"][:, index]
+        windows = {"schedule": entries.tobytes(), "settle": int(checked["settle"]).to_bytes(2, "little")}
+        rows = np.zeros((self.oscillators, self.groups * self.lanes), np.uint8)
+        rows[:, : self.targets] = checked["weights"].T.view(np.uint8)
+        rows = rows.reshape(self.oscillators * self.groups, self.lanes)
+        for name, lanes in zip(self.weight_windows, self.segments, strict=True):
+            bits = np.unpackbits(rows[:, lanes, None], axis=2, bitorder="little", count=self.weight_bits)
+            windows[name] = np.packbits(bits.reshape(len(rows), -1), axis=1, bitorder="little").tobytes()
+        return windows
+
+    def decode_parameters(self, windows: Mapping[str, bytes]) -> dict[str, IntegerArray]:
+        """Inverse of :meth:`encode_parameters`."""
+        entries = np.frombuffer(windows["schedule"], _SCHEDULE_ENTRY)
+        schedule = np.stack([entries[column].astype(np.uint16) for column in SCHEDULE_COLUMNS], axis=1)
+        rows = np.zeros((self.oscillators * self.groups, self.lanes), np.uint8)
+        for name, lanes in zip(self.weight_windows, self.segments, strict=True):
+            data = np.frombuffer(windows[name], np.uint8).reshape(len(rows), -1)
+            count = (lanes.stop - lanes.start) * self.weight_bits
+            bits = np.unpackbits(data, axis=1, bitorder="little", count=count)
+            rows[:, lanes] = np.packbits(bits.reshape(len(rows), -1, self.weight_bits), axis=2, bitorder="little")[
+                ..., 0
+            ]
+        shift = 8 - self.weight_bits
+        weights = (rows << shift).view(np.int8) >> shift
+        weights = weights.reshape(self.oscillators, -1)[:, : self.targets].T
+        settle = np.array(int.from_bytes(windows["settle"], "little"), np.uint16)
+        return {"weights": np.ascontiguousarray(weights), "schedule": schedule, "settle": settle}
+
+    def check_phases(self, phases: npt.ArrayLike) -> IntegerArray:
+        """Return ``phases``, shape (..., oscillators), as uint8; raise :class:`SpecError` with the culprit."""
+        array = np.asarray(phases)
+        if array.ndim == 0 or array.shape[-1] != self.oscillators:
+            raise SpecError(
+                f"phases have shape {array.shape}; the last axis must have {self.oscillators} entries, "
+                "one for each oscillator"
+            )
+        if not np.issubdtype(array.dtype, np.integer):
+            raise SpecError(f"phases have type {array.dtype}; they are slots, so integers")
+        outside = (array < 0) | (array >= self.period)
+        if outside.any():
+            value = array[tuple(np.argwhere(outside)[0])]
+            raise SpecError(f"a phase is {value}; it must lie between 0 and {self.period - 1}")
+        return array.astype(np.uint8)
+
+    def encode_input(self, phases: npt.ArrayLike, clamp: npt.ArrayLike | None = None) -> bytes:
+        """Return the input region for one call.
+
+        Parameters
+        ----------
+        phases:
+            Start phase of every oscillator in slots, shape (oscillators,).
+        clamp:
+            True where an oscillator must not move, shape (oscillators,); default nowhere. The first ``inputs``
+            never move, whatever it says.
+        """
+        state = self.check_phases(phases)
+        if clamp is not None:
+            mask = np.asarray(clamp, bool)
+            if mask.shape != state.shape:
+                raise SpecError(f"the clamp mask has shape {mask.shape}; it needs {state.shape}")
+            state = state | np.where(mask, CLAMP_BIT, 0).astype(np.uint8)
+        return state.tobytes()
+
+    def decode_input(self, data: bytes) -> tuple[IntegerArray, npt.NDArray[np.bool_]]:
+        """Return phases and clamp mask of an input region, as a device reads them: unused bits are ignored."""
+        state = np.frombuffer(data, np.uint8)
+        return state & (self.period - 1), (state & CLAMP_BIT) != 0
+
+
+@dataclass(frozen=True)
+class OscillatorResult:
+    """What a device reports after a call.
+
+    Parameters
+    ----------
+    phases:
+        Phases of the targets in slots, shape (targets,), uint8.
+    winner:
+        Label whose phase is closest to the reference, the lowest one on ties; None without labels.
+    settled:
+        True if no phase changed in the last ``max(settle, 1)`` whole periods.
+    aborted:
+        True if the call was ended by an abort.
+    periods:
+        Whole periods that were run.
+    last_change:
+        Slots from the start until the last phase change, the changing slot included; 0 if none changed.
+    cycles:
+        Clock cycles from start to end; 0 on a board that does not model them.
+    """
+
+    phases: IntegerArray
+    winner: int | None
+    settled: bool
+    periods: int
+    last_change: int
+    cycles: int = 0
+    aborted: bool = False
+
+    #: Window ``result``: flags (1 settled, 2 aborted), a zero byte, winner, periods, last change, cycles.
+    STRUCT: ClassVar[struct.Struct] = struct.Struct("<BxHIII")
+
+    def encode(self) -> bytes:
+        """Return the output region."""
+        winner = NO_WINNER if self.winner is None else self.winner
+        flags = self.settled | self.aborted << 1
+        numbers = self.STRUCT.pack(flags, winner, self.periods, self.last_change, self.cycles)
+        return numbers + self.phases.astype(np.uint8).tobytes()
+
+    @classmethod
+    def decode(cls, data: bytes) -> OscillatorResult:
+        """Inverse of :meth:`encode`."""
+        flags, winner, periods, last_change, cycles = cls.STRUCT.unpack_from(data)
+        return cls(
+            phases=np.frombuffer(data, np.uint8, offset=cls.STRUCT.size),
+            winner=None if winner == NO_WINNER else winner,
+            settled=bool(flags & 1),
+            aborted=bool(flags & 2),
+            periods=periods,
+            last_change=last_change,
+            cycles=cycles,
+        )
