@@ -23,6 +23,11 @@ class SpecError(ValueError):
     """A network cannot be described so, or data do not fit its description."""
 
 
+def ceil_div(numerator: int, denominator: int) -> int:
+    """Return the quotient rounded up."""
+    return -(-numerator // denominator)
+
+
 def check_range(name: str, value: Any, low: int, high: int) -> None:
     """Raise :class:`SpecError` unless ``value`` is an integer in ``[low, high]``."""
     if not isinstance(value, int) or isinstance(value, bool):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from attractor.spec.base import IntegerArray, ParameterSpec, Spec, SpecError, check_range
+from attractor.spec.base import IntegerArray, ParameterSpec, Spec, SpecError, ceil_div, check_range
 from attractor.spec.memory_map import PAYLOAD_BYTES, MemoryMap, Region, Window
 
 #: Columns of the schedule; an entry whose ``periods`` are 0 ends it.
@@ -89,7 +88,7 @@ class OscillatorSpec(Spec):
     @property
     def groups(self) -> int:
         """Clock cycles in which ``lanes`` lanes visit every target once."""
-        return -(-self.targets // self.lanes)
+        return ceil_div(self.targets, self.lanes)
 
     @property
     def period(self) -> int:
@@ -142,8 +141,8 @@ class OscillatorSpec(Spec):
     @property
     def segments(self) -> tuple[slice, ...]:
         """Lanes of each weight memory: a row is cut into equal memories whose words fit one frame."""
-        count = -(-(-(-self.lanes * self.weight_bits // 8)) // PAYLOAD_BYTES)
-        width = -(-self.lanes // count)
+        row_bytes = ceil_div(self.lanes * self.weight_bits, 8)
+        width = ceil_div(self.lanes, ceil_div(row_bytes, PAYLOAD_BYTES))
         return tuple(slice(start, min(start + width, self.lanes)) for start in range(0, self.lanes, width))
 
     @property
@@ -151,7 +150,7 @@ class OscillatorSpec(Spec):
         """Names of the windows of the weight memories, one for each segment."""
         return tuple(f"weights.{index}" for index in range(len(self.segments)))
 
-    @cached_property
+    @property
     def memory_map(self) -> MemoryMap:
         """Windows of the device.
 
