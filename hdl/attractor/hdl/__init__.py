@@ -1,0 +1,1 @@
+"""Amaranth components generated from specs. They know no board and no pins."""
