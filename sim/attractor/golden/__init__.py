@@ -1,0 +1,34 @@
+"""NumPy golden models: what gateware must equal bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy.typing as npt
+
+from attractor.golden.oscillator import OscillatorNetwork, OscillatorRun, OscillatorState
+from attractor.spec import OscillatorSpec, Spec, SpecError
+
+__all__ = ["Network", "OscillatorNetwork", "OscillatorRun", "OscillatorState", "network"]
+
+
+class Network(Protocol):
+    """What the golden models of all families share."""
+
+    def call(self, input_bytes: bytes) -> bytes:
+        """Run once on the bytes of a device's input region; return those of its output region."""
+        ...
+
+
+def network(spec: Spec, parameters: Mapping[str, npt.ArrayLike]) -> Network:
+    """Return the golden model of the spec's family.
+
+    Raises
+    ------
+    SpecError
+        If the parameters do not fit the spec, or the family has no golden model.
+    """
+    if isinstance(spec, OscillatorSpec):
+        return OscillatorNetwork(spec, parameters)
+    raise SpecError(f"the family {spec.family!r} has no golden model")

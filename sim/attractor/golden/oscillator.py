@@ -1,0 +1,269 @@
+"""Golden model of oscillator networks: every observable state equal to the core's, many networks at once."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+import numpy.typing as npt
+
+from attractor.spec import IntegerArray, OscillatorResult, OscillatorSpec, SpecError
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass
+class OscillatorState:
+    """A batch of networks between two slots.
+
+    All networks of a batch share weights, schedule and slot number; each stops on its own and is frozen from then on.
+
+    Parameters
+    ----------
+    slot:
+        Slots run so far, so also the number of the next slot.
+    phases:
+        Phase of every oscillator in the next slot, shape (batch, oscillators), uint8.
+    clamped:
+        True for oscillators that do not move, the first ``inputs`` included, shape (batch, oscillators).
+    levels:
+        Levels in the last slot, +1 or -1, 0 before the first, shape (batch, oscillators), int8.
+    sums:
+        Weighted sums in the last slot, 0 before the first, shape (batch, targets), int32.
+    reference:
+        Reference bits in the last slot, True for +1, shape (batch, targets).
+    moved:
+        True where the last slot changed a phase, shape (batch, targets).
+    active:
+        False for networks that have stopped, shape (batch,).
+    periods:
+        Whole periods run, shape (batch,), int64.
+    quiet:
+        Whole periods without a phase change, counted back from the last one, shape (batch,), int64.
+    last_change:
+        Slots from the start until the last phase change, the changing slot included; 0 if none changed.
+        Shape (batch,), int64.
+    """
+
+    slot: int
+    phases: npt.NDArray[np.uint8]
+    clamped: BoolArray
+    levels: npt.NDArray[np.int8]
+    sums: npt.NDArray[np.int32]
+    reference: BoolArray
+    moved: BoolArray
+    active: BoolArray
+    periods: npt.NDArray[np.int64]
+    quiet: npt.NDArray[np.int64]
+    last_change: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class OscillatorRun:
+    """How a batch of networks ended.
+
+    Parameters
+    ----------
+    phases:
+        Phases of all oscillators in slots, shape (batch, oscillators), uint8.
+    winner:
+        Label closest in phase to the reference, the lowest one on ties; -1 without labels. Shape (batch,), int64.
+    settled:
+        True if no phase changed in the last ``max(settle, 1)`` whole periods, shape (batch,).
+    periods:
+        Whole periods run, shape (batch,), int64.
+    last_change:
+        Slots from the start until the last phase change, the changing slot included; 0 if none changed.
+        Shape (batch,), int64.
+    trace:
+        Phases before the first slot and after every slot, shape (slots + 1, batch, oscillators), uint8; a network
+        that has stopped repeats its last phases. None unless asked for.
+    """
+
+    phases: npt.NDArray[np.uint8]
+    winner: npt.NDArray[np.int64]
+    settled: BoolArray
+    periods: npt.NDArray[np.int64]
+    last_change: npt.NDArray[np.int64]
+    trace: npt.NDArray[np.uint8] | None = None
+
+
+class OscillatorNetwork:
+    """Oscillator network of one spec and one set of parameters.
+
+    The sums come from a single-precision matrix product, which is exact: levels and weights are integers, and no
+    partial sum exceeds ``4096 * 128 = 2**19``, while single precision holds every integer up to ``2**24``. A network
+    in which no level changed keeps its sums.
+
+    Parameters
+    ----------
+    spec:
+        The network.
+    parameters:
+        ``weights``, ``schedule`` and ``settle`` as :attr:`OscillatorSpec.parameters` describes them.
+
+    Raises
+    ------
+    SpecError
+        If a parameter does not fit the spec.
+    """
+
+    def __init__(self, spec: OscillatorSpec, parameters: Mapping[str, npt.ArrayLike]) -> None:
+        self.spec = spec
+        self.parameters = spec.check_parameters(parameters)
+        self._columns = np.ascontiguousarray(self.parameters["weights"].T, np.float32)
+        self._settle = int(self.parameters["settle"])
+        schedule = self.parameters["schedule"]
+        ended = np.flatnonzero(schedule[:, 0] == 0)
+        entries = schedule[: ended[0] if ended.size else None].tolist()
+        self._entry_ends = list(accumulate(entry[0] for entry in entries))
+        self._entry_steps = [entry[2] for entry in entries]
+
+    # One slot at a time
+
+    def start(self, phases: npt.ArrayLike, clamp: npt.ArrayLike | None = None) -> OscillatorState:
+        """Return the state before slot 0.
+
+        Parameters
+        ----------
+        phases:
+            Start phases in slots, shape (batch, oscillators).
+        clamp:
+            True where an oscillator must not move, shape (oscillators,) or (batch, oscillators); default nowhere.
+            The first ``inputs`` never move, whatever it says.
+
+        Raises
+        ------
+        SpecError
+            If a shape, type or phase does not fit the spec.
+        """
+        spec = self.spec
+        loaded = spec.check_phases(phases).astype(np.uint8)
+        if loaded.ndim != 2:
+            raise SpecError(f"phases have shape {loaded.shape}; a batch has shape (batch, {spec.oscillators})")
+        mask = np.zeros(spec.oscillators, bool) if clamp is None else np.asarray(clamp, bool)
+        if mask.shape not in (loaded.shape, loaded.shape[1:]):
+            raise SpecError(f"the clamp mask has shape {mask.shape}; it needs {loaded.shape} or {loaded.shape[1:]}")
+        clamped = np.broadcast_to(mask, loaded.shape).copy()
+        clamped[:, : spec.inputs] = True
+        batch, targets = len(loaded), (len(loaded), spec.targets)
+        return OscillatorState(
+            slot=0,
+            phases=loaded,
+            clamped=clamped,
+            levels=np.zeros(loaded.shape, np.int8),
+            sums=np.zeros(targets, np.int32),
+            reference=self._high(loaded[:, spec.inputs :], -1),
+            moved=np.zeros(targets, bool),
+            active=np.full(batch, bool(self._entry_ends)),
+            periods=np.zeros(batch, np.int64),
+            quiet=np.zeros(batch, np.int64),
+            last_change=np.zeros(batch, np.int64),
+        )
+
+    def step(self, state: OscillatorState) -> None:
+        """Run one slot of the active networks, in place; nothing happens to a batch without any."""
+        rows = np.flatnonzero(state.active)
+        if not rows.size:
+            return
+        self._update_sums(state, rows)
+        state.moved[:] = False
+        state.moved[rows] = self._move(state, rows)
+        state.slot += 1
+        state.last_change[state.moved.any(axis=1)] = state.slot
+        if state.slot % self.spec.period == 0:
+            self._end_period(state, rows)
+
+    # Whole runs
+
+    def run(self, phases: npt.ArrayLike, clamp: npt.ArrayLike | None = None, *, trace: bool = False) -> OscillatorRun:
+        """Run every network of a batch until it stops; arguments and errors as in :meth:`start`.
+
+        ``trace`` keeps the phases of every slot, which takes a byte for each oscillator, network and slot.
+        """
+        state = self.start(phases, clamp)
+        history = [state.phases.copy()]
+        while state.active.any():
+            self.step(state)
+            if trace:
+                history.append(state.phases.copy())
+        return OscillatorRun(
+            phases=state.phases,
+            winner=self.winner(state.phases),
+            settled=state.quiet >= max(self._settle, 1),
+            periods=state.periods,
+            last_change=state.last_change,
+            trace=np.stack(history) if trace else None,
+        )
+
+    def call(self, input_bytes: bytes) -> bytes:
+        """Run one network on the bytes of a device's input region; return those of its output region."""
+        phases, clamp = self.spec.decode_input(input_bytes)
+        run = self.run(phases[None], clamp)
+        return OscillatorResult(
+            phases=run.phases[0, self.spec.inputs :],
+            winner=int(run.winner[0]) if self.spec.labels else None,
+            settled=bool(run.settled[0]),
+            periods=int(run.periods[0]),
+            last_change=int(run.last_change[0]),
+        ).encode()
+
+    def winner(self, phases: IntegerArray) -> npt.NDArray[np.int64]:
+        """Return the label closest in phase to the reference, the lowest one on ties; -1 without labels.
+
+        ``phases`` has shape (batch, oscillators), the result (batch,).
+        """
+        spec = self.spec
+        if not spec.labels:
+            return np.full(len(phases), -1, np.int64)
+        ahead = (phases[:, -spec.labels :].astype(np.int64) - phases[:, spec.reference, None]) % spec.period
+        return np.minimum(ahead, spec.period - ahead).argmin(axis=1)
+
+    # Parts of a slot
+
+    def _high(self, phases: npt.NDArray[np.uint8], slot: int) -> BoolArray:
+        """Return where the level is +1 in a slot."""
+        since_rise = (np.uint8(slot % self.spec.period) - phases) & np.uint8(self.spec.period - 1)
+        return since_rise < self.spec.period // 2
+
+    def _update_sums(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> None:
+        """Bring levels and sums of ``rows`` to the present slot."""
+        levels = np.where(self._high(state.phases[rows], state.slot), np.int8(1), np.int8(-1))
+        changed = (levels != state.levels[rows]).any(axis=1)
+        rows, levels = rows[changed], levels[changed]
+        state.levels[rows] = levels
+        state.sums[rows] = levels.astype(np.float32) @ self._columns
+
+    def _move(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> BoolArray:
+        """Update references and phases of ``rows`` from their sums; return which targets moved."""
+        spec = self.spec
+        period, half = spec.period, spec.period // 2
+        sums, before = state.sums[rows], state.reference[rows]
+        reference = np.where(sums == 0, before, sums > 0)
+        state.reference[rows] = reference
+
+        goal = state.slot + np.where(reference, 0, half)
+        phases = state.phases[rows, spec.inputs :].astype(np.int64)
+        ahead = (goal - phases) % period
+        shortest = np.where(ahead <= half, ahead, ahead - period)
+        step = np.clip(shortest, -self._max_step(state.slot), self._max_step(state.slot))
+        step[(reference == before) | state.clamped[rows, spec.inputs :]] = 0
+        state.phases[rows, spec.inputs :] = (phases + step) % period
+        return step != 0
+
+    def _max_step(self, slot: int) -> int:
+        """Return the most slots by which a phase moves in ``slot``."""
+        return self._entry_steps[bisect_right(self._entry_ends, slot // self.spec.period)]
+
+    def _end_period(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> None:
+        """Count the period that has just ended and stop the networks that are done."""
+        state.periods[rows] += 1
+        still = state.last_change[rows] <= state.slot - self.spec.period
+        state.quiet[rows] = np.where(still, state.quiet[rows] + 1, 0)
+        if self._settle:
+            state.active[rows] = state.quiet[rows] < self._settle
+        if state.slot == self._entry_ends[-1] * self.spec.period:
+            state.active[:] = False

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attractor.golden import OscillatorNetwork, network
+from attractor.spec import OscillatorResult, OscillatorSpec, SpecError
+
+from .reference_oscillator import Outcome, run_reference
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[OscillatorSpec, dict[str, Any], np.ndarray, np.ndarray]:
+    """A random spec, parameters, start phases and clamp masks of a small batch."""
+    oscillators = draw(st.integers(2, 9))
+    inputs = draw(st.integers(0, oscillators - 1))
+    spec = OscillatorSpec(
+        oscillators=oscillators,
+        inputs=inputs,
+        labels=draw(st.integers(0, oscillators - inputs)),
+        reference=draw(st.integers(0, oscillators - 1)),
+        weight_bits=draw(st.integers(2, 8)),
+        phase_bits=draw(st.integers(3, 6)),
+        schedule_entries=draw(st.integers(1, 3)),
+    )
+    longest = max(1, 48 // spec.period)
+    entries = [
+        (draw(st.integers(0, longest)), 0, draw(st.integers(0, spec.period // 2)), 0)
+        for _ in range(spec.schedule_entries)
+    ]
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    high = draw(st.integers(1, spec.weight_high))  # small weights make zero sums
+    batch = draw(st.integers(1, 4))
+    parameters = {
+        "weights": generator.integers(max(-high - 1, spec.weight_low), high + 1, (spec.targets, oscillators)),
+        "schedule": np.array(entries),
+        "settle": np.array(draw(st.integers(0, 3))),
+    }
+    phases = generator.integers(0, spec.period, (batch, oscillators))
+    clamp = generator.random((batch, oscillators)) < draw(st.sampled_from([0.0, 0.3, 1.0]))
+    return spec, parameters, phases, clamp
+
+
+def outcomes(spec: OscillatorSpec, parameters: dict[str, Any], phases: np.ndarray, clamp: np.ndarray) -> list[Outcome]:
+    return [
+        run_reference(
+            parameters["weights"].tolist(),
+            parameters["schedule"].tolist(),
+            int(parameters["settle"]),
+            row.tolist(),
+            mask.tolist(),
+            inputs=spec.inputs,
+            labels=spec.labels,
+            reference=spec.reference,
+            period=spec.period,
+        )
+        for row, mask in zip(phases, clamp, strict=True)
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases())
+def test_runs_equal_the_definition(case: tuple[OscillatorSpec, dict[str, Any], np.ndarray, np.ndarray]) -> None:
+    spec, parameters, phases, clamp = case
+    run = OscillatorNetwork(spec, parameters).run(phases, clamp, trace=True)
+    assert run.trace is not None
+    for index, expected in enumerate(outcomes(spec, parameters, phases, clamp)):
+        assert run.phases[index].tolist() == expected.phases
+        assert run.winner[index] == expected.winner
+        assert run.settled[index] == expected.settled
+        assert run.periods[index] == expected.periods
+        assert run.last_change[index] == expected.last_change
+        history = [phases[index].tolist(), *(slot.phases for slot in expected.slots)]
+        history += [expected.phases] * (len(run.trace) - len(history))
+        assert run.trace[:, index].tolist() == history
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases())
+def test_every_slot_equals_the_definition(case: tuple[OscillatorSpec, dict[str, Any], np.ndarray, np.ndarray]) -> None:
+    spec, parameters, phases, clamp = case
+    model = OscillatorNetwork(spec, parameters)
+    state = model.start(phases, clamp)
+    expected = outcomes(spec, parameters, phases, clamp)
+    while state.active.any():
+        slot, running = state.slot, state.active.copy()
+        model.step(state)
+        assert state.slot == slot + 1
+        for index, outcome in enumerate(expected):
+            assert running[index] == (slot < len(outcome.slots))
+            if running[index]:
+                reference = outcome.slots[slot]
+                assert state.sums[index].tolist() == reference.sums
+                assert np.where(state.reference[index], 1, -1).tolist() == reference.reference
+                assert state.moved[index].tolist() == reference.moved
+                assert state.phases[index].tolist() == reference.phases
+            else:
+                assert not state.moved[index].any()
+    assert max(len(outcome.slots) for outcome in expected) == state.slot
+
+
+@settings(max_examples=50, deadline=None)
+@given(cases())
+def test_a_call_returns_the_bytes_of_a_run(case: tuple[OscillatorSpec, dict[str, Any], np.ndarray, np.ndarray]) -> None:
+    spec, parameters, phases, clamp = case
+    reply = network(spec, parameters).call(spec.encode_input(phases[0], clamp[0]))
+    expected = outcomes(spec, parameters, phases, clamp)[0]
+    result = OscillatorResult.decode(reply)
+    assert len(reply) == OscillatorResult.STRUCT.size + spec.targets
+    assert result.phases.tolist() == expected.phases[spec.inputs :]
+    assert result.winner == (expected.winner if spec.labels else None)
+    assert (result.settled, result.periods, result.last_change) == (
+        expected.settled,
+        expected.periods,
+        expected.last_change,
+    )
+    assert (result.cycles, result.aborted) == (0, False)
+
+
+def test_a_pair_by_hand() -> None:
+    # Oscillator 0 holds phase 0; oscillator 1 starts at 5, its reference rises in slot 0 and falls in slot 4.
+    spec = OscillatorSpec(oscillators=2, inputs=1, phase_bits=3, schedule_entries=1)
+    phases = np.array([[0, 5]])
+    jump = OscillatorNetwork(spec, {"weights": [[1, 0]], "schedule": spec.schedule(3), "settle": 1}).run(phases)
+    assert jump.phases.tolist() == [[0, 0]]
+    # r(-1) = s(-1) = +1 at phase 5, so slot 0 sees no edge; the fall in slot 4 gives the goal 4 + 4 = 0.
+    assert jump.last_change.tolist() == [5]
+    assert (jump.periods.tolist(), jump.settled.tolist()) == ([2], [True])
+    slow = OscillatorNetwork(spec, {"weights": [[1, 0]], "schedule": spec.schedule(3, max_step=1), "settle": 1})
+    run = slow.run(phases, trace=True)
+    assert run.trace is not None
+    # One slot for each edge, in slots 4, 8 and 12, the shorter way: 5, 6, 7, 0.
+    assert run.trace[[0, 4, 5, 8, 9, 12, 13], 0, 1].tolist() == [5, 5, 6, 6, 7, 7, 0]
+
+
+def test_exactly_opposite_moves_upwards() -> None:
+    spec = OscillatorSpec(oscillators=2, inputs=1, phase_bits=4, schedule_entries=1)
+    model = OscillatorNetwork(spec, {"weights": [[-1, 0]], "schedule": spec.schedule(1, max_step=3), "settle": 0})
+    # At phase 1, r(-1) = -1 = h(0)'s sign: the first edge is the rise in slot 8, goal 8, ahead 7.
+    assert model.run([[0, 1]]).phases.tolist() == [[0, 4]]
+    # At phase 0 the goal 8 is exactly opposite.
+    assert model.run([[0, 0]]).phases.tolist() == [[0, 3]]
+
+
+def test_an_empty_schedule_returns_what_was_loaded() -> None:
+    spec = OscillatorSpec(oscillators=3, labels=2, schedule_entries=2)
+    parameters = {"weights": np.ones((3, 3), int), "schedule": [[0, 0, 8, 0], [5, 0, 8, 0]], "settle": 0}
+    run = OscillatorNetwork(spec, parameters).run([[3, 9, 5]], trace=True)
+    assert run.phases.tolist() == [[3, 9, 5]]
+    assert (run.periods.tolist(), run.last_change.tolist(), run.settled.tolist()) == ([0], [0], [False])
+    assert run.winner.tolist() == [1]
+    assert run.trace is not None
+    assert run.trace.shape == (1, 1, 3)
+
+
+def test_running_needs_a_batch() -> None:
+    spec = OscillatorSpec(oscillators=3)
+    model = OscillatorNetwork(
+        spec, {"weights": np.zeros((3, 3), int), "schedule": spec.schedule(1), "settle": np.array(0)}
+    )
+    with pytest.raises(SpecError, match=r"phases have shape \(3,\); a batch has shape \(batch, 3\)"):
+        model.run([0, 0, 0])
+    with pytest.raises(SpecError, match=r"clamp mask has shape \(2,\)"):
+        model.run([[0, 0, 0]], [True, False])
+    with pytest.raises(SpecError, match="a phase is 16"):
+        model.run([[0, 16, 0]])
+
+
+def test_the_largest_network_adds_exactly() -> None:
+    spec = OscillatorSpec(oscillators=4096, inputs=4094, weight_bits=8, phase_bits=3, schedule_entries=1)
+    weights = np.full((2, 4096), -128)
+    weights[1, 0] = 127
+    model = OscillatorNetwork(spec, {"weights": weights, "schedule": spec.schedule(1), "settle": 0})
+    state = model.start(np.zeros((1, 4096), int), np.ones(4096, bool))
+    model.step(state)
+    assert state.sums.tolist() == [[-128 * 4096, -128 * 4095 + 127]]
