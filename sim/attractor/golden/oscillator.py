@@ -171,7 +171,7 @@ class OscillatorNetwork:
             return
         self._update_sums(state, rows)
         state.moved[:] = False
-        state.moved[rows] = self._move(state, rows)
+        self._move(state, rows)
         state.slot += 1
         state.last_change[state.moved.any(axis=1)] = state.slot
         if state.slot % self.spec.period == 0:
@@ -237,22 +237,23 @@ class OscillatorNetwork:
         state.levels[rows] = levels
         state.sums[rows] = levels.astype(np.float32) @ self._columns
 
-    def _move(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> BoolArray:
-        """Update references and phases of ``rows`` from their sums; return which targets moved."""
-        spec = self.spec
-        period, half = spec.period, spec.period // 2
+    def _move(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> None:
+        """Update references and phases of ``rows`` from their sums, and mark the targets that moved."""
+        period, half = self.spec.period, self.spec.period // 2
         sums, before = state.sums[rows], state.reference[rows]
-        reference = np.where(sums == 0, before, sums > 0)
+        reference = (sums > 0) | ((sums == 0) & before)
         state.reference[rows] = reference
 
-        goal = state.slot + np.where(reference, 0, half)
-        phases = state.phases[rows, spec.inputs :].astype(np.int64)
-        ahead = (goal - phases) % period
+        row, target = np.nonzero(reference != before)
+        network, oscillator = rows[row], self.spec.inputs + target
+        phase = state.phases[network, oscillator].astype(np.int64)
+        goal = state.slot + np.where(reference[row, target], 0, half)
+        ahead = (goal - phase) % period
         shortest = np.where(ahead <= half, ahead, ahead - period)
-        step = np.clip(shortest, -self._max_step(state.slot), self._max_step(state.slot))
-        step[(reference == before) | state.clamped[rows, spec.inputs :]] = 0
-        state.phases[rows, spec.inputs :] = (phases + step) % period
-        return step != 0
+        max_step = self._max_step(state.slot)
+        step = np.where(state.clamped[network, oscillator], 0, np.clip(shortest, -max_step, max_step))
+        state.phases[network, oscillator] = (phase + step) % period
+        state.moved[network, target] = step != 0
 
     def _max_step(self, slot: int) -> int:
         """Return the most slots by which a phase moves in ``slot``."""
