@@ -1,0 +1,20 @@
+"""The core of each network family."""
+
+from amaranth.lib import wiring
+
+from attractor.hdl.oscillator import OscillatorCore
+from attractor.spec import OscillatorSpec, Spec
+
+
+def build_core(spec: Spec) -> wiring.Component:
+    """Return the core of ``spec``, a component with a ``bus`` of :class:`~attractor.hdl.core.CoreSignature`.
+
+    Raises
+    ------
+    TypeError
+        If no core is written for the family.
+    """
+    match spec:
+        case OscillatorSpec():
+            return OscillatorCore(spec)
+    raise TypeError(f"there is no core for the family {spec.family!r}")

@@ -1,0 +1,5 @@
+"""Digital-phase oscillator networks as gateware."""
+
+from attractor.hdl.oscillator.core import OscillatorCore
+
+__all__ = ["OscillatorCore"]

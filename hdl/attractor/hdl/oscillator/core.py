@@ -1,0 +1,179 @@
+"""The oscillator core: one call settles the network once."""
+
+from amaranth.hdl import Assert, Module, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from attractor.hdl.change_queue import ChangeQueue
+from attractor.hdl.core import CoreSignature
+from attractor.hdl.crossbar import Crossbar, Kind
+from attractor.hdl.oscillator.control import RunControl
+from attractor.hdl.oscillator.lanes import TAG_BITS, Lanes
+from attractor.hdl.oscillator.loader import StateLoader
+from attractor.hdl.oscillator.move import Edge, EdgeSequencer, PhaseMover
+from attractor.hdl.oscillator.readout import LabelReadout, RunRecord
+from attractor.hdl.oscillator.schedule import Schedule
+from attractor.spec import OscillatorSpec
+from attractor.spec.oscillator import NO_WINNER
+
+
+class OscillatorCore(wiring.Component):
+    """A network of digital oscillators, driven by phase events.
+
+    A target's sum is not computed anew in each slot. For each slot of half a period a bank keeps the difference that
+    all edges at that slot make in the sum (a fall half a period later is minus a rise), so ``h(t)`` is ``h(t-1)``
+    plus or minus twice that difference: one addition for all lanes at once, whatever the number of oscillators. Only
+    when a phase *moves* is a row of weights read, to take the edge out of one bank and put it into another::
+
+        state -> loader --+                                 +--> lanes -> queue -> mover --+
+                          +-> sequencer -> control -> crossbar                             |
+                          +----------------------------------------------------------------+
+
+    With ``G = ceil(targets / lanes)`` groups a run takes, in clock cycles:
+
+    ============= =================================================================================
+    clear         ``(P / 2 + 1) G``
+    load          ``2 G`` for each oscillator, and a few
+    slot          ``2 G + 3``; and 1 at the end of a period, 2 more where a new schedule entry begins
+    phase change  at most ``3 G``, and 1 where an operation waits for the one before; the first of a slot
+                  also waits for the find-first
+    read-out      ``labels + 3``
+    ============= =================================================================================
+
+    Parameters
+    ----------
+    spec:
+        The network.
+
+    Members
+    -------
+    bus: ``In(CoreSignature(spec))``
+        Parameters, inputs and outputs.
+    slot_end: ``Out(1)``
+        A slot ends in this cycle: all phases and sums are those of the golden model after that slot.
+    """
+
+    def __init__(self, spec: OscillatorSpec) -> None:
+        self.spec = spec
+        super().__init__({"bus": In(CoreSignature(spec)), "slot_end": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self.spec
+        m.submodules.crossbar = crossbar = Crossbar(
+            sources=spec.oscillators,
+            groups=spec.groups,
+            lanes=spec.lanes,
+            weight_bits=spec.weight_bits,
+            sum_bits=spec.sum_bits,
+            banks=spec.period // 2 + 1,
+            windows=[spec.memory_map[name] for name in spec.weight_windows],
+            fold_shift=1,
+            tag_bits=TAG_BITS,
+            context=Edge(spec),
+        )
+        m.submodules.control = control = RunControl(spec, crossbar.operation)
+        m.submodules.loader = loader = StateLoader(spec)
+        m.submodules.mover = mover = PhaseMover(spec)
+        m.submodules.sequencer = sequencer = EdgeSequencer(spec, crossbar.operation)
+        m.submodules.schedule = schedule = Schedule(spec)
+
+        windows = self.bus.windows
+        for name in crossbar.weights.signature.members:
+            wiring.connect(m, wiring.flipped(getattr(windows, name)), getattr(crossbar.weights, name))
+        wiring.connect(m, wiring.flipped(windows.state), loader.window)
+        wiring.connect(m, wiring.flipped(windows.schedule), schedule.window)
+        wiring.connect(m, wiring.flipped(windows.settle), schedule.settle_window)
+
+        # Loading and moving never overlap, so whoever has a placement is heard.
+        with m.If(loader.o.valid):
+            wiring.connect(m, loader.o, sequencer.i)
+        with m.Else():
+            wiring.connect(m, mover.o, sequencer.i)
+        wiring.connect(m, sequencer.o, control.i)
+        wiring.connect(m, control.o, crossbar.i)
+        waiting = self._changes(m, crossbar, mover, control)
+
+        m.d.comb += [
+            control.start.eq(self.bus.start),
+            control.abort.eq(self.bus.abort),
+            self.bus.busy.eq(control.busy),
+            loader.start.eq(control.load),
+            control.loading.eq(control.load | ~loader.idle | ~sequencer.idle),
+            control.moving.eq(waiting | ~mover.idle | ~sequencer.idle),
+            control.placed.eq(sequencer.i.valid & sequencer.i.ready),
+            control.schedule_busy.eq(schedule.busy),
+            control.over.eq(schedule.over),
+            mover.max_step.eq(schedule.max_step),
+            schedule.start.eq(control.load),
+            schedule.slot_end.eq(control.slot_end),
+            schedule.moved.eq(control.moved),
+            schedule.period_end.eq(control.period_end),
+            self.slot_end.eq(control.slot_end),
+        ]
+        self._results(m, control, schedule, mover, sequencer)
+        return m
+
+    def _changes(self, m: Module, crossbar: Crossbar, mover: PhaseMover, control: RunControl) -> object:
+        """Connect what finds and moves the targets whose reference changed; return whether any is waiting."""
+        m.submodules.lanes = lanes = Lanes(self.spec, crossbar.beat.shape())
+        m.submodules.queue = queue = ChangeQueue(self.spec.groups, self.spec.lanes)
+        wiring.connect(m, queue.o, mover.i)
+        m.d.comb += [
+            lanes.beat.eq(crossbar.beat),
+            lanes.late_slot.eq(control.slot[-1]),
+            crossbar.tags.eq(lanes.tags),
+            queue.load.eq(crossbar.beat_valid & (crossbar.beat.kind == Kind.FOLD)),
+            queue.group.eq(crossbar.beat.group),
+            queue.mask.eq(lanes.moving),
+            queue.flags.eq(lanes.rising),
+            mover.slot.eq(control.slot),
+        ]
+        return ~queue.empty
+
+    def _results(
+        self, m: Module, control: RunControl, schedule: Schedule, mover: PhaseMover, sequencer: EdgeSequencer
+    ) -> None:
+        """The phases and who reads them, the winner, and the record of the run."""
+        spec = self.spec
+        m.submodules.phases = phases = memory.Memory(shape=unsigned(spec.phase_bits), depth=spec.oscillators, init=[])
+        read, write = phases.read_port(), phases.write_port()
+        placement = sequencer.i.payload
+        m.d.comb += [
+            write.addr.eq(placement.source),
+            write.data.eq(placement.new),
+            write.en.eq(control.placed),
+            mover.phase.eq(read.data),
+        ]
+        m.d.sync += Assert(~(read.en & write.en & (read.addr == write.addr)), "phase read while written")
+        window = self.bus.windows.phases
+        with m.If(window.read):
+            m.d.comb += [read.en.eq(1), read.addr.eq(window.address + spec.inputs)]
+        with m.Else():
+            m.d.comb += [read.en.eq(mover.read), read.addr.eq(mover.address)]
+        m.d.comb += window.read_data.eq(read.data)
+
+        m.submodules.record = record = RunRecord()
+        m.d.comb += [
+            record.start.eq(self.bus.start),
+            record.running.eq(control.busy),
+            record.slot_end.eq(control.slot_end),
+            record.moved.eq(control.moved),
+            record.period_end.eq(control.period_end),
+            record.settled.eq(schedule.settled),
+            record.aborted.eq(control.aborted),
+            record.winner.eq(NO_WINNER),
+            record.address.eq(self.bus.windows.result.address),
+            record.read.eq(self.bus.windows.result.read),
+            self.bus.windows.result.read_data.eq(record.read_data),
+        ]
+        if spec.labels:
+            m.submodules.readout = readout = LabelReadout(spec)
+            m.d.comb += [
+                readout.start.eq(control.read_out),
+                control.reading_out.eq(readout.busy),
+                readout.phase.eq(read.data),
+                record.winner.eq(readout.winner),
+            ]
+            with m.If(readout.read):
+                m.d.comb += [read.en.eq(1), read.addr.eq(readout.address)]

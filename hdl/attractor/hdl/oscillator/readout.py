@@ -1,0 +1,129 @@
+"""What a network answers: its winning label and the numbers of the run."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from attractor.spec import OscillatorSpec
+from attractor.spec.oscillator import NO_WINNER
+
+
+class LabelReadout(wiring.Component):
+    """Finds the label oscillator closest in phase to the reference, the lowest one on ties.
+
+    Reads the reference, then one label a cycle: ``busy`` is high for ``labels + 2`` cycles after ``start``.
+
+    Parameters
+    ----------
+    spec:
+        The network; it has labels.
+
+    Members
+    -------
+    start: ``In(1)``
+    busy: ``Out(1)``
+    winner: ``Out(16)``
+        Constant after ``busy`` fell.
+    address, read, phase: ``Out(range(oscillators))``, ``Out(1)``, ``In(phase_bits)``
+        Read port of the phases; ``phase`` follows a cycle after ``read``.
+    """
+
+    def __init__(self, spec: OscillatorSpec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "start": In(1),
+                "busy": Out(1),
+                "winner": Out(16, init=NO_WINNER),
+                "address": Out(range(spec.oscillators)),
+                "read": Out(1),
+                "phase": In(spec.phase_bits),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self.spec
+        first_label = spec.oscillators - spec.labels
+        # Label whose phase is being read, and whose phase has arrived; the reference comes before label 0.
+        asked, arrived = Signal(range(spec.labels + 1)), Signal(range(spec.labels + 1))
+        asking, arriving, asks_reference, is_reference = Signal(), Signal(), Signal(), Signal()
+        reference, forward = Signal(spec.phase_bits), Signal(spec.phase_bits)
+        distance, least = Signal(spec.phase_bits), Signal(spec.phase_bits)
+        m.d.comb += [
+            self.busy.eq(asking | arriving),
+            self.read.eq(asking),
+            self.address.eq(Mux(asks_reference, spec.reference, first_label + asked)),
+            forward.eq(self.phase - reference),
+            distance.eq(Mux(forward[-1], -forward, forward)),
+        ]
+        m.d.sync += [arriving.eq(asking), arrived.eq(asked), is_reference.eq(asks_reference)]
+        with m.If(self.start):
+            m.d.sync += [asking.eq(1), asks_reference.eq(1), asked.eq(0), least.eq(~0)]
+        with m.Elif(asking):
+            m.d.sync += asks_reference.eq(0)
+            with m.If(~asks_reference):
+                m.d.sync += asked.eq(asked + 1)
+                with m.If(asked == spec.labels - 1):
+                    m.d.sync += asking.eq(0)
+        with m.If(arriving & is_reference):
+            m.d.sync += reference.eq(self.phase)
+        with m.Elif(arriving & (distance < least)):
+            m.d.sync += [least.eq(distance), self.winner.eq(arrived)]
+        return m
+
+
+class RunRecord(wiring.Component):
+    """Counts a run, and shows the counts as the bytes of the window ``result``.
+
+    Members
+    -------
+    start: ``In(1)``
+        Forget the last run.
+    running: ``In(1)``
+        Count clock cycles.
+    slot_end, moved: ``In(1)``, ``In(1)``
+        A slot ends now, and a phase changed in it.
+    period_end: ``In(1)``
+        It was the last one of its period.
+    settled, aborted: ``In(1)``
+        How the run stands.
+    winner: ``In(16)``
+    address: ``In(4)``
+    read: ``In(1)``
+    read_data: ``Out(8)``
+        The byte at ``address``, a cycle after ``read``.
+    """
+
+    start: In(1)
+    running: In(1)
+    slot_end: In(1)
+    moved: In(1)
+    period_end: In(1)
+    settled: In(1)
+    aborted: In(1)
+    winner: In(16)
+    address: In(4)
+    read: In(1)
+    read_data: Out(8)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        periods, last_change, slots, cycles = Signal(32), Signal(32), Signal(32), Signal(32)
+        next_slot = Signal(32)
+        m.d.comb += next_slot.eq(slots + 1)
+        with m.If(self.running):
+            m.d.sync += cycles.eq(cycles + 1)
+        with m.If(self.slot_end):
+            m.d.sync += slots.eq(next_slot)
+            with m.If(self.moved):
+                m.d.sync += last_change.eq(next_slot)
+            with m.If(self.period_end):
+                m.d.sync += periods.eq(periods + 1)
+        with m.If(self.start):
+            m.d.sync += [periods.eq(0), last_change.eq(0), slots.eq(0), cycles.eq(0)]
+        flags = Cat(self.settled, self.aborted, Const(0, 6))
+        record = Cat(flags, Const(0, 8), self.winner, periods, last_change, cycles)
+        with m.If(self.read):
+            m.d.sync += self.read_data.eq(record.word_select(self.address, 8))
+        return m
