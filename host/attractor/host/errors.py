@@ -1,0 +1,69 @@
+"""What can go wrong between a host and a device. Every message names the culprit and the next step."""
+
+from __future__ import annotations
+
+from attractor.spec.protocol import Command, Status
+
+_MEANINGS = {
+    Status.BAD_COMMAND: "the device does not know this command; rebuild its gateware with this version",
+    Status.BAD_ADDRESS: "the device has no such window or word, or it is read-only; open the device again",
+    Status.BAD_LENGTH: "the payload does not fit the command; open the device again",
+    Status.INVALID_PARAMETERS: "the device holds no valid parameters; load a model first",
+    Status.COMMIT_MISMATCH: "the parameters in the device differ from the model; load it again",
+    Status.INPUT_MISMATCH: "the inputs in the device differ from those sent, and nothing was run; call again",
+    Status.ABORTED: "the call was aborted; call again",
+}
+
+
+class HostError(Exception):
+    """Base of the errors below."""
+
+
+class PortError(HostError):
+    """A port cannot be opened, or it broke down."""
+
+
+class LinkError(HostError):
+    """Talking to a device failed."""
+
+
+class LinkTimeout(LinkError):  # noqa: N818
+    """A device did not answer within the time limit, repeats included."""
+
+
+class NotADevice(LinkError):  # noqa: N818
+    """Whatever is at the port is no device that this version can talk to."""
+
+
+class DeviceError(LinkError):
+    """A device refused a request.
+
+    Parameters
+    ----------
+    command:
+        What was asked for.
+    status:
+        How it ended; unknown numbers are kept.
+    """
+
+    def __init__(self, command: int, status: int) -> None:
+        self.command = command
+        self.status = status
+        name = Command(command).name if command in set(Command) else f"command {command}"
+        try:
+            reason = f"{Status(status).name}: {_MEANINGS.get(Status(status), 'no error')}"
+        except ValueError:
+            reason = f"unknown status {status}; was the gateware built by a newer version?"
+        super().__init__(f"{name} was refused with {reason}")
+
+
+class LoadError(LinkError):
+    """A model could not be loaded; the device holds no valid parameters and refuses calls."""
+
+
+class ModelMismatch(HostError):  # noqa: N818
+    """A model is for another spec than the device's."""
+
+
+class ModelFileError(HostError):
+    """A model file cannot be read or written, or its contents were altered."""

@@ -1,0 +1,158 @@
+"""Ports: byte streams to a device, opened by address."""
+
+from __future__ import annotations
+
+import errno
+import re
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import serial
+from serial.tools import list_ports
+
+from attractor.host.errors import PortError
+from attractor.spec.protocol import DEFAULT_BAUD
+
+#: Entry points ``prefix = module:open_port`` for addresses ``prefix:argument``.
+ENTRY_POINTS = "attractor.ports"
+#: Least time in seconds in which the operating system must take over what is written.
+WRITE_SECONDS = 5.0
+
+
+@runtime_checkable
+class Port(Protocol):
+    """A byte stream to a device."""
+
+    #: How the user calls it, for messages.
+    name: str
+
+    def write(self, data: bytes) -> None:
+        """Send ``data``; may return before it is on the line."""
+        ...
+
+    def read(self, timeout: float) -> bytes:
+        """Return the bytes that have arrived, waiting at most ``timeout`` seconds for the first.
+
+        ``b""`` means that the time has passed without any. A simulated port may say so at once when nothing can
+        ever arrive, because simulated time needs no waiting.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the port; may be called twice."""
+        ...
+
+
+class SerialPort:
+    """A serial line, or anything else that pySerial opens: pseudo-terminals, ``socket://``, ``loop://`` ...
+
+    Parameters
+    ----------
+    address:
+        Device name or pySerial URL.
+    baud:
+        Bits each second on the line.
+
+    Raises
+    ------
+    PortError
+        If the port cannot be opened; the message lists the ports that exist.
+    """
+
+    def __init__(self, address: str, baud: int = DEFAULT_BAUD) -> None:
+        self.name = address
+        self._baud = baud
+        try:
+            self._serial = serial.serial_for_url(
+                address, baudrate=baud, timeout=0, write_timeout=WRITE_SECONDS, exclusive=True
+            )
+        except (OSError, ValueError) as error:
+            raise PortError(_explain(address, baud, error)) from error
+
+    def write(self, data: bytes) -> None:
+        """Send ``data``; raise :class:`PortError` if the port broke down or takes nothing."""
+        try:
+            # A full buffer empties at the line's speed, ten bits a byte, so allow for that too.
+            self._serial.write_timeout = WRITE_SECONDS + 20 * len(data) / self._baud
+            self._serial.write(data)
+        except OSError as error:
+            raise self._broken(error) from error
+
+    def read(self, timeout: float) -> bytes:
+        """Return what has arrived within ``timeout`` seconds; raise :class:`PortError` if the port broke down."""
+        try:
+            waiting = self._serial.in_waiting
+            if waiting:
+                return self._serial.read(waiting)
+            self._serial.timeout = timeout
+            first = self._serial.read(1)
+            return first + self._serial.read(self._serial.in_waiting) if first else b""
+        except (OSError, TypeError) as error:  # pySerial's TypeError: closed while reading
+            raise self._broken(error) from error
+
+    def close(self) -> None:
+        """Close the port."""
+        self._serial.close()
+
+    def _broken(self, error: Exception) -> PortError:
+        return PortError(f"{self.name} broke down: {error}; check the cable and open the port again")
+
+
+def open_port(address: str, baud: int | None = None) -> Port:
+    """Open the port at an address.
+
+    Parameters
+    ----------
+    address:
+        ``PREFIX:ARGUMENT`` with a prefix registered under the entry-point group :data:`ENTRY_POINTS`, as
+        ``sim:FILE`` is; else a device name or a pySerial URL.
+    baud:
+        Bits each second; None for the port's own choice, :data:`DEFAULT_BAUD` on a serial line.
+
+    Raises
+    ------
+    PortError
+        If there is no such port, it is in use or not permitted, or its prefix needs a package that is not installed.
+    """
+    if not address:
+        raise PortError(f"the port's address is empty; {_available()}")
+    prefix, colon, argument = address.partition(":")
+    known = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+    if colon and prefix in known:
+        return _open_registered(known[prefix], argument, baud)
+    if colon and re.fullmatch(r"[A-Za-z]\w+", prefix) and not argument.startswith("//") and not Path(address).exists():
+        prefixes = ", ".join(f"{name}:" for name in sorted(known)) or "none are installed"
+        raise PortError(f"{address}: unknown prefix {prefix!r}; known: {prefixes}; {_available()}")
+    return SerialPort(address, DEFAULT_BAUD if baud is None else baud)
+
+
+def _open_registered(entry: EntryPoint, argument: str, baud: int | None) -> Port:
+    try:
+        return entry.load()(argument, baud)
+    except ModuleNotFoundError as error:
+        raise PortError(
+            f"{entry.name}:{argument} needs {error.name}, which is not installed: pip install 'attractor[sim]'"
+        ) from error
+
+
+def _explain(address: str, baud: int, error: Exception) -> str:
+    code = getattr(error, "errno", None)
+    if code in (errno.EACCES, errno.EPERM):
+        return (
+            f"{address}: permission denied; on Linux add yourself to the group that owns it, "
+            "`sudo usermod -a -G dialout $USER`, and log in again"
+        )
+    if code in (errno.EAGAIN, errno.EBUSY):
+        return f"{address} is in use by another program; close that one and try again"
+    if code in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+        return f"{address}: no such port; {_available()}"
+    return f"{address} cannot be opened at {baud} baud: {error}; {_available()}"
+
+
+def _available() -> str:
+    ports = sorted(list_ports.comports())
+    if not ports:
+        return "no serial port was found: plug the board in, or simulate one with sim:FILE"
+    listed = ", ".join(f"{port.device} ({port.description})" for port in ports)
+    return f"ports here: {listed}; or simulate one with sim:FILE"

@@ -1,0 +1,1 @@
+"""Simulated boards: the golden model and the compiled gateware behind the real protocol bytes."""
