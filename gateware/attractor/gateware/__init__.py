@@ -1,0 +1,1 @@
+"""From a spec to a bitstream: boards, top level, synthesis, place and route, bundles."""

@@ -1,0 +1,172 @@
+"""The boards that a network can be built for. Needs neither Amaranth nor any tool until a platform is made."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from attractor.spec.protocol import DEFAULT_BAUD
+
+
+class BoardError(ValueError):
+    """There is no such board, or a board cannot do what was asked."""
+
+
+class Family(Enum):
+    """An FPGA family: it decides the tools, the kind of block RAM and how cells are counted."""
+
+    ICE40 = "iCE40"
+    ECP5 = "ECP5"
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What an FPGA has, as nextpnr counts it.
+
+    Parameters
+    ----------
+    luts:
+        4-input LUTs: ICESTORM_LC of iCE40, TRELLIS_COMB of ECP5.
+    block_rams:
+        Block RAMs: ICESTORM_RAM (4 kbit) of iCE40, DP16KD (18 kbit) of ECP5.
+    large_rams:
+        256 kbit single-port RAMs without initial contents: ICESTORM_SPRAM. No network uses them yet.
+    """
+
+    luts: int
+    block_rams: int
+    large_rams: int = 0
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board.
+
+    Parameters
+    ----------
+    name:
+        Name on the command line.
+    title:
+        Name in full.
+    family, resources:
+        The FPGA.
+    platform_class:
+        Where amaranth-boards describes the board, ``"module:class"``.
+    clock_hz:
+        Frequency of the oscillator that clocks the design; no PLL is used.
+    program:
+        Command that loads a bitstream, as a template: ``{bitstream}`` is the file. It is volatile where the board
+        can do that without a change of jumpers.
+    program_flash:
+        Command that writes a bitstream to the flash, so that it survives power-off.
+    max_baud:
+        Fastest serial speed of the board's USB bridge.
+    """
+
+    name: str
+    title: str
+    family: Family
+    resources: Resources
+    platform_class: str
+    clock_hz: int
+    program: str
+    program_flash: str
+    max_baud: int
+
+    @property
+    def default_baud(self) -> int:
+        """Serial speed unless another is asked for: 1 Mbaud, which divides every listed board's clock."""
+        return DEFAULT_BAUD
+
+    def check_baud(self, baud: int) -> int:
+        """Return ``baud``; raise :class:`BoardError` unless a whole number of clock cycles makes a bit within 1 %.
+
+        Both ends together may be off by half a bit in ten, 5 %; USB bridges need most of that for themselves.
+        """
+        if not 1200 <= baud <= self.max_baud:
+            raise BoardError(f"{baud} baud: the serial port of {self.name} does 1200 to {self.max_baud}")
+        divisor = round(self.clock_hz / baud)
+        if divisor < 4 or abs(self.clock_hz / divisor - baud) > baud / 100:
+            raise BoardError(
+                f"{baud} baud cannot be made from the {self.clock_hz / 1e6:g} MHz clock of {self.name}; "
+                f"{self.clock_hz // max(divisor, 4)} or {self.default_baud} can"
+            )
+        return baud
+
+    def platform(self) -> Any:
+        """Return a fresh Amaranth platform; each can be built once."""
+        module, name = self.platform_class.split(":")
+        try:
+            return getattr(importlib.import_module(module), name)()
+        except ModuleNotFoundError as error:
+            raise BoardError(
+                f"{error.name} is not installed; building for {self.name} needs pip install 'attractor[gateware]'"
+            ) from error
+
+
+def _ice40(name: str, title: str, platform_class: str, resources: Resources, program: str | None = None) -> Board:
+    flash = "openFPGALoader -b ice40_generic -f {bitstream}"
+    return Board(
+        name=name,
+        title=title,
+        family=Family.ICE40,
+        resources=resources,
+        platform_class=platform_class,
+        clock_hz=12_000_000,
+        program=program or flash,
+        program_flash=flash,
+        max_baud=3_000_000,
+    )
+
+
+def _ulx3s(size: str, resources: Resources) -> Board:
+    return Board(
+        name=f"ulx3s-{size.lower()}",
+        title=f"Radiona ULX3S with LFE5U-{size}",
+        family=Family.ECP5,
+        resources=resources,
+        platform_class=f"amaranth_boards.ulx3s:ULX3S_{size}_Platform",
+        clock_hz=25_000_000,
+        program="openFPGALoader -b ulx3s {bitstream}",
+        program_flash="openFPGALoader -b ulx3s -f {bitstream}",
+        max_baud=3_000_000,
+    )
+
+
+#: All boards by name, smaller ones first within a family.
+BOARDS: dict[str, Board] = {
+    board.name: board
+    for board in (
+        _ice40(
+            "icebreaker",
+            "1BitSquared iCEBreaker",
+            "amaranth_boards.icebreaker:ICEBreakerPlatform",
+            Resources(luts=5280, block_rams=30, large_rams=4),
+        ),
+        _ice40(
+            "hx8k-evn",
+            "Lattice iCE40-HX8K-B-EVN",
+            "amaranth_boards.ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
+            Resources(luts=7680, block_rams=32),
+            "iceprog -S {bitstream}",
+        ),
+        # The 12F is the die of the 25F, and the open tools give all of it.
+        _ulx3s("12F", Resources(luts=24288, block_rams=56)),
+        _ulx3s("25F", Resources(luts=24288, block_rams=56)),
+        _ulx3s("45F", Resources(luts=43848, block_rams=108)),
+        _ulx3s("85F", Resources(luts=83640, block_rams=208)),
+    )
+}
+
+
+def find_board(name: str) -> Board:
+    """Return the board called ``name``; raise :class:`BoardError` with the nearest names if there is none."""
+    board = BOARDS.get(name.lower())
+    if board is None:
+        near = difflib.get_close_matches(name.lower(), BOARDS, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known boards: {', '.join(BOARDS)}"
+        raise BoardError(f"there is no board {name!r}; {hint}")
+    return board

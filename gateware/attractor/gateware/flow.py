@@ -1,0 +1,230 @@
+"""Synthesis, place and route, packing: one Amaranth build plan, run step by step."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attractor.gateware.boards import Board, Family
+from attractor.gateware.tools import Toolchain, ToolError, build_environment, find_toolchain
+
+if TYPE_CHECKING:
+    from amaranth.hdl import Elaboratable
+
+#: Called with a line of text when a step begins.
+Progress = Callable[[str], None]
+#: Number of cells of each type after synthesis.
+Cells = Mapping[str, int]
+#: Text of each file that the tools read, by name.
+Plan = dict[str, str]
+
+_NAME = "top"
+_SUFFIX = {Family.ICE40: "bin", Family.ECP5: "bit"}
+_STEPS = {"yosys": "synthesis", "nextpnr": "place and route", "icepack": "packing", "ecppack": "packing"}
+
+# A block RAM promises nothing when a word is read while it is written. Amaranth does, so Yosys would build a
+# comparator and a holding register around each memory. The components here never use such a word (they assert it in
+# simulation), and this line says so. Asynchronous and transparent ports keep their promise.
+_NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE=1 %i r:TRANSPARENCY_MASK=0 %i"
+_STATISTICS = "tee -q -o stat.json stat -json"
+
+
+class TimingError(RuntimeError):
+    """The placed design is slower than the board's clock."""
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """A placed and routed design.
+
+    Parameters
+    ----------
+    bitstream:
+        What the board loads.
+    bitstream_name:
+        File name that programming tools recognise.
+    utilisation:
+        Used and available number of each resource, as nextpnr names them; those that are used.
+    fmax:
+        Highest frequency and required frequency of each clock in Hz.
+    """
+
+    bitstream: bytes
+    bitstream_name: str
+    utilisation: dict[str, tuple[int, int]]
+    fmax: dict[str, tuple[float, float]]
+
+
+def prepare(top: Elaboratable, board: Board, *, seed: int) -> Plan:
+    """Return the files of a build of ``top`` on ``board``: netlist, scripts and constraints, equal for equal designs.
+
+    Raises
+    ------
+    ToolError
+        If a memory has two write ports, for which :data:`_NO_COLLISIONS` would not hold.
+    """
+    with build_environment():
+        plan = board.platform().prepare(
+            top,
+            name=_NAME,
+            emit_src=False,
+            debug_verilog=False,
+            script_after_read=_NO_COLLISIONS,
+            script_after_synth=_STATISTICS,
+            nextpnr_opts=f"--seed {seed} --report report.json --timing-allow-fail",
+            **({"ecppack_opts": "--compress"} if board.family is Family.ECP5 else {}),
+        )
+    files: Plan = dict(plan.files)
+    _check_write_ports(files[f"{_NAME}.il"])
+    return files
+
+
+def implement(
+    top: Elaboratable,
+    board: Board,
+    *,
+    seed: int = 1,
+    check_cells: Callable[[Cells], None] | None = None,
+    progress: Progress | None = None,
+) -> Implementation:
+    """Build ``top`` for ``board``.
+
+    Parameters
+    ----------
+    top:
+        Design that requests its pins from the platform.
+    board:
+        Where it shall run.
+    seed:
+        Seed of the placer; another one finds another placement.
+    check_cells:
+        Called with the cells after synthesis; may raise to end the build before the long part.
+    progress:
+        Told when a step begins.
+
+    Raises
+    ------
+    ToolError
+        If a tool is missing or fails; the message holds the end of its log.
+    TimingError
+        If a clock cannot run at the board's frequency.
+    """
+    toolchain = find_toolchain(board.family)
+    report = progress or (lambda _: None)
+    report("elaboration")
+    plan = prepare(top, board, seed=seed)
+    with tempfile.TemporaryDirectory(prefix="attractor-") as folder:
+        # Relative names throughout: tools in WebAssembly see nothing else of the temporary folder.
+        root = Path(folder)
+        _write(plan, root)
+        for command in _commands(plan):
+            report(next(step for tool, step in _STEPS.items() if command[0].startswith(tool)))
+            _run(command, toolchain, root)
+            if command[0] == "yosys" and check_cells is not None:
+                check_cells(_cells(root / "stat.json"))
+        name = f"{_NAME}.{_SUFFIX[board.family]}"
+        utilisation, fmax = _read_report(root / "report.json")
+        _check_timing(fmax, board)
+        return Implementation((root / name).read_bytes(), name, utilisation, fmax)
+
+
+def synthesise(top: Elaboratable, board: Board) -> Cells:
+    """Return the cells of ``top`` after synthesis for ``board``, without placing them."""
+    toolchain = find_toolchain(board.family)
+    plan = prepare(top, board, seed=1)
+    with tempfile.TemporaryDirectory(prefix="attractor-") as folder:
+        _write(plan, Path(folder))
+        _run(next(command for command in _commands(plan) if command[0] == "yosys"), toolchain, Path(folder))
+        return _cells(Path(folder) / "stat.json")
+
+
+def _run(command: list[str], toolchain: Toolchain, folder: Path) -> None:
+    name, *arguments = command
+    program = toolchain.program(name)
+    with build_environment():
+        environment = dict(os.environ, LC_ALL="C")
+    result = subprocess.run(
+        [program, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if result.returncode:
+        log = (result.stdout + result.stderr).splitlines()
+        errors = [line for line in log if "error" in line.lower()] or log
+        detail = "\n".join(errors[-10:])
+        raise ToolError(f"{name} ({toolchain.versions[name]}) ended with {result.returncode}:\n{detail}")
+
+
+def _commands(plan: Plan) -> list[list[str]]:
+    return json.loads(plan[f"build_{_NAME}.json"])["commands"]
+
+
+def _write(plan: Plan, folder: Path) -> None:
+    for name, text in plan.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _check_write_ports(rtlil: str) -> None:
+    module, writers = "", Counter[tuple[str, str]]()
+    cell = ""
+    for line in rtlil.splitlines():
+        words = line.split()
+        if words[:1] == ["module"]:
+            module = words[1]
+        elif words[:1] == ["cell"]:
+            cell = words[1]
+        elif words[:2] == ["parameter", "\\MEMID"] and cell == "$memwr_v2":
+            writers[module, words[2]] += 1
+    for (module, memory), count in writers.items():
+        if count > 1:
+            raise ToolError(
+                f"memory {memory} of {module} has {count} write ports; builds tell Yosys that no word is read while "
+                "it is written, and know how to say that of one write port"
+            )
+
+
+def _cells(path: Path) -> Cells:
+    return dict(json.loads(path.read_text())["design"]["num_cells_by_type"])
+
+
+def _read_report(path: Path) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[float, float]]]:
+    report = json.loads(path.read_text())
+    utilisation = {
+        name: (int(entry["used"]), int(entry["available"]))
+        for name, entry in sorted(report["utilization"].items())
+        if entry["used"]
+    }
+    fmax = {
+        _clock_name(name): (entry["achieved"] * 1e6, entry["constraint"] * 1e6)
+        for name, entry in sorted(report["fmax"].items())
+    }
+    return utilisation, fmax
+
+
+def _clock_name(name: str) -> str:
+    """Return the clock's own name without what place and route decorates it with."""
+    return re.sub(r"^\$glbnet\$|\$.*$", "", name)
+
+
+def _check_timing(fmax: Mapping[str, tuple[float, float]], board: Board) -> None:
+    if not fmax:
+        raise TimingError(f"place and route reports no clock for {board.name}; is the design empty?")
+    for clock, (achieved, constraint) in fmax.items():
+        required = max(constraint, board.clock_hz)
+        if achieved < required:
+            raise TimingError(
+                f"clock {clock} of {board.name} reaches {achieved / 1e6:.1f} MHz and needs {required / 1e6:g} MHz; "
+                "fewer lanes shorten its paths, and another seed may place it better"
+            )

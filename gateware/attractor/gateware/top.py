@@ -1,0 +1,65 @@
+"""The design on a board: a system, its serial pins and its status LEDs."""
+
+from typing import Any, Protocol
+
+from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.lib import io
+
+from attractor.gateware.boards import Board
+from attractor.spec import Spec
+
+#: Status outputs of a system in the order of the LEDs that show them, as far as a board has LEDs.
+STATUS = ("busy", "valid")
+
+
+class SerialSystem(Protocol):
+    """An elaboratable that talks over two wires."""
+
+    #: Serial data from the host, asynchronous, idle high.
+    rx: Signal
+    #: Serial data to the host, idle high.
+    tx: Signal
+
+    def elaborate(self, platform: Any) -> Any:
+        """Return the logic."""
+        ...
+
+
+class Top(Elaboratable):
+    """A system on a board's pins, clocked by the board's oscillator.
+
+    Parameters
+    ----------
+    system:
+        What runs on the board; it synchronises ``rx`` itself.
+    status:
+        Names of one-bit outputs of ``system`` that light LED 0, 1, ... as far as the board has them.
+    """
+
+    def __init__(self, system: SerialSystem, status: tuple[str, ...] = ()) -> None:
+        self.system = system
+        self.status = status
+
+    def elaborate(self, platform: Any) -> Module:
+        """Connect the pins."""
+        m = Module()
+        m.submodules.system = self.system
+        uart = platform.request("uart", 0, dir="-")
+        m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)
+        m.submodules.tx = tx = io.Buffer(io.Direction.Output, uart.tx)
+        m.d.comb += [self.system.rx.eq(rx.i), tx.o.eq(self.system.tx)]
+        for index, name in enumerate(self.status):
+            if ("led", index) not in platform.resources:
+                break
+            m.submodules[f"led_{index}"] = led = io.Buffer(io.Direction.Output, platform.request("led", index, dir="-"))
+            m.d.comb += led.o.eq(getattr(self.system, name))
+        return m
+
+
+def system_top(spec: Spec, board: Board, baud: int) -> Top:
+    """Return the top level that serves the network ``spec`` on ``board``."""
+    from attractor.hdl.cores import build_core
+    from attractor.hdl.system import System
+
+    system = System(build_core(spec), spec, clock_hz=board.clock_hz, baud=baud, board=board.name)
+    return Top(system, STATUS)
