@@ -1,0 +1,34 @@
+"""Models, ports and devices. Estimators are in :mod:`attractor.host.estimators`."""
+
+from attractor.host.device import Device
+from attractor.host.errors import (
+    DeviceError,
+    HostError,
+    LinkError,
+    LinkTimeout,
+    LoadError,
+    ModelFileError,
+    ModelMismatch,
+    NotADevice,
+    PortError,
+)
+from attractor.host.link import LinkClient
+from attractor.host.model import Model
+from attractor.host.port import Port, open_port
+
+__all__ = [
+    "Device",
+    "DeviceError",
+    "HostError",
+    "LinkClient",
+    "LinkError",
+    "LinkTimeout",
+    "LoadError",
+    "Model",
+    "ModelFileError",
+    "ModelMismatch",
+    "NotADevice",
+    "Port",
+    "PortError",
+    "open_port",
+]

@@ -1,0 +1,368 @@
+"""A device: what is at a port, how to load a model into it and how to run it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from attractor.host import memory
+from attractor.host.errors import DeviceError, LinkTimeout, LoadError, ModelMismatch, NotADevice
+from attractor.host.link import CALL_SECONDS, TIMEOUT, LinkClient, Progress, accept
+from attractor.host.model import Model
+from attractor.host.oscillator import OscillatorCalls
+from attractor.host.port import Port, open_port
+from attractor.spec import PAYLOAD_BYTES, IntegerArray, Region, Spec, SpecError, Window, spec_from_dict
+from attractor.spec.protocol import (
+    CRC32,
+    DEFAULT_BAUD,
+    DESCRIPTION_WINDOW,
+    PROTOCOL_VERSION,
+    Command,
+    Counters,
+    Identity,
+    Reply,
+    Status,
+    crc32,
+    decode_description,
+)
+
+#: Times that a device whose parameters differ after a load is repaired before the load fails.
+REPAIRS = 5
+#: Times that a call is made anew because its inputs did not arrive.
+CALL_TRIES = 8
+
+
+class Device(OscillatorCalls):
+    """A device behind a port, identified and ready; use it in a ``with`` statement.
+
+    Make one with :meth:`open`. Not safe for use by several threads.
+
+    Parameters
+    ----------
+    link:
+        Client of the port.
+    reopen:
+        Opens the port anew; None if somebody else owns it.
+
+    Attributes
+    ----------
+    identity: Identity
+        As the device gave it when it was opened, loaded or reconnected last.
+    description: dict
+        What the device says about itself: ``spec``, ``gateware`` version, ``board``, ``clock_hz``, ``baud``.
+    spec: Spec
+        The network that it holds.
+    """
+
+    identity: Identity
+    description: dict[str, Any]
+
+    def __init__(self, link: LinkClient, reopen: Callable[[], Port] | None = None) -> None:
+        self._link = link
+        self._reopen = reopen
+        self._meet()
+
+    @classmethod
+    def open(
+        cls,
+        port: str | Port,
+        *,
+        baud: int = DEFAULT_BAUD,
+        timeout: float = TIMEOUT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Self:
+        """Open a port and meet the device there. A call that is still under way is aborted.
+
+        Parameters
+        ----------
+        port:
+            Address for :func:`open_port`, or an open port.
+        baud:
+            Bits each second on the line.
+        timeout:
+            Seconds without an answer after which a request is repeated.
+        clock:
+            Time in seconds, for ports with a time of their own.
+
+        Raises
+        ------
+        PortError
+            If the port cannot be opened.
+        NotADevice
+            If nothing there answers as a device of this protocol version.
+        """
+        reopen = None
+        if isinstance(port, str):
+            reopen = partial(open_port, port, baud)
+            port = reopen()
+        try:
+            return cls(LinkClient(port, baud=baud, timeout=timeout, clock=clock), reopen)
+        except BaseException:
+            port.close()
+            raise
+
+    def close(self) -> None:
+        """Close the port; the device keeps its parameters."""
+        self._link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """Name of the port."""
+        return self._link.port.name
+
+    @property
+    def link(self) -> LinkClient:
+        """The client, for its statistics."""
+        return self._link
+
+    def reconnect(self) -> None:
+        """Open the port anew if it was opened by address, and meet the device again.
+
+        Raises
+        ------
+        LinkError
+            As :meth:`open`; also if another network is there now.
+        """
+        before = self.spec
+        if self._reopen is not None:
+            self._link.close()
+            self._link.port = self._reopen()
+        self._meet()
+        if self.spec != before:
+            raise NotADevice(
+                f"{self.name}: another network is there now ({'; '.join(before.differences(self.spec))}); open it anew"
+            )
+
+    # Parameters
+
+    def load(self, model: Model, *, progress: Progress | None = None, verify: bool = True) -> None:
+        """Load a model's parameters and make them valid.
+
+        Parameters
+        ----------
+        model:
+            A model of this device's spec.
+        progress:
+            Called with the number of frames that the device has acknowledged and that of all.
+        verify:
+            Ask the device whether its parameters are valid, after it has compared the CRC-32 of all of them.
+
+        Raises
+        ------
+        ModelMismatch
+            If the model is for another spec; nothing was written.
+        LoadError
+            If the device stopped answering, or its memory does not keep what is written. A device in which a load was
+            not finished refuses calls.
+        """
+        differences = self.spec.differences(model.spec)
+        if differences:
+            raise ModelMismatch(
+                f"{self.name}: the model is for another network than the device's (field: device, model): "
+                f"{'; '.join(differences)}; build gateware for this model or train a model for this device"
+            )
+        contents = self.spec.encode_parameters(model.parameters)
+        try:
+            self._load(contents, progress, verify)
+        except LinkTimeout as error:
+            raise LoadError(f"{error}; the model was not loaded, so the device refuses calls until one is") from error
+
+    def holds(self, model: Model) -> bool:
+        """Return whether the device holds exactly this model's parameters, and they are valid."""
+        if self.spec != model.spec:
+            return False
+        self.identity = self._identify()
+        contents = self.spec.encode_parameters(model.parameters)
+        return self.identity.parameters_valid and not memory.differing(self._link, self._parameters(), contents)
+
+    def read_parameters(self) -> dict[str, IntegerArray]:
+        """Read all parameters back, valid or not; raise :class:`LinkError` if that failed."""
+        return self.spec.decode_parameters(
+            {piece.window.name: memory.read(self._link, piece) for piece in self._parameters()}
+        )
+
+    def digest(self, window: str) -> int:
+        """Return the CRC-32 that the device computes of one window, by its name in the spec's memory map."""
+        memory_map = self.spec.memory_map
+        return memory.digests(self._link, [memory.whole(memory_map, memory_map[window])])[0]
+
+    def _parameters(self) -> list[memory.Piece]:
+        memory_map = self.spec.memory_map
+        return [memory.whole(memory_map, window) for window in memory_map.region(Region.PARAMETERS)]
+
+    def _load(self, contents: dict[str, bytes], progress: Progress | None, verify: bool) -> None:
+        expected = CRC32.pack(crc32(self.spec.memory_map.join(Region.PARAMETERS, contents)))
+        pieces = [part for piece in self._parameters() for part in piece.split()]
+        memory.write(self._link, pieces, contents, progress)
+        for _ in range(REPAIRS):
+            if self._commit(expected, verify):
+                return
+            damaged = memory.differing(self._link, self._parameters(), contents)
+            parts = [part for piece in damaged for part in piece.split()]
+            memory.write(self._link, memory.differing(self._link, parts, contents), contents)
+        if not self._commit(expected, verify):
+            raise LoadError(
+                f"{self.name}: the parameters still differ after {REPAIRS} repairs, so the device holds no valid ones "
+                "and refuses calls; its memory or its power supply is faulty: try another board"
+            )
+
+    def _commit(self, expected: bytes, verify: bool) -> bool:
+        requests = [self._link.request(Command.COMMIT, payload=expected)]
+        if verify:
+            requests.append(self._link.request(Command.IDENTIFY))
+        busy = self.spec.memory_map.size(Region.PARAMETERS) / memory.DIGEST_RATE
+        replies = self._link.exchange(requests, busy_seconds=busy)
+        if accept(replies[0], Status.COMMIT_MISMATCH).status != Status.OK or replies[0].payload != expected:
+            return False
+        if not verify:
+            self.identity = replace(self.identity, parameters_valid=True)
+            return True
+        self.identity = Identity.unpack(accept(replies[1]).payload)
+        if not self.identity.parameters_valid:  # a repeat of COMMIT may have come after IDENTIFY
+            self.identity = self._identify()
+        return self.identity.parameters_valid
+
+    # Running
+
+    def call(self, inputs: bytes, *, time_limit: float | None = None) -> bytes:
+        """Run the core once.
+
+        Parameters
+        ----------
+        inputs:
+            The input region.
+        time_limit:
+            Seconds after which the call is aborted; None for :data:`attractor.host.link.CALL_SECONDS`.
+
+        Returns
+        -------
+        bytes
+            The output region.
+
+        Raises
+        ------
+        SpecError
+            If the inputs have another length.
+        DeviceError
+            If the device refuses the call, as it does without valid parameters.
+        LinkTimeout
+            If there are no results within the time limit.
+        """
+        memory_map = self.spec.memory_map
+        size = memory_map.size(Region.INPUT)
+        if len(inputs) != size:
+            raise SpecError(f"the inputs have {len(inputs)} bytes; this network's have {size}")
+        contents = memory_map.split(Region.INPUT, inputs)
+        windows = [memory.whole(memory_map, window) for window in memory_map.region(Region.INPUT)]
+        pieces = [part for piece in windows for part in piece.split()]
+        limit = CALL_SECONDS if time_limit is None else time_limit
+        for _ in range(CALL_TRIES):
+            reply = self._call(pieces, contents, inputs, limit)
+            if reply.status != Status.INPUT_MISMATCH:
+                return self._outputs(accept(reply).payload)
+            memory.write(self._link, pieces, contents)
+        raise DeviceError(Command.CALL, Status.INPUT_MISMATCH)
+
+    def abort(self) -> None:
+        """End a call that another program, or an interrupted one, has left under way."""
+        self._link.ask(Command.ABORT)
+
+    def counters(self) -> Counters:
+        """Return what the device has counted since its reset."""
+        return Counters.unpack(self._link.ask(Command.COUNTERS))
+
+    def _call(self, pieces: list[memory.Piece], contents: dict[str, bytes], inputs: bytes, limit: float) -> Reply:
+        """Send the inputs and the call in one go.
+
+        Inputs that fit travel in the call itself, unless its outputs have to be read afterwards: then a late copy of
+        an earlier call must not be able to bring its inputs along and put other outputs in their place.
+        """
+        digest, first = CRC32.pack(crc32(inputs)), pieces[0]
+        short = len(digest) + len(inputs) <= PAYLOAD_BYTES and self.spec.memory_map.size(Region.OUTPUT) <= PAYLOAD_BYTES
+        ahead = []
+        if len(pieces) == 1 and short:
+            digest += first.of(contents[first.window.name])
+        else:
+            ahead = memory.write_requests(self._link, pieces, contents)
+        call = self._link.request(Command.CALL, first.number, first.word, digest)
+        return self._link.call(call, ahead=ahead, time_limit=limit)
+
+    def _outputs(self, start: bytes) -> bytes:
+        """Return the output region, of which a call's reply holds the start; read the rest."""
+        memory_map = self.spec.memory_map
+        outputs, begin = b"", 0
+        for window in memory_map.region(Region.OUTPUT):
+            known = start[begin : begin + window.size]
+            word = len(known) // window.word_bytes
+            rest = memory.Piece(memory_map.number(window.name), window, word, window.words - word)
+            outputs += known[: word * window.word_bytes] + (memory.read(self._link, rest) if rest.count else b"")
+            begin += window.size
+        return outputs
+
+    # Meeting a device
+
+    def _meet(self) -> None:
+        try:
+            self._link.flush()
+            self._link.ask(Command.ABORT)
+            self.identity = self._identify()
+            self.description = decode_description(self._read_description())
+            self.spec = self._described_spec()
+        except LinkTimeout as error:
+            raise NotADevice(self._why_silent()) from error
+        except ValueError as error:  # no identity, no description, no spec
+            raise NotADevice(
+                f"{self.name}: a device answers, but not as this version expects: {error}; "
+                "build its gateware with this version"
+            ) from error
+        self._link.busy_bytes = self.identity.receive_buffer
+
+    def _read_description(self) -> bytes:
+        size = self.identity.description_bytes
+        rom = Window("description", Region.OUTPUT, size, 8)
+        return memory.read(self._link, memory.Piece(DESCRIPTION_WINDOW, rom, 0, size))
+
+    def _identify(self) -> Identity:
+        payload = self._link.ask(Command.IDENTIFY)
+        if payload and payload[0] != PROTOCOL_VERSION:
+            raise NotADevice(
+                f"{self.name}: the device speaks protocol version {payload[0]}, this program {PROTOCOL_VERSION}; "
+                "build its gateware with this version, or install the version that built it"
+            )
+        return Identity.unpack(payload)
+
+    def _described_spec(self) -> Spec:
+        fields = self.description.get("spec")
+        if not isinstance(fields, dict):
+            raise SpecError("its description has no spec")
+        spec = spec_from_dict(fields)
+        if spec.fingerprint != self.identity.fingerprint:
+            raise SpecError(
+                f"its description is of a spec with fingerprint {spec.fingerprint.hex()}, its core's is "
+                f"{self.identity.fingerprint.hex()}"
+            )
+        return spec
+
+    def _why_silent(self) -> str:
+        seen = self._link.statistics
+        if seen.received_bytes == 0:
+            return (
+                f"{self.name}: nothing answers; check that the board is powered and holds this project's bitstream, "
+                "and that the port is the right one"
+            )
+        return (
+            f"{self.name}: {seen.received_bytes} bytes arrived but no answer ({seen.damaged} damaged frames); "
+            "another baud, another program's device or a wrong port"
+        )

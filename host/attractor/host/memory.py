@@ -1,0 +1,122 @@
+"""Windows of a device's memory through a link: whole words, one frame at a time, many frames in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from attractor.host.errors import LinkError
+from attractor.host.link import LinkClient, Progress, accept
+from attractor.spec import MemoryMap, Window
+from attractor.spec.protocol import CRC32, Command, Request, crc32
+
+#: Bytes each second that any device reads for a CRC-32.
+DIGEST_RATE = 1e6
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Successive words of one window.
+
+    Parameters
+    ----------
+    number:
+        Number of the window on the link.
+    window:
+        The window.
+    word, count:
+        First word and number of words.
+    """
+
+    number: int
+    window: Window
+    word: int
+    count: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of these words."""
+        return self.count * self.window.word_bytes
+
+    def of(self, contents: bytes) -> bytes:
+        """Return the part of the window's contents that these words are."""
+        start = self.word * self.window.word_bytes
+        return contents[start : start + self.size]
+
+    def split(self) -> list[Piece]:
+        """Return pieces that fit one frame each."""
+        step, end = self.window.words_per_frame, self.word + self.count
+        return [Piece(self.number, self.window, word, min(step, end - word)) for word in range(self.word, end, step)]
+
+
+def whole(memory_map: MemoryMap, window: Window) -> Piece:
+    """Return all words of a window."""
+    return Piece(memory_map.number(window.name), window, 0, window.words)
+
+
+def read(link: LinkClient, piece: Piece) -> bytes:
+    """Read words.
+
+    Raises
+    ------
+    LinkError
+        If the device refuses, does not answer, or answers with another number of bytes.
+    """
+    parts = piece.split()
+    requests = [link.request(Command.READ, part.number, part.word, bytes([part.count])) for part in parts]
+    data = [accept(reply).payload for reply in link.exchange(requests)]
+    for part, answer in zip(parts, data, strict=True):
+        if len(answer) != part.size:
+            raise LinkError(
+                f"{link.port.name}: {len(answer)} bytes came back for {part.size} bytes of window {part.window.name}; "
+                "the gateware does not fit its description: build it again"
+            )
+    return b"".join(data)
+
+
+def write_requests(link: LinkClient, pieces: Sequence[Piece], contents: dict[str, bytes]) -> list[Request]:
+    """Return the requests that write ``pieces``, which fit one frame each, from the windows' contents by name."""
+    return [
+        link.request(Command.WRITE, piece.number, piece.word, piece.of(contents[piece.window.name])) for piece in pieces
+    ]
+
+
+def write(
+    link: LinkClient, pieces: Sequence[Piece], contents: dict[str, bytes], progress: Progress | None = None
+) -> None:
+    """Write ``pieces``, which fit one frame each; ``progress`` gets the number of acknowledged frames and of all.
+
+    Raises
+    ------
+    LinkError
+        If the device refuses or does not answer.
+    """
+    requests = write_requests(link, pieces, contents)
+    for reply in link.exchange(requests, in_flight=link.window_bytes, progress=progress):
+        accept(reply)
+
+
+def digests(link: LinkClient, pieces: Sequence[Piece]) -> list[int]:
+    """Return the CRC-32 that the device computes of each piece.
+
+    Raises
+    ------
+    LinkError
+        If the device refuses or does not answer.
+    """
+    requests = [
+        link.request(Command.DIGEST, piece.number, piece.word, piece.count.to_bytes(3, "little")) for piece in pieces
+    ]
+    busy = sum(piece.size for piece in pieces) / DIGEST_RATE
+    replies = link.exchange(requests, busy_seconds=busy)
+    return [CRC32.unpack(accept(reply).payload)[0] for reply in replies]
+
+
+def differing(link: LinkClient, pieces: Sequence[Piece], contents: dict[str, bytes]) -> list[Piece]:
+    """Return the pieces whose words in the device are not those in ``contents``; errors as in :func:`digests`."""
+    found = digests(link, pieces)
+    return [
+        piece
+        for piece, digest in zip(pieces, found, strict=True)
+        if digest != crc32(piece.of(contents[piece.window.name]))
+    ]
