@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -157,7 +156,8 @@ class Device(OscillatorCalls):
         progress:
             Called with the number of frames that the device has acknowledged and that of all.
         verify:
-            Ask the device whether its parameters are valid, after it has compared the CRC-32 of all of them.
+            Make sure that the device says itself that its parameters are valid, after it has compared the CRC-32 of
+            all of them.
 
         Raises
         ------
@@ -205,32 +205,34 @@ class Device(OscillatorCalls):
     def _load(self, contents: dict[str, bytes], progress: Progress | None, verify: bool) -> None:
         expected = CRC32.pack(crc32(self.spec.memory_map.join(Region.PARAMETERS, contents)))
         pieces = [part for piece in self._parameters() for part in piece.split()]
+        repeats = self._link.statistics.repeated
         memory.write(self._link, pieces, contents, progress)
         for _ in range(REPAIRS):
-            if self._commit(expected, verify):
+            if self._commit(expected) and (not verify or self._confirm(repeats)):
                 return
             damaged = memory.differing(self._link, self._parameters(), contents)
             parts = [part for piece in damaged for part in piece.split()]
             memory.write(self._link, memory.differing(self._link, parts, contents), contents)
-        if not self._commit(expected, verify):
-            raise LoadError(
-                f"{self.name}: the parameters still differ after {REPAIRS} repairs, so the device holds no valid ones "
-                "and refuses calls; its memory or its power supply is faulty: try another board"
-            )
+        raise LoadError(
+            f"{self.name}: the parameters still differ after {REPAIRS} repairs, so the device holds no valid ones and "
+            "refuses calls; its memory or its power supply is faulty: try another board"
+        )
 
-    def _commit(self, expected: bytes, verify: bool) -> bool:
-        requests = [self._link.request(Command.COMMIT, payload=expected)]
-        if verify:
-            requests.append(self._link.request(Command.IDENTIFY))
+    def _commit(self, expected: bytes) -> bool:
+        """Ask the device to compare the parameters' CRC-32, and in the same go whether they are valid then."""
+        requests = [self._link.request(Command.COMMIT, payload=expected), self._link.request(Command.IDENTIFY)]
         busy = self.spec.memory_map.size(Region.PARAMETERS) / memory.DIGEST_RATE
-        replies = self._link.exchange(requests, busy_seconds=busy)
-        if accept(replies[0], Status.COMMIT_MISMATCH).status != Status.OK or replies[0].payload != expected:
-            return False
-        if not verify:
-            self.identity = replace(self.identity, parameters_valid=True)
-            return True
-        self.identity = Identity.unpack(accept(replies[1]).payload)
-        if not self.identity.parameters_valid:  # a repeat of COMMIT may have come after IDENTIFY
+        commit, identity = self._link.exchange(requests, busy_seconds=busy)
+        self.identity = Identity.unpack(accept(identity).payload)
+        return accept(commit, Status.COMMIT_MISMATCH).status == Status.OK and commit.payload == expected
+
+    def _confirm(self, repeats: int) -> bool:
+        """Return whether the parameters are valid for good.
+
+        After repeats, of which there were ``repeats`` before the load, COMMIT may have come after IDENTIFY, or a late
+        copy of a write after both: then the device is asked again.
+        """
+        if self._link.statistics.repeated > repeats:
             self.identity = self._identify()
         return self.identity.parameters_valid
 

@@ -82,6 +82,8 @@ class LinkClient:
         Seconds without an answer after which a request is repeated.
     clock:
         Time in seconds; a port with a time of its own gives its own.
+    sequence:
+        First sequence number; None for a random one, so that replies to an earlier connection are not taken for ours.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class LinkClient:
         baud: int = DEFAULT_BAUD,
         timeout: float = TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
+        sequence: int | None = None,
     ) -> None:
         self.port = port
         self.statistics = LinkStatistics()
@@ -100,7 +103,7 @@ class LinkClient:
         self.busy_bytes = RECEIVE_BUFFER_BYTES
         self._timeout = timeout + 20 * WIRE_BYTES / baud
         self._clock = clock
-        self._next = secrets.randbelow(1 << 16)
+        self._next = secrets.randbelow(1 << 16) if sequence is None else sequence
         self._last_call: int | None = None
         self._partial = b""
         self._frames: deque[bytes] = deque()

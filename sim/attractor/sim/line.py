@@ -1,0 +1,246 @@
+"""Models of the line between host and device, on a virtual clock: nothing here waits.
+
+:class:`PacedLine` gives bytes the time that they take, :class:`FaultyLine` damages them. Both wrap a port that answers
+at once, as :class:`~attractor.sim.golden_board.GoldenBoard` does, and are ports themselves.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+#: Bits on the line for each byte: start, eight data, stop.
+BITS_PER_BYTE = 10
+
+
+class LinePort(Protocol):
+    """What is wrapped: as a host's port, but nothing arrives by waiting."""
+
+    name: str
+
+    def write(self, data: bytes) -> None:
+        """Send ``data``."""
+        ...
+
+    def read(self, timeout: float) -> bytes:
+        """Return the bytes that have arrived."""
+        ...
+
+    def close(self) -> None:
+        """Release the port."""
+        ...
+
+
+class OutOfTime(Exception):  # noqa: N818
+    """A virtual clock has passed its limit: whoever waits does not give up."""
+
+
+class VirtualClock:
+    """Seconds that pass only when somebody says so.
+
+    Parameters
+    ----------
+    limit:
+        Time at which :class:`OutOfTime` is raised.
+    """
+
+    def __init__(self, limit: float = 3600.0) -> None:
+        self.now = 0.0
+        self._limit = limit
+
+    def __call__(self) -> float:
+        """Return the time in seconds."""
+        return self.now
+
+    def advance_to(self, time: float) -> None:
+        """Let time pass until ``time``; raise :class:`OutOfTime` past the limit."""
+        self.now = max(self.now, time)
+        if self.now > self._limit:
+            raise OutOfTime(f"more than {self._limit:g} s have passed")
+
+
+class PacedLine:
+    """A serial line of a given speed whose replies arrive late, as through a USB converter with a latency timer.
+
+    Parameters
+    ----------
+    port:
+        The device.
+    clock:
+        Advanced by waiting for replies.
+    baud:
+        Bits each second, in both directions at once.
+    latency:
+        Seconds between the last bit of a reply and the host's seeing it.
+    """
+
+    def __init__(self, port: LinePort, clock: VirtualClock, *, baud: int = 1_000_000, latency: float = 0.016) -> None:
+        self.name = port.name
+        #: Seconds of one byte on the line.
+        self.byte_seconds = BITS_PER_BYTE / baud
+        self._port = port
+        self._clock = clock
+        self._latency = latency
+        self._sent = 0.0  # when the last byte will have left the host
+        self._answered = 0.0  # when the last byte will have left the device
+        self._arriving: deque[tuple[float, bytes]] = deque()
+
+    def write(self, data: bytes) -> None:
+        """Put ``data`` on the line behind what is still being sent."""
+        self._sent = max(self._sent, self._clock.now)
+        for frame in _keep_delimiters(data):
+            self._sent += len(frame) * self.byte_seconds
+            self._port.write(frame)
+            answer = self._port.read(0.0)
+            if answer:
+                self._answered = max(self._answered, self._sent) + len(answer) * self.byte_seconds
+                self._arriving.append((self._answered + self._latency, answer))
+
+    def read(self, timeout: float) -> bytes:
+        """Let time pass until something arrives, at most ``timeout`` seconds, and return all that has."""
+        end = self._clock.now + timeout
+        self._clock.advance_to(min(end, self._arriving[0][0]) if self._arriving else end)
+        data = b""
+        while self._arriving and self._arriving[0][0] <= self._clock.now:
+            data += self._arriving.popleft()[1]
+        return data
+
+    def close(self) -> None:
+        """Close the wrapped port."""
+        self._port.close()
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Probabilities of faults for each run of bytes, of 1 to ``run_bytes`` bytes, in either direction."""
+
+    flip: float = 0.0
+    drop: float = 0.0
+    double: float = 0.0
+    #: Arrive behind the next run, however late that comes.
+    reorder: float = 0.0
+    garbage: float = 0.0
+    #: Nothing gets through in this direction any more.
+    cut: float = 0.0
+    #: The device is reset, only on the way to it.
+    reset: float = 0.0
+    run_bytes: int = 300
+
+
+class FaultyLine:
+    """A line on which bytes are lost, damaged, doubled, reordered and made up.
+
+    Parameters
+    ----------
+    port:
+        The line without faults.
+    clock:
+        The line's time.
+    faults:
+        How often what happens.
+    seed:
+        Equal seeds make equal faults of equal traffic.
+    reset:
+        Resets the device.
+    """
+
+    def __init__(
+        self,
+        port: LinePort,
+        clock: VirtualClock,
+        faults: Faults,
+        seed: int,
+        reset: Callable[[], None] | None = None,
+    ) -> None:
+        self.name = port.name
+        self._port = port
+        self._clock = clock
+        source = random.Random(seed)
+        self._outward = _Disturbance(faults, source, reset)
+        self._inward = _Disturbance(faults, source, None)
+
+    @property
+    def cut(self) -> bool:
+        """Whether one direction is dead for good."""
+        return self._outward.cut or self._inward.cut
+
+    def write(self, data: bytes) -> None:
+        """Send what the faults leave of ``data``."""
+        disturbed = self._outward.disturb(data)
+        if disturbed:
+            self._port.write(disturbed)
+
+    def read(self, timeout: float) -> bytes:
+        """Return what the faults leave of what arrives within ``timeout`` seconds."""
+        end = self._clock() + timeout
+        while True:
+            data = self._port.read(max(0.0, end - self._clock()))
+            if not data:
+                return self._inward.late()
+            disturbed = self._inward.disturb(data)
+            if disturbed:
+                return disturbed
+
+    def close(self) -> None:
+        """Close the wrapped port."""
+        self._port.close()
+
+
+class _Disturbance:
+    """Faults in one direction."""
+
+    def __init__(self, faults: Faults, source: random.Random, reset: Callable[[], None] | None) -> None:
+        self.cut = False
+        self._faults = faults
+        self._random = source
+        self._reset = reset
+        self._held = b""
+
+    def disturb(self, data: bytes) -> bytes:
+        """Return what arrives of ``data``, and of what was held back before."""
+        out, start = b"", 0
+        while start < len(data) and not self.cut:
+            end = start + self._random.randint(1, self._faults.run_bytes)
+            run, start = self._damage(bytearray(data[start:end])), end
+            if self._happens(self._faults.reorder):
+                run, self._held = self._held, run
+                out += run
+            else:
+                out += run + self.late()
+        return b"" if self.cut else out
+
+    def late(self) -> bytes:
+        """Return what was held back."""
+        held, self._held = self._held, b""
+        return b"" if self.cut else held
+
+    def _damage(self, run: bytearray) -> bytes:
+        faults, choose = self._faults, self._random.randrange
+        self.cut = self.cut or self._happens(faults.cut)
+        if self._reset is not None and self._happens(faults.reset):
+            self._reset()
+        if self._happens(faults.flip):
+            run[choose(len(run))] ^= 1 << choose(8)
+        if self._happens(faults.drop):
+            start = choose(len(run))
+            del run[start : start + choose(1, 9)]
+        if self._happens(faults.double):
+            start = choose(len(run) + 1)
+            run[start:start] = run[max(0, start - choose(1, len(run) + 2)) : start]
+        if self._happens(faults.garbage):
+            start = choose(len(run) + 1)
+            run[start:start] = self._random.randbytes(choose(1, 20))
+        return bytes(run)
+
+    def _happens(self, probability: float) -> bool:
+        return probability > 0 and self._random.random() < probability
+
+
+def _keep_delimiters(data: bytes) -> list[bytes]:
+    """Cut after each zero byte."""
+    *frames, last = data.split(b"\0")
+    pieces = [frame + b"\0" for frame in frames]
+    return [*pieces, last] if last else pieces
