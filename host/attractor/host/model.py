@@ -51,7 +51,9 @@ class Model:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        arrays = self.spec.check_parameters(self.parameters)
+        checked = self.spec.check_parameters(self.parameters)
+        # In C order, because the library saves other arrays' memory as if it were.
+        arrays = {name: np.array(array, order="C") for name, array in checked.items()}
         for array in arrays.values():
             array.setflags(write=False)
         object.__setattr__(self, "parameters", MappingProxyType(arrays))
@@ -65,7 +67,7 @@ class Model:
             digest.update(f"{len(part.encode())}:{part}".encode())
         for name, array in sorted(self.parameters.items()):
             digest.update(f"{name}:{array.dtype.str}:{array.shape}:".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
+            digest.update(array.tobytes())
         return digest.hexdigest()
 
     def __eq__(self, other: object) -> bool:

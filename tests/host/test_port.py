@@ -1,0 +1,121 @@
+"""Opening ports, and what a user reads when that fails."""
+
+from __future__ import annotations
+
+import os
+import tty
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+import serial
+from serial.tools.list_ports_common import ListPortInfo
+
+from attractor.host import Model, Port, PortError, open_port, port
+from attractor.sim.golden_board import GoldenBoard
+
+pty = pytest.importorskip("pty", reason="pseudo-terminals need a POSIX system")
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, str]]:
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    yield master, os.ttyname(slave)
+    os.close(master)
+    os.close(slave)
+
+
+def test_pseudo_terminal(terminal: tuple[int, str]) -> None:
+    master, name = terminal
+    opened = open_port(name)
+    assert isinstance(opened, Port)
+    assert opened.name == name
+    opened.write(b"question\0")
+    assert os.read(master, 100) == b"question\0"
+    os.write(master, b"answer\0")
+    data = opened.read(5.0)
+    while len(data) < 7:
+        data += opened.read(5.0)
+    assert data == b"answer\0"
+    assert opened.read(0.0) == b""
+    opened.close()
+    opened.close()
+
+
+def test_a_closed_port_breaks_down_clearly(terminal: tuple[int, str]) -> None:
+    opened = open_port(terminal[1])
+    opened.close()
+    with pytest.raises(PortError, match=r"broke down.*check the cable and open the port again"):
+        opened.write(b"x")
+    with pytest.raises(PortError, match="broke down"):
+        opened.read(0.0)
+
+
+def test_a_port_in_use(terminal: tuple[int, str]) -> None:
+    opened = open_port(terminal[1])
+    with pytest.raises(PortError, match=f"{terminal[1]} is in use by another program; close that one"):
+        open_port(terminal[1])
+    opened.close()
+
+
+def test_loop_url() -> None:
+    opened = open_port("loop://", 9600)
+    opened.write(b"echo")
+    assert opened.read(1.0) == b"echo"
+    opened.close()
+
+
+def test_simulated_board(tmp_path: Path, model: Model) -> None:
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    opened = open_port(f"sim:{path}")
+    assert isinstance(opened, GoldenBoard)
+    assert isinstance(opened, Port)
+    assert opened.spec == model.spec
+
+
+def test_missing_port_lists_those_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port.list_ports, "comports", list)
+    with pytest.raises(PortError, match="/dev/ttyUSB77: no such port; no serial port was found: plug the board in"):
+        open_port("/dev/ttyUSB77")
+    found = ListPortInfo("/dev/ttyUSB3")
+    found.description = "USB bridge"
+    monkeypatch.setattr(port.list_ports, "comports", lambda: [found])
+    with pytest.raises(PortError, match=r"no such port; ports here: /dev/ttyUSB3 \(USB bridge\); or simulate one"):
+        open_port("/dev/ttyUSB77")
+
+
+def test_permission_denied_names_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(address: str, **_: object) -> None:
+        raise serial.SerialException(13, f"could not open port {address}: Permission denied")
+
+    monkeypatch.setattr(port.serial, "serial_for_url", denied)
+    with pytest.raises(PortError, match=r"/dev/ttyUSB0: permission denied; .*`sudo usermod -a -G dialout \$USER`"):
+        open_port("/dev/ttyUSB0")
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("", "the port's address is empty"),
+        ("simulator:x.json", "unknown prefix 'simulator'; known: rtl:, sim:"),
+        ("carrier-pigeon://coop", "carrier-pigeon://coop cannot be opened at 1000000 baud: invalid URL"),
+        ("socket://127.0.0.1:1", "cannot be opened at 1000000 baud: Could not open port"),
+        ("/dev/null", "/dev/null cannot be opened at 1000000 baud: Could not configure port"),
+    ],
+)
+def test_bad_addresses(address: str, message: str) -> None:
+    with pytest.raises(PortError) as caught:
+        open_port(address)
+    assert message in str(caught.value)
+
+
+def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint("far", "no_such_package.board:open_port", port.ENTRY_POINTS)
+    monkeypatch.setattr(port, "entry_points", lambda **_: [entry])
+    with pytest.raises(
+        PortError, match=r"far:x needs no_such_package, which is not installed: pip install 'attractor\[sim\]'"
+    ):
+        open_port("far:x")
