@@ -1,0 +1,170 @@
+"""Access to all memory windows through one register."""
+
+from typing import Any
+
+from amaranth.hdl import Assert, Cat, Module, Signal, Value
+from amaranth.lib import enum, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from attractor.hdl.core import WindowsSignature, port_name
+from attractor.spec import MemoryMap, Region, Window
+from attractor.spec.protocol import DESCRIPTION_WINDOW
+
+
+class Kind(enum.Enum, shape=2):
+    """What the selected window is for."""
+
+    DESCRIPTION = 0
+    PARAMETERS = 1
+    INPUT = 2
+    OUTPUT = 3
+
+
+_KINDS = {Region.PARAMETERS: Kind.PARAMETERS, Region.INPUT: Kind.INPUT, Region.OUTPUT: Kind.OUTPUT}
+
+
+class WordsSignature(wiring.Signature):
+    """Words of any window, byte by byte, seen from the accessing side.
+
+    Parameters
+    ----------
+    address_bits, length_bits:
+        Widths of ``address`` and ``word_bytes``.
+
+    Members
+    -------
+    window: ``Out(8)``
+        Number of the window; 0 is the description.
+    address: ``Out(address_bits)``
+        Index of the word.
+    exists: ``In(1)``
+        There is such a window. The following are defined only then.
+    within: ``In(1)``
+        It has such a word.
+    kind: ``In(Kind)``
+    word_bytes: ``In(length_bits)``
+    read: ``Out(1)``
+        Load the word; its lowest byte is in ``byte_out`` two cycles later.
+    shift: ``Out(1)``
+        Show the next byte in ``byte_out`` and take in ``byte_in`` as the highest byte.
+    byte_in: ``Out(8)``
+    byte_out: ``In(8)``
+    write: ``Out(1)``
+        Write the last ``word_bytes`` bytes that were taken in. Not for read-only windows.
+    """
+
+    def __init__(self, address_bits: int, length_bits: int) -> None:
+        super().__init__(
+            {
+                "window": Out(8),
+                "address": Out(address_bits),
+                "exists": In(1),
+                "within": In(1),
+                "kind": In(Kind),
+                "word_bytes": In(length_bits),
+                "read": Out(1),
+                "shift": Out(1),
+                "byte_in": Out(8),
+                "byte_out": In(8),
+                "write": Out(1),
+            }
+        )
+
+
+class Words(wiring.Component):
+    """One word register for all windows, and the description in a ROM.
+
+    The register is as wide as the widest word. Bytes leave it at the bottom and enter it at the top, so a word that is
+    to be written ends up at the top and needs no multiplexer for each width.
+
+    Parameters
+    ----------
+    memory_map:
+        Windows of the core.
+    description:
+        Contents of window 0.
+
+    Members
+    -------
+    words: ``In(WordsSignature)``
+    windows: ``Out(WindowsSignature)``
+    """
+
+    words: Any
+    windows: Any
+
+    def __init__(self, memory_map: MemoryMap, description: bytes) -> None:
+        self.memory_map = memory_map
+        self.description = description
+        self._all = (Window("description", Region.OUTPUT, len(description), 8), *memory_map.windows)
+        self.signature_of_words = WordsSignature(
+            # Wide enough for the number of words itself, so that the end of each window can be told.
+            address_bits=max(window.words for window in self._all).bit_length(),
+            length_bits=max(window.word_bytes for window in self._all).bit_length(),
+        )
+        super().__init__({"words": In(self.signature_of_words), "windows": Out(WindowsSignature(memory_map))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        words = self.words
+        register = Signal(8 * max(window.word_bytes for window in self._all))
+        loading = Signal()
+        m.d.sync += loading.eq(words.read)
+        description = self._description(m)
+        with m.If(loading):
+            self._load(m, register, description)
+        with m.Elif(words.shift):
+            m.d.sync += register.eq(Cat(register[8:], words.byte_in))
+        m.d.comb += words.byte_out.eq(register[:8])
+
+        within, kind, word_bytes = Signal(), Signal(Kind), Signal.like(words.word_bytes)
+        with m.Switch(words.window):
+            for number, window in enumerate(self._all):
+                with m.Case(number):
+                    m.d.comb += [
+                        words.exists.eq(1),
+                        within.eq(words.address < window.words),
+                        kind.eq(Kind.DESCRIPTION if number == DESCRIPTION_WINDOW else _KINDS[window.region]),
+                        word_bytes.eq(window.word_bytes),
+                    ]
+        m.d.comb += [words.within.eq(within), words.kind.eq(kind), words.word_bytes.eq(word_bytes)]
+        for number, window in enumerate(self.memory_map.windows, start=1):
+            self._connect(m, number, window, register)
+        read_only = (kind == Kind.DESCRIPTION) | (kind == Kind.OUTPUT)
+        m.d.sync += Assert(~(words.write & (~within | read_only)), "write to a word that cannot be written")
+        return m
+
+    def _connect(self, m: Module, number: int, window: Window, register: Signal) -> None:
+        port = getattr(self.windows, port_name(window))
+        selected = self.words.window == number
+        start = len(register) - 8 * window.word_bytes
+        m.d.comb += [
+            port.address.eq(self.words.address),
+            port.read.eq(self.words.read & selected),
+            port.write_data.eq(register[start : start + window.word_bits]),
+        ]
+        if window.region is not Region.OUTPUT:
+            m.d.comb += port.write.eq(self.words.write & selected)
+
+    def _description(self, m: Module) -> Value:
+        """Return the byte of the description that was read."""
+        m.submodules.rom = rom = memory.Memory(shape=8, depth=len(self.description), init=self.description)
+        port = rom.read_port()
+        m.d.comb += [port.addr.eq(self.words.address), port.en.eq(self.words.read)]
+        return port.data
+
+    def _load(self, m: Module, register: Signal, description: Value) -> None:
+        """Load the selected window's word, each byte from the windows that have such a byte."""
+        data = {DESCRIPTION_WINDOW: description}
+        for number, window in enumerate(self.memory_map.windows, start=1):
+            data[number] = getattr(self.windows, port_name(window)).read_data
+        for low in range(0, len(register), 8):
+            byte = register[low : low + 8]
+            # What a narrower window leaves in a byte that it does not have is never looked at.
+            *others, last = [number for number, value in data.items() if len(value) > low]
+            with m.Switch(self.words.window):
+                for number in others:
+                    with m.Case(number):
+                        m.d.sync += byte.eq(data[number][low : low + 8])
+                with m.Default():
+                    m.d.sync += byte.eq(data[last][low : low + 8])

@@ -1,0 +1,105 @@
+"""A core and its link: everything of a design but the board."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from attractor.hdl.link import Link, Receiver, Transmitter, uart_divisor
+from attractor.spec import Spec
+from attractor.spec.protocol import DEFAULT_BAUD, encode_description
+
+
+class System(wiring.Component):
+    """A core behind a serial line.
+
+    Parameters
+    ----------
+    core:
+        Component of ``spec`` with a member ``bus``, ``In(CoreSignature(spec))``.
+    spec:
+        The network.
+    clock_hz:
+        Frequency of the ``sync`` domain.
+    baud:
+        Bits in a second on the line.
+    board:
+        Name of the board, for the description.
+
+    Raises
+    ------
+    BaudError
+        If the clock cannot be divided to this baud rate.
+
+    Members
+    -------
+    rx: ``In(1)``
+        Serial line from the host, asynchronous.
+    tx: ``Out(1)``
+        Serial line to the host.
+    busy: ``Out(1)``
+        A call is under way.
+    parameters_valid: ``Out(1)``
+        Parameters were committed.
+    activity: ``Out(1)``
+        A byte is on the line, either way.
+    """
+
+    rx: Signal
+    tx: Signal
+    busy: Signal
+    parameters_valid: Signal
+    activity: Signal
+
+    def __init__(
+        self, core: wiring.Component, spec: Spec, *, clock_hz: int, baud: int = DEFAULT_BAUD, board: str
+    ) -> None:
+        self.core: Any = core
+        self.spec = spec
+        self.divisor = uart_divisor(clock_hz, baud)
+        self.description = encode_description(
+            {
+                "spec": spec.to_dict(),
+                "gateware": _gateware_version(),
+                "board": board,
+                "clock_hz": clock_hz,
+                "baud": baud,
+            }
+        )
+        super().__init__(
+            {
+                "rx": In(1, init=1),  # pyright: ignore[reportCallIssue]
+                "tx": Out(1, init=1),  # pyright: ignore[reportCallIssue]
+                "busy": Out(1),
+                "parameters_valid": Out(1),
+                "activity": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.receiver = receiver = Receiver(self.divisor)
+        m.submodules.link = link = Link(self.spec, self.description)
+        m.submodules.transmitter = transmitter = Transmitter(self.divisor)
+        m.submodules.core = self.core
+        wiring.connect(m, receiver.o, link.i)
+        wiring.connect(m, link.o, transmitter.i)
+        wiring.connect(m, link.core, self.core.bus)
+        m.d.comb += [
+            receiver.rx.eq(self.rx),
+            link.lost.eq(receiver.error),
+            self.tx.eq(transmitter.tx),
+            self.busy.eq(link.calling),
+            self.parameters_valid.eq(link.parameters_valid),
+            self.activity.eq(receiver.busy | transmitter.busy),
+        ]
+        return m
+
+
+def _gateware_version() -> str:
+    try:
+        return version("attractor")
+    except PackageNotFoundError:
+        return "unknown"
