@@ -149,7 +149,7 @@ class Crossbar(wiring.Component):
         windows: Sequence[Window],
         fold_shift: int = 0,
         tag_bits: int = 0,
-        context: ShapeLike = unsigned(0),
+        context: ShapeLike = 0,
     ) -> None:
         if sum(window.word_bits for window in windows) != lanes * weight_bits:
             raise ValueError(f"windows {windows} do not hold {lanes} weights of {weight_bits} bits")

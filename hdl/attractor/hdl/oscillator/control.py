@@ -71,7 +71,7 @@ class RunControl(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         half = self.spec.period // 2
-        bank, stopping, placed = Signal(range(half + 1)), Signal(), Signal()
+        bank, stopping, placed, starts = Signal(range(half + 1)), Signal(), Signal(), Signal()
         operation = self.o.payload
         m.d.comb += self.moved.eq(placed | self.placed)
         with m.If(self.abort):
@@ -92,6 +92,7 @@ class RunControl(wiring.Component):
             with m.State("load"):
                 wiring.connect(m, wiring.flipped(self.i), wiring.flipped(self.o))
                 with m.If(~self.loading & ~self.schedule_busy):
+                    m.d.comb += starts.eq(1)
                     m.next = "period"
             with m.State("period"):
                 with m.If(stopping | (self.over & ~self.schedule_busy)):
@@ -101,7 +102,6 @@ class RunControl(wiring.Component):
                 with m.Elif(~self.schedule_busy):
                     m.next = "scan"
             with m.State("scan"):
-                m.d.sync += placed.eq(0)
                 m.d.comb += [
                     self.o.valid.eq(1),
                     operation.kind.eq(Kind.FOLD),
@@ -113,8 +113,6 @@ class RunControl(wiring.Component):
                     m.next = "move"
             with m.State("move"):
                 wiring.connect(m, wiring.flipped(self.i), wiring.flipped(self.o))
-                with m.If(self.placed):
-                    m.d.sync += placed.eq(1)
                 with m.If(~self.moving):
                     m.d.comb += [self.slot_end.eq(1), self.period_end.eq(self.slot.all())]
                     m.d.sync += self.slot.eq(self.slot + 1)
@@ -123,4 +121,10 @@ class RunControl(wiring.Component):
                         m.next = "period"
             with m.State("read out"), m.If(~self.reading_out):
                 m.next = "idle"
+
+        # Changes of the first groups are placed while the last ones are still being scanned.
+        with m.If(self.slot_end | starts):
+            m.d.sync += placed.eq(0)
+        with m.Elif(self.placed):
+            m.d.sync += placed.eq(1)
         return m
