@@ -52,6 +52,13 @@ class ChangeQueue(wiring.Component):
         Nothing is waiting and nothing is on its way to ``o``.
     """
 
+    load: Signal
+    group: Signal
+    mask: Signal
+    flags: Signal
+    o: stream.Interface
+    empty: Signal
+
     def __init__(self, groups: int, lanes: int) -> None:
         self.groups, self.lanes = groups, lanes
         self.change = Change(groups, lanes)

@@ -137,6 +137,13 @@ class Crossbar(wiring.Component):
     weights: ``In(one WindowSignature for each window)``
     """
 
+    i: stream.Interface
+    beat: data.View[Beat]
+    beat_valid: Signal
+    tags: data.View[data.ArrayLayout]
+    busy: Signal
+    weights: wiring.PureInterface
+
     def __init__(
         self,
         *,
@@ -248,7 +255,7 @@ class Crossbar(wiring.Component):
         return lanes
 
     def _accumulators(
-        self, m: Module, depth: int, issue: Value, address: Value, write: Value, write_address: Value, word: Signal
+        self, m: Module, depth: int, issue: Value, address: Value, write: Value, write_address: Value, word: data.View
     ) -> data.View:
         """Return the word read in the last cycle; a single word is a register and always there."""
         if depth == 1:

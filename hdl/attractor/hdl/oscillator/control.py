@@ -43,6 +43,25 @@ class RunControl(wiring.Component):
         Find the winner; high until it is found.
     """
 
+    start: Signal
+    abort: Signal
+    busy: Signal
+    aborted: Signal
+    i: stream.Interface
+    o: stream.Interface
+    load: Signal
+    loading: Signal
+    moving: Signal
+    placed: Signal
+    slot: Signal
+    slot_end: Signal
+    period_end: Signal
+    moved: Signal
+    schedule_busy: Signal
+    over: Signal
+    read_out: Signal
+    reading_out: Signal
+
     def __init__(self, spec: OscillatorSpec, operation: Operation) -> None:
         self.spec = spec
         super().__init__(

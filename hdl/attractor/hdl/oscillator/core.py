@@ -1,6 +1,8 @@
 """The oscillator core: one call settles the network once."""
 
-from amaranth.hdl import Assert, Module, unsigned
+from typing import Any
+
+from amaranth.hdl import Assert, Module, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -52,6 +54,9 @@ class OscillatorCore(wiring.Component):
     slot_end: ``Out(1)``
         A slot ends in this cycle: all phases and sums are those of the golden model after that slot.
     """
+
+    bus: Any
+    slot_end: Signal
 
     def __init__(self, spec: OscillatorSpec) -> None:
         self.spec = spec
@@ -114,7 +119,7 @@ class OscillatorCore(wiring.Component):
         self._results(m, control, schedule, mover, sequencer)
         return m
 
-    def _changes(self, m: Module, crossbar: Crossbar, mover: PhaseMover, control: RunControl) -> object:
+    def _changes(self, m: Module, crossbar: Crossbar, mover: PhaseMover, control: RunControl) -> Value:
         """Connect what finds and moves the targets whose reference changed; return whether any is waiting."""
         m.submodules.lanes = lanes = Lanes(self.spec, crossbar.beat.shape())
         m.submodules.queue = queue = ChangeQueue(self.spec.groups, self.spec.lanes)

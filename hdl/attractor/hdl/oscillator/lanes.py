@@ -42,6 +42,12 @@ class Lanes(wiring.Component):
         New references.
     """
 
+    beat: data.View[Beat]
+    late_slot: Signal
+    tags: data.View[data.ArrayLayout]
+    moving: Signal
+    rising: Signal
+
     def __init__(self, spec: OscillatorSpec, beat: Beat) -> None:
         self.spec = spec
         super().__init__(

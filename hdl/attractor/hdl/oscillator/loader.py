@@ -1,5 +1,7 @@
 """Takes the inputs of a call into the network."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -29,6 +31,11 @@ class StateLoader(wiring.Component):
     idle: ``Out(1)``
         Nothing is left to place.
     """
+
+    window: Any
+    start: Signal
+    o: stream.Interface
+    idle: Signal
 
     def __init__(self, spec: OscillatorSpec) -> None:
         self.spec = spec

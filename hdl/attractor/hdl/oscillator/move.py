@@ -93,6 +93,15 @@ class PhaseMover(wiring.Component):
         Nothing is inside.
     """
 
+    i: stream.Interface
+    o: stream.Interface
+    slot: Signal
+    max_step: Signal
+    address: Signal
+    read: Signal
+    phase: Signal
+    idle: Signal
+
     def __init__(self, spec: OscillatorSpec) -> None:
         self.spec = spec
         super().__init__(
@@ -168,6 +177,10 @@ class EdgeSequencer(wiring.Component):
     idle: ``Out(1)``
         Nothing is inside.
     """
+
+    i: stream.Interface
+    o: stream.Interface
+    idle: Signal
 
     def __init__(self, spec: OscillatorSpec, operation: Operation) -> None:
         self.spec = spec

@@ -28,13 +28,20 @@ class LabelReadout(wiring.Component):
         Read port of the phases; ``phase`` follows a cycle after ``read``.
     """
 
+    start: Signal
+    busy: Signal
+    winner: Signal
+    address: Signal
+    read: Signal
+    phase: Signal
+
     def __init__(self, spec: OscillatorSpec) -> None:
         self.spec = spec
         super().__init__(
             {
                 "start": In(1),
                 "busy": Out(1),
-                "winner": Out(16, init=NO_WINNER),
+                "winner": Out(16, init=NO_WINNER),  # pyright: ignore[reportCallIssue]
                 "address": Out(range(spec.oscillators)),
                 "read": Out(1),
                 "phase": In(spec.phase_bits),
@@ -95,17 +102,21 @@ class RunRecord(wiring.Component):
         The byte at ``address``, a cycle after ``read``.
     """
 
-    start: In(1)
-    running: In(1)
-    slot_end: In(1)
-    moved: In(1)
-    period_end: In(1)
-    settled: In(1)
-    aborted: In(1)
-    winner: In(16)
-    address: In(4)
-    read: In(1)
-    read_data: Out(8)
+    start: Signal
+    running: Signal
+    slot_end: Signal
+    moved: Signal
+    period_end: Signal
+    settled: Signal
+    aborted: Signal
+    winner: Signal
+    address: Signal
+    read: Signal
+    read_data: Signal
+
+    def __init__(self) -> None:
+        flags = ("start", "running", "slot_end", "moved", "period_end", "settled", "aborted", "read")
+        super().__init__({**dict.fromkeys(flags, In(1)), "winner": In(16), "address": In(4), "read_data": Out(8)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

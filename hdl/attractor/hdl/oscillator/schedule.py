@@ -1,5 +1,7 @@
 """How long a call runs, and how far a phase may move."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -38,6 +40,17 @@ class Schedule(wiring.Component):
     max_step: ``Out(8)``
         Of the present entry.
     """
+
+    window: Any
+    settle_window: Any
+    start: Signal
+    slot_end: Signal
+    moved: Signal
+    period_end: Signal
+    busy: Signal
+    over: Signal
+    settled: Signal
+    max_step: Signal
 
     def __init__(self, spec: OscillatorSpec) -> None:
         self.spec = spec
