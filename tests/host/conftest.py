@@ -28,6 +28,6 @@ def model(spec: OscillatorSpec) -> Model:
     return make_model(spec)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_model() -> Callable[..., Model]:
     return make_model

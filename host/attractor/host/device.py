@@ -215,7 +215,7 @@ class Device(OscillatorCalls):
             memory.write(self._link, memory.differing(self._link, parts, contents), contents)
         raise LoadError(
             f"{self.name}: the parameters still differ after {REPAIRS} repairs, so the device holds no valid ones and "
-            "refuses calls; its memory or its power supply is faulty: try another board"
+            "refuses calls; its memory is faulty, or its power supply lets it reset: try another cable and board"
         )
 
     def _commit(self, expected: bytes) -> bool:

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from attractor.host.errors import DeviceError, LinkTimeout
 from attractor.host.port import Port
@@ -41,6 +42,8 @@ TIMEOUT = 0.25
 SILENT_REPEATS = 6
 #: Most times that one request is sent while others are answered.
 SENDS = 30
+#: Sequence numbers before they start anew; many more than requests fit into a window.
+SEQUENCES = 1 << 16
 #: Time limit of a call in seconds.
 CALL_SECONDS = 60.0
 
@@ -67,6 +70,32 @@ class _Sent:
 
     def __post_init__(self) -> None:
         self.frame = self.request.encode()
+
+
+class _Flight:
+    """Requests under way, in the order of sending."""
+
+    def __init__(self) -> None:
+        self.sent: dict[int, _Sent] = {}
+        self.bytes = 0
+
+    def add(self, sent: _Sent) -> None:
+        self.sent[sent.request.sequence] = sent
+        self.bytes += len(sent.frame)
+
+    def oldest(self) -> _Sent:
+        return next(iter(self.sent.values()))
+
+    def settle(self, sequence: int) -> tuple[_Sent, list[_Sent]]:
+        """Take out the answered request; return it and those sent before it, which were lost."""
+        lost = list(takewhile(lambda sent: sent.request.sequence != sequence, self.sent.values()))
+        answered = self.sent.pop(sequence)
+        self.bytes -= len(answered.frame)
+        return answered, lost
+
+    def send_again(self, sent: _Sent) -> None:
+        """Put a request at the end of the order."""
+        self.sent[sent.request.sequence] = self.sent.pop(sent.request.sequence)
 
 
 class LinkClient:
@@ -103,7 +132,7 @@ class LinkClient:
         self.busy_bytes = RECEIVE_BUFFER_BYTES
         self._timeout = timeout + 20 * WIRE_BYTES / baud
         self._clock = clock
-        self._next = secrets.randbelow(1 << 16) if sequence is None else sequence
+        self._next = secrets.randbelow(SEQUENCES) if sequence is None else sequence
         self._last_call: int | None = None
         self._partial = b""
         self._frames: deque[bytes] = deque()
@@ -165,22 +194,22 @@ class LinkClient:
         """
         limit = self.busy_bytes if in_flight is None else in_flight
         waiting = deque(_Sent(request, index) for index, request in enumerate(requests))
-        under_way: dict[int, _Sent] = {}  # in the order of sending
+        flight = _Flight()
         replies: dict[int, Reply] = {}  # by index: a long exchange uses a sequence number more than once
         silent = 0
-        while waiting or under_way:
-            self._fill(waiting, under_way, limit)
-            reply = self._receive(under_way, self._timeout * min(1 << silent, 4) + busy_seconds)
+        while waiting or flight.sent:
+            self._fill(waiting, flight, limit)
+            reply = self._receive(flight.sent, self._timeout * min(1 << silent, 4) + busy_seconds)
             if reply is None:
                 silent += 1
-                oldest = next(iter(under_way.values()))
                 if silent > SILENT_REPEATS:
-                    raise self._gone(oldest.request)
-                self._repeat(under_way, [oldest])
+                    raise self._gone(flight.oldest().request)
+                self._repeat(flight, [flight.oldest()])
                 continue
             silent = 0
-            replies[under_way[reply.sequence].index] = reply
-            self._repeat(under_way, self._settle(under_way, reply.sequence))
+            answered, lost = flight.settle(reply.sequence)
+            replies[answered.index] = reply
+            self._repeat(flight, lost)
             if progress is not None:
                 progress(len(replies), len(requests))
         return [replies[index] for index in range(len(requests))]
@@ -230,28 +259,18 @@ class LinkClient:
     # Sending
 
     def _advance(self) -> None:
-        self._next = (self._next + 1) & 0xFFFF
+        self._next = (self._next + 1) % SEQUENCES
 
-    def _fill(self, waiting: deque[_Sent], under_way: dict[int, _Sent], limit: int) -> None:
+    def _fill(self, waiting: deque[_Sent], flight: _Flight, limit: int) -> None:
         """Send as many of the waiting requests as may be in flight; at least one if there is none."""
-        in_flight = sum(len(sent.frame) for sent in under_way.values())
         frames = []
-        while waiting and (not under_way or in_flight + len(waiting[0].frame) <= limit):
+        while waiting and (not flight.sent or flight.bytes + len(waiting[0].frame) <= limit):
             sent = waiting.popleft()
-            under_way[sent.request.sequence] = sent
-            in_flight += len(sent.frame)
+            flight.add(sent)
             frames.append(sent.frame)
         self._write(frames)
 
-    @staticmethod
-    def _settle(under_way: dict[int, _Sent], sequence: int) -> list[_Sent]:
-        """Take the answered request from those under way; return those sent before it, which were lost."""
-        order = list(under_way)
-        lost = [under_way[number] for number in order[: order.index(sequence)]]
-        del under_way[sequence]
-        return lost
-
-    def _repeat(self, under_way: dict[int, _Sent], lost: Sequence[_Sent]) -> None:
+    def _repeat(self, flight: _Flight, lost: Sequence[_Sent]) -> None:
         for sent in lost:
             if sent.sends == SENDS:
                 raise LinkTimeout(
@@ -259,7 +278,7 @@ class LinkClient:
                     "were answered; the line is too noisy: use a shorter cable or a lower baud"
                 )
             sent.sends += 1
-            under_way[sent.request.sequence] = under_way.pop(sent.request.sequence)
+            flight.send_again(sent)
         self._write([sent.frame for sent in lost], repeats=True)
 
     def _write(self, frames: Sequence[bytes], *, repeats: bool = False) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -169,9 +169,8 @@ class FaultyLine:
 
     def write(self, data: bytes) -> None:
         """Send what the faults leave of ``data``."""
-        disturbed = self._outward.disturb(data)
-        if disturbed:
-            self._port.write(disturbed)
+        for run in self._outward.disturb(data):
+            self._port.write(run)
 
     def read(self, timeout: float) -> bytes:
         """Return what the faults leave of what arrives within ``timeout`` seconds."""
@@ -180,7 +179,7 @@ class FaultyLine:
             data = self._port.read(max(0.0, end - self._clock()))
             if not data:
                 return self._inward.late()
-            disturbed = self._inward.disturb(data)
+            disturbed = b"".join(self._inward.disturb(data))
             if disturbed:
                 return disturbed
 
@@ -199,18 +198,18 @@ class _Disturbance:
         self._reset = reset
         self._held = b""
 
-    def disturb(self, data: bytes) -> bytes:
-        """Return what arrives of ``data``, and of what was held back before."""
-        out, start = b"", 0
+    def disturb(self, data: bytes) -> Iterator[bytes]:
+        """Give one run after another of what arrives of ``data``, and of what was held back before."""
+        start = 0
         while start < len(data) and not self.cut:
             end = start + self._random.randint(1, self._faults.run_bytes)
             run, start = self._damage(bytearray(data[start:end])), end
             if self._happens(self._faults.reorder):
                 run, self._held = self._held, run
-                out += run
             else:
-                out += run + self.late()
-        return b"" if self.cut else out
+                run += self.late()
+            if run and not self.cut:
+                yield run
 
     def late(self) -> bytes:
         """Return what was held back."""
