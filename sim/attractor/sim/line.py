@@ -7,7 +7,7 @@ at once, as :class:`~attractor.sim.golden_board.GoldenBoard` does, and are ports
 from __future__ import annotations
 
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -159,8 +159,10 @@ class FaultyLine:
         self._port = port
         self._clock = clock
         source = random.Random(seed)
-        self._outward = _Disturbance(faults, source, reset)
-        self._inward = _Disturbance(faults, source, None)
+        #: How often each kind of fault has happened, by its name in :class:`Faults`.
+        self.happened: Counter[str] = Counter()
+        self._outward = _Disturbance(faults, source, self.happened, reset)
+        self._inward = _Disturbance(faults, source, self.happened, None)
 
     @property
     def cut(self) -> bool:
@@ -191,8 +193,11 @@ class FaultyLine:
 class _Disturbance:
     """Faults in one direction."""
 
-    def __init__(self, faults: Faults, source: random.Random, reset: Callable[[], None] | None) -> None:
+    def __init__(
+        self, faults: Faults, source: random.Random, happened: Counter[str], reset: Callable[[], None] | None
+    ) -> None:
         self.cut = False
+        self._happened = happened
         self._faults = faults
         self._random = source
         self._reset = reset
@@ -204,7 +209,7 @@ class _Disturbance:
         while start < len(data) and not self.cut:
             end = start + self._random.randint(1, self._faults.run_bytes)
             run, start = self._damage(bytearray(data[start:end])), end
-            if self._happens(self._faults.reorder):
+            if self._happens("reorder"):
                 run, self._held = self._held, run
             else:
                 run += self.late()
@@ -217,25 +222,28 @@ class _Disturbance:
         return b"" if self.cut else held
 
     def _damage(self, run: bytearray) -> bytes:
-        faults, choose = self._faults, self._random.randrange
-        self.cut = self.cut or self._happens(faults.cut)
-        if self._reset is not None and self._happens(faults.reset):
+        choose = self._random.randrange
+        self.cut = self.cut or self._happens("cut")
+        if self._reset is not None and self._happens("reset"):
             self._reset()
-        if self._happens(faults.flip):
+        if self._happens("flip"):
             run[choose(len(run))] ^= 1 << choose(8)
-        if self._happens(faults.drop):
+        if self._happens("drop"):
             start = choose(len(run))
             del run[start : start + choose(1, 9)]
-        if self._happens(faults.double):
+        if self._happens("double"):
             start = choose(len(run) + 1)
             run[start:start] = run[max(0, start - choose(1, len(run) + 2)) : start]
-        if self._happens(faults.garbage):
+        if self._happens("garbage"):
             start = choose(len(run) + 1)
             run[start:start] = self._random.randbytes(choose(1, 20))
         return bytes(run)
 
-    def _happens(self, probability: float) -> bool:
-        return probability > 0 and self._random.random() < probability
+    def _happens(self, fault: str) -> bool:
+        probability = getattr(self._faults, fault)
+        happens = probability > 0 and self._random.random() < probability
+        self._happened[fault] += happens
+        return happens
 
 
 def _keep_delimiters(data: bytes) -> list[bytes]:
