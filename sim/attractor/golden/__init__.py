@@ -7,10 +7,11 @@ from typing import Protocol
 
 import numpy.typing as npt
 
+from attractor.golden.crossbar import Crossbar
 from attractor.golden.oscillator import OscillatorNetwork, OscillatorRun, OscillatorState
 from attractor.spec import OscillatorSpec, Spec, SpecError
 
-__all__ = ["Network", "OscillatorNetwork", "OscillatorRun", "OscillatorState", "network"]
+__all__ = ["Crossbar", "Network", "OscillatorNetwork", "OscillatorRun", "OscillatorState", "network"]
 
 
 class Network(Protocol):
