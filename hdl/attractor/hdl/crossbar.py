@@ -138,9 +138,9 @@ class Crossbar(wiring.Component):
     """
 
     i: stream.Interface
-    beat: data.View[Beat]
+    beat: data.View
     beat_valid: Signal
-    tags: data.View[data.ArrayLayout]
+    tags: data.View
     busy: Signal
     weights: wiring.PureInterface
 

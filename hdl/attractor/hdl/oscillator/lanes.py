@@ -42,9 +42,9 @@ class Lanes(wiring.Component):
         New references.
     """
 
-    beat: data.View[Beat]
+    beat: data.View
     late_slot: Signal
-    tags: data.View[data.ArrayLayout]
+    tags: data.View
     moving: Signal
     rising: Signal
 
