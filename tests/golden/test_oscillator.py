@@ -62,7 +62,7 @@ def outcomes(spec: OscillatorSpec, parameters: dict[str, Any], phases: np.ndarra
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(cases())
 def test_runs_equal_the_definition(case: tuple[OscillatorSpec, dict[str, Any], np.ndarray, np.ndarray]) -> None:
     spec, parameters, phases, clamp = case
@@ -79,7 +79,7 @@ def test_runs_equal_the_definition(case: tuple[OscillatorSpec, dict[str, Any], n
         assert run.trace[:, index].tolist() == history
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(cases())
 def test_every_slot_equals_the_definition(case: tuple[OscillatorSpec, dict[str, Any], np.ndarray, np.ndarray]) -> None:
     spec, parameters, phases, clamp = case

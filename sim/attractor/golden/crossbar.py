@@ -31,7 +31,7 @@ class Crossbar:
         If a size or a weight does not fit.
     """
 
-    #: What an event may add a row, or a bank, as often as.
+    #: How often an event may add a row or a bank.
     INCREMENTS = (-2, -1, 1, 2)
 
     def __init__(self, weights: npt.ArrayLike, banks: int, sum_bits: int) -> None:
@@ -51,13 +51,13 @@ class Crossbar:
         self.sums[self._bank(bank)] = 0
 
     def add(self, source: int, bank: int, increment: int) -> None:
-        """Add ``increment`` times the weights of ``source`` to a bank; :class:`ValueError` if there is no such thing."""
+        """Add ``increment`` times the weights of ``source`` to a bank; :class:`ValueError` if there is none."""
         if not 0 <= source < len(self.weights):
             raise ValueError(f"source is {source}; this crossbar has {len(self.weights)}")
         self._accumulate(bank, self.weights[source], increment)
 
     def fold(self, source_bank: int, bank: int, increment: int) -> None:
-        """Add ``increment`` times one bank to another, or to itself; :class:`ValueError` if there is no such thing."""
+        """Add ``increment`` times one bank to another, or to itself; :class:`ValueError` if there is none."""
         self._accumulate(bank, self.sums[self._bank(source_bank)], increment)
 
     def _accumulate(self, bank: int, values: npt.NDArray[np.int64], increment: int) -> None:
