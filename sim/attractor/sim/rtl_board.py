@@ -1,0 +1,122 @@
+"""The gateware of a network as a board: what goes onto the FPGA, compiled and run, serial bits and all."""
+
+from __future__ import annotations
+
+import importlib.util
+from importlib import metadata
+from pathlib import Path
+
+from attractor.sim.cache import build_once, cache_folder, digest
+from attractor.sim.verilator import ToolError
+from attractor.sim.verilog_board import CLOCKS_PER_BIT, QUIET_CYCLES, VerilogBoard
+from attractor.spec import Spec
+from attractor.spec.files import load_spec
+
+#: Clock that the gateware believes to have. Nothing waits for it: the simulation runs as fast as it can.
+CLOCK_HZ = 12_000_000
+#: Name of the board in the device's description.
+BOARD_NAME = "rtl"
+
+_TOP = "board"
+# The link needs at most three cycles for a byte of memory.
+_CYCLES_PER_BYTE = 4
+
+
+class RtlBoard(VerilogBoard):
+    """A port to the simulated gateware of a network.
+
+    The first board of a spec is generated and compiled, which takes about as long as a cup of coffee is poured;
+    later ones, also in other processes, start at once from the cache.
+
+    Parameters
+    ----------
+    spec:
+        The network.
+    clocks_per_bit:
+        Clock cycles of a bit on the line.
+    seed:
+        As for :class:`~attractor.sim.verilog_board.VerilogBoard`.
+    name:
+        Name of the port in messages.
+
+    Raises
+    ------
+    ToolError
+        If the gateware was not compiled before and Verilator or a C++ compiler is missing.
+    """
+
+    def __init__(
+        self, spec: Spec, *, clocks_per_bit: int = CLOCKS_PER_BIT, seed: int | None = None, name: str = "rtl"
+    ) -> None:
+        self.spec = spec
+        verilog = system_verilog(spec, CLOCK_HZ, CLOCK_HZ // clocks_per_bit)
+        # ``busy`` is about calls only, and the longest of all other work goes once over all memories.
+        quiet_cycles = QUIET_CYCLES + _CYCLES_PER_BYTE * sum(window.size for window in spec.memory_map.windows)
+        super().__init__(verilog, _TOP, clocks_per_bit=clocks_per_bit, seed=seed, quiet_cycles=quiet_cycles, name=name)
+
+
+def open_port(argument: str, baud: int | None = None) -> RtlBoard:  # noqa: ARG001
+    """Open ``rtl:FILE``: the simulated gateware of the spec in a spec or model file.
+
+    A model's parameters are not in the board then; they are loaded over the line as into any other board.
+
+    Parameters
+    ----------
+    argument:
+        Path of a ``.json`` spec or a ``.safetensors`` model.
+    baud:
+        Ignored: the line is as fast as the simulation.
+
+    Raises
+    ------
+    SpecError
+        If the file holds no spec.
+    ToolError
+        If the gateware was not compiled before and Verilator or a C++ compiler is missing.
+    """
+    return RtlBoard(load_spec(argument), name=f"rtl:{argument}")
+
+
+def system_verilog(spec: Spec, clock_hz: int, baud: int) -> str:
+    """Return the gateware of ``spec`` in Verilog, its top module called ``board``; generated once and then kept.
+
+    It is generated anew when the sources of ``attractor.hdl`` or ``attractor.spec`` or the version of Amaranth change.
+
+    Raises
+    ------
+    ToolError
+        If Amaranth finds no Yosys to write Verilog with.
+    """
+    versions = [f"{package} {metadata.version(package)}" for package in ("attractor", "amaranth")]
+    key = digest(spec.to_json(), str(clock_hz), str(baud), *versions, *_sources("attractor.hdl", "attractor.spec"))
+
+    def generate(path: Path) -> None:
+        path.write_text(_generate(spec, clock_hz, baud), encoding="utf-8")
+
+    return build_once(cache_folder() / f"{key}.v", generate).read_text(encoding="utf-8")
+
+
+def _generate(spec: Spec, clock_hz: int, baud: int) -> str:
+    # Not at the top: a board from the cache starts without Amaranth.
+    from amaranth._toolchain.yosys import YosysError
+    from amaranth.back import verilog
+
+    from attractor.hdl.cores import build_core
+    from attractor.hdl.system import System
+
+    system = System(build_core(spec), spec, clock_hz=clock_hz, baud=baud, board=BOARD_NAME)
+    try:
+        return verilog.convert(system, name=_TOP, strip_internal_attrs=True)
+    except YosysError as error:
+        raise ToolError(f"Amaranth could not write Verilog: {error}; pip install 'attractor[sim]'") from error
+
+
+def _sources(*packages: str) -> list[bytes | str]:
+    """Return names and contents of all Python files of ``packages``, without importing any."""
+    parts: list[bytes | str] = []
+    for package in packages:
+        found = importlib.util.find_spec(package)
+        for folder in (found and found.submodule_search_locations) or ():
+            for path in sorted(Path(folder).rglob("*.py")):
+                parts += [f"{package}/{path.relative_to(folder).as_posix()}", path.read_bytes()]
+    return parts
