@@ -116,6 +116,10 @@ class Device(OscillatorCalls):
     ) -> None:
         self.close()
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Return itself: there is only one of it. Estimators that use a device can so be cloned."""
+        return self
+
     @property
     def name(self) -> str:
         """Name of the port."""

@@ -76,6 +76,9 @@ class Model:
     def __hash__(self) -> int:
         return hash(self.digest)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Model, (self.spec, dict(self.parameters), dict(self.provenance))
+
     def save(self, path: str | Path) -> None:
         """Write the model to a ``.safetensors`` file, whole or not at all; equal models give equal bytes.
 

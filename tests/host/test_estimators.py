@@ -1,0 +1,175 @@
+"""Estimators: scikit-learn's conventions, and the same answers on the golden model and on devices."""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.validation import check_array
+
+from attractor.host import Device, Model, ModelMismatch
+from attractor.host.estimators import RULES, HopfieldNetwork, OscillatorClassifier
+from attractor.sim.golden_board import GoldenBoard
+from attractor.spec import OscillatorSpec
+from attractor.train.digits import digits
+
+PATTERNS = np.where(np.random.default_rng(3).random((3, 40)) < 0.5, 1, -1)
+
+
+def damaged(patterns: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+    """Return patterns with the first ``count`` values turned round, the reference's among them."""
+    return np.where(np.arange(patterns.shape[1]) < count, -patterns, patterns)
+
+
+class Thresholded(HopfieldNetwork):
+    """Makes patterns of any numbers, so that scikit-learn's checks can feed theirs."""
+
+    def fit(self, X: npt.ArrayLike, y: object = None) -> Thresholded:
+        array = check_array(X, ensure_min_samples=2)
+        super().fit(np.where(array > array.mean(), 1, -1), y)
+        self.threshold_ = array.mean()
+        return self
+
+    def recall(self, X: npt.ArrayLike) -> npt.NDArray[np.int8]:  # type: ignore[override]
+        if not hasattr(self, "threshold_"):
+            return super().recall(X)
+        return super().recall(np.where(check_array(X) > self.threshold_, 1, -1))
+
+
+def too_hard(estimator: object) -> dict[str, str]:
+    if isinstance(estimator, OscillatorClassifier):
+        return {"check_classifiers_train": "two clamped oscillators cannot separate points of a plane"}
+    return {}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning", "ignore:invalid value encountered in cast")
+@parametrize_with_checks(
+    [OscillatorClassifier(epochs=3), Thresholded(rule="hebb")],  # type: ignore[arg-type]
+    expected_failed_checks=too_hard,
+)
+def test_conventions(estimator: object, check: object) -> None:
+    check(estimator)  # type: ignore[operator]
+
+
+def test_patterns_are_completed() -> None:
+    network = HopfieldNetwork(weight_bits=6).fit(PATTERNS)
+    np.testing.assert_array_equal(network.recall(PATTERNS), PATTERNS)
+    np.testing.assert_array_equal(network.recall(damaged(PATTERNS, 4)), PATTERNS)
+    assert network.model_.provenance["rule"] == "diederich-opper"
+    assert network.spec_.weight_bits == 6
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_stores_patterns(rule: str) -> None:
+    network = HopfieldNetwork(rule).fit(PATTERNS[:2])
+    np.testing.assert_array_equal(network.recall(PATTERNS[:2]), PATTERNS[:2])
+
+
+def test_recall_is_the_same_everywhere(tmp_path: Path) -> None:
+    golden = HopfieldNetwork("hebb", lanes=7).fit(PATTERNS)
+    starts = np.where(np.random.default_rng(0).random((5, 40)) < 0.5, 1, -1)
+    expected = golden.recall(starts)
+    path = tmp_path / "model.safetensors"
+    golden.model_.save(path)
+    by_address = clone(golden).set_params(device=f"sim:{path}").fit(PATTERNS)
+    assert by_address.model_ == golden.model_
+    np.testing.assert_array_equal(by_address.recall(starts), expected)
+
+    board = GoldenBoard(golden.spec_)
+    with Device.open(board) as device:
+        on_device = clone(golden).set_params(device=device).fit(PATTERNS)
+        assert board.link._frames == device.link.statistics.sent
+        frames = board.link._frames
+        assert not board.parameters_valid  # fit has not touched it
+        steps: list[tuple[int, int]] = []
+        np.testing.assert_array_equal(on_device.recall(starts, progress=lambda *step: steps.append(step)), expected)
+        assert steps == [(index, 5) for index in range(1, 6)]
+        loaded = board.link._frames - frames
+        on_device.recall(starts)
+        assert board.link._frames - frames - loaded < loaded  # loaded once
+        assert clone(on_device).device is device
+        assert copy.deepcopy(device) is device
+
+
+def test_another_network_is_loaded_first() -> None:
+    first, second = HopfieldNetwork("hebb").fit(PATTERNS), HopfieldNetwork("hebb").fit(PATTERNS[:, ::-1])
+    with Device.open(GoldenBoard(first.spec_)) as device:
+        for network, patterns in ((first, PATTERNS), (second, PATTERNS[:, ::-1]), (first, PATTERNS)):
+            network.set_params(device=device)
+            np.testing.assert_array_equal(network.recall(patterns), patterns)
+    other = Device.open(GoldenBoard(OscillatorSpec(oscillators=40, weight_bits=4)))
+    with pytest.raises(ModelMismatch, match="weight_bits: 4, 5"):
+        first.set_params(device=other).recall(PATTERNS)
+
+
+def test_digits_are_classified_alike_on_a_device() -> None:
+    data = digits()
+    fitted = OscillatorClassifier(epochs=10, lanes=4).fit(data.train_images, data.train_labels)
+    assert fitted.score(data.test_images, data.test_labels) > 0.88
+    expected = fitted.predict(data.test_images[:20])
+    with Device.open(GoldenBoard(fitted.spec_)) as device:
+        np.testing.assert_array_equal(fitted.set_params(device=device).predict(data.test_images[:20]), expected)
+
+
+def test_grey_scales_and_class_names_do_not_matter() -> None:
+    data = digits()
+    images, labels = data.train_images[:200], data.train_labels[:200]
+    names = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+    plain = OscillatorClassifier(epochs=3).fit(images, labels)
+    scaled = OscillatorClassifier(epochs=3).fit(images * 255 - 7, names[labels])
+    assert (scaled.low_, scaled.high_) == (-7.0, 248.0)
+    np.testing.assert_array_equal(scaled.classes_, np.sort(names))
+    assert plain.score(images, labels) > 0.8
+    assert scaled.score(images * 255 - 7, names[labels]) > 0.8
+
+
+def test_a_saved_model_keeps_what_prediction_needs(tmp_path: Path) -> None:
+    data = digits()
+    fitted = OscillatorClassifier(epochs=2).fit(data.train_images[:100], data.train_labels[:100])
+    fitted.model_.save(tmp_path / "model.safetensors")
+    provenance = Model.load(tmp_path / "model.safetensors").provenance
+    assert provenance["classes"] == [str(number) for number in range(10)]
+    assert (provenance["black"], provenance["white"], provenance["seed"]) == (0.0, 1.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (HopfieldNetwork("oja"), "rule is 'oja'; it must be one of hebb, covariance-hebb, storkey, diederich-opper"),
+        (HopfieldNetwork(weight_bits=9), "weight_bits is 9; it must lie between 2 and 8"),
+        (HopfieldNetwork(phase_bits=2), "phase_bits is 2; it must lie between 3 and 6"),
+        (HopfieldNetwork(lanes=41), "lanes is 41; it must lie between 0 and 40"),
+        (HopfieldNetwork(periods=70_000), "schedule[0, 'periods'] is 70000; it must lie between 0 and 65535"),
+    ],
+)
+def test_parameters_out_of_range(network: HopfieldNetwork, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        network.fit(PATTERNS)
+
+
+def test_data_that_do_not_fit() -> None:
+    network = HopfieldNetwork("hebb")
+    with pytest.raises(ValueError, match=re.escape("X holds 0; patterns are made of +1 and -1, so use np.where(")):
+        network.fit(np.zeros((2, 5), int))
+    network.fit(PATTERNS)
+    with pytest.raises(
+        ValueError,
+        match="X has 39 features, but HopfieldNetwork is expecting 40 features as input; give it images of 40",
+    ):
+        network.recall(PATTERNS[:, 1:])
+    data = digits()
+    fitted = OscillatorClassifier(epochs=1).fit(data.train_images[:50], data.train_labels[:50])
+    with pytest.raises(
+        ValueError, match="X has 63 features, but OscillatorClassifier is expecting 64 features as input"
+    ):
+        fitted.predict(data.test_images[:, 1:])
+    with pytest.raises(ValueError, match="needs samples of at least 2 classes; the data have 1 class"):
+        OscillatorClassifier().fit(data.train_images[:5], np.zeros(5, int))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        OscillatorClassifier().fit(data.train_images[:5], data.train_labels[:4])
