@@ -58,8 +58,8 @@ def hebb(patterns: npt.ArrayLike, *, weight_bits: int, zero_diagonal: bool = Tru
 def covariance_hebb(patterns: npt.ArrayLike, *, weight_bits: int, zero_diagonal: bool = True) -> Weights:
     """Hebb's rule on patterns without their mean: ``W_ij = sum_p (x_pi - m_i)(x_pj - m_j)``, symmetric.
 
-    Standard. Parameters, result and errors as in :func:`hebb`; the sums are scaled so that the greatest reaches
-    ``high``, then rounded once.
+    Standard. An oscillator that is equal in all patterns gets no couplings, so it stays as it was loaded. Parameters,
+    result and errors as in :func:`hebb`; the sums are scaled so that the greatest reaches ``high``, then rounded once.
     """
     x, high = _patterns(patterns), _highest(weight_bits)
     centred = x - x.mean(axis=0)
