@@ -34,6 +34,8 @@ _STEPS = {"yosys": "synthesis", "nextpnr": "place and route", "icepack": "packin
 # comparator and a holding register around each memory. The components here never use such a word (they assert it in
 # simulation), and this line says so. Asynchronous and transparent ports keep their promise.
 _NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE=1 %i r:TRANSPARENCY_MASK=0 %i"
+# Assertions are for simulation; place and route knows no cell for them.
+_NO_ASSERTIONS = "chformal -remove"
 _STATISTICS = "tee -q -o stat.json stat -json"
 
 
@@ -77,7 +79,7 @@ def prepare(top: Elaboratable, board: Board, *, seed: int) -> Plan:
             name=_NAME,
             emit_src=False,
             debug_verilog=False,
-            script_after_read=_NO_COLLISIONS,
+            script_after_read="\n".join((_NO_ASSERTIONS, _NO_COLLISIONS)),
             script_after_synth=_STATISTICS,
             nextpnr_opts=f"--seed {seed} --report report.json --timing-allow-fail",
             **({"ecppack_opts": "--compress"} if board.family is Family.ECP5 else {}),

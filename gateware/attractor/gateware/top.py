@@ -6,10 +6,12 @@ from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import io
 
 from attractor.gateware.boards import Board
+from attractor.hdl.cores import build_core
+from attractor.hdl.system import System
 from attractor.spec import Spec
 
 #: Status outputs of a system in the order of the LEDs that show them, as far as a board has LEDs.
-STATUS = ("busy", "valid")
+STATUS = ("busy", "parameters_valid", "activity")
 
 
 class SerialSystem(Protocol):
@@ -58,8 +60,5 @@ class Top(Elaboratable):
 
 def system_top(spec: Spec, board: Board, baud: int) -> Top:
     """Return the top level that serves the network ``spec`` on ``board``."""
-    from attractor.hdl.cores import build_core
-    from attractor.hdl.system import System
-
     system = System(build_core(spec), spec, clock_hz=board.clock_hz, baud=baud, board=board.name)
     return Top(system, STATUS)
