@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Assert, Cat, Module, Mux, ResetInserter, Signal, Value, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.crc.catalog import CRC16_IBM_3740
 from amaranth.lib.wiring import In, Out
@@ -70,11 +70,12 @@ class FrameDecoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.crc = crc = CRC16_IBM_3740().create()
+        crc, restart = CRC16_IBM_3740().create(), Signal()
+        m.submodules.crc = ResetInserter(restart)(crc)
         # Something came since the last delimiter; it is no frame, whatever follows; bytes to the next code byte.
         started, broken, block = Signal(), Signal(), Signal(8)
         # The last two bytes, which are the CRC when the frame ends, so it need not be told from the payload before.
-        held = Signal(16)
+        held = Signal(16, reset_less=True)
         # Bytes before ``held``, modulo 256.
         length = Signal(8, init=254)
         take, delimiter, good = Signal(), Signal(), Signal()
@@ -90,7 +91,7 @@ class FrameDecoder(wiring.Component):
             put.eq(take & ~delimiter & ((block != 0) | started)),
             byte.eq(Mux(block == 0, 0, self.i.payload)),
             crc.data.eq(held[:8]),
-            crc.start.eq(length >= 254),
+            restart.eq(length >= 254),
             crc.valid.eq(put & (length < 254)),
         ]
         with m.If(take & delimiter):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Assert, Cat, Module, Mux, ResetInserter, Signal, Value, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.crc.catalog import CRC16_IBM_3740
 from amaranth.lib.wiring import In, Out
@@ -59,7 +59,8 @@ class FrameEncoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.crc = crc = CRC16_IBM_3740().create()
+        crc, restart = CRC16_IBM_3740().create(), Signal()
+        m.submodules.crc = ResetInserter(restart)(crc)
         reply = self.reply
         # Where the next byte goes, and where the distance to the next zero goes.
         position, code = Signal(8, init=1), Signal(8)
@@ -77,9 +78,9 @@ class FrameEncoder(wiring.Component):
                 m.d.sync += code.eq(position)
         with m.FSM():
             with m.State("BODY"):
-                m.d.comb += [reply.bytes.ready.eq(1), put.eq(reply.bytes.valid), crc.start.eq(reply.discard)]
+                m.d.comb += [reply.bytes.ready.eq(1), put.eq(reply.bytes.valid), restart.eq(reply.discard)]
                 with m.If(reply.discard):
-                    m.d.comb += [put.eq(0), crc.valid.eq(0)]
+                    m.d.comb += put.eq(0)
                     m.d.sync += [position.eq(position.init), code.eq(code.init)]
                 with m.Elif(reply.finish & ~reply.bytes.valid):
                     m.next = "CRC LOW"
@@ -94,7 +95,7 @@ class FrameEncoder(wiring.Component):
                 m.d.comb += [byte.eq(0), put.eq(1)]
                 m.next = "DELIMITER"
             with m.State("DELIMITER"):
-                m.d.comb += [end.eq(~sending), crc.start.eq(1)]
+                m.d.comb += [end.eq(~sending), restart.eq(1)]
                 with m.If(end):
                     m.d.sync += [position.eq(position.init), code.eq(code.init)]
                     m.next = "BODY"

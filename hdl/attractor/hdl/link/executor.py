@@ -2,24 +2,25 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Assert, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Assert, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.link.decoder import FrameSignature
 from attractor.hdl.link.encoder import ReplySignature
+from attractor.hdl.link.report import Report
+from attractor.hdl.link.request import HEADER_BYTES, RequestRegisters
 from attractor.hdl.link.words import Kind, WordsSignature
 from attractor.spec.protocol import CRC32, REPLY_BIT, REQUEST_HEADER, Command, Counters, Identity, Status
 
 _PAYLOAD = REQUEST_HEADER.size
 _WORDS_OF_CALL = _PAYLOAD + CRC32.size
-_COUNT_BYTES = {Command.READ: 1, Command.DIGEST: 3}
 #: Length of header and payload of the commands whose payload has one length only.
 _LENGTHS = {
     Command.IDENTIFY: _PAYLOAD,
-    Command.READ: _PAYLOAD + _COUNT_BYTES[Command.READ],
-    Command.DIGEST: _PAYLOAD + _COUNT_BYTES[Command.DIGEST],
+    Command.READ: _PAYLOAD + 1,
+    Command.DIGEST: _PAYLOAD + 3,
     Command.COMMIT: _PAYLOAD + CRC32.size,
     Command.ABORT: _PAYLOAD,
     Command.COUNTERS: _PAYLOAD,
@@ -33,9 +34,10 @@ class Executor(wiring.Component):
     be used so; the length of the payload; for READ that the words fit a frame; the last word exists. Only CALL then
     looks whether it is the last call again, and whether the parameters are valid.
 
-    A frame is read in as many cycles as its header has bytes. WRITE and the writing part of CALL run through the words
-    twice, to count and to write them; then the header is read again to get back to the first word. Costs of a word of
-    k bytes, in cycles: READ, DIGEST, COMMIT, inputs and outputs of a CALL k + 2; WRITE k + 2.
+    A word of k bytes costs k + 2 cycles where it is read (READ, DIGEST, COMMIT; all inputs and outputs of a CALL) and
+    2 (k + 1) where it is written: the payload is run through twice, first to see whether it is whole words that exist,
+    then to write them, and in between the header is read again to get back to the first word. A request and its reply
+    cost some 30 cycles more.
 
     While a call is under way the next frame is looked at. ABORT ends the call, the same CALL once more is dropped, and
     anything else stays where it is. When the core is done, the call is answered, and then the frame is read anew.
@@ -88,71 +90,61 @@ class Executor(wiring.Component):
                 "parameters_valid": Out(1),
             }
         )
-        # The request
-        self._sequence = Signal(16)
-        self._command = Signal(8)
-        self._count = Signal.like(self.words.address)
-        # The word is past the window; the count is more than any window has.
-        self._beyond, self._count_beyond = Signal(), Signal()
-        # Words to be written were counted, and all of them exist.
-        self._counted = Signal()
         # Position in the frame, or in the part of the reply that is being written.
-        self._index, self._advance = Signal(8), Signal()
+        self._index, self._advance, self._restart = Signal(8), Signal(), Signal()
+        self._seek, self._target = Signal(), Signal(8)
         # Bytes left of the word in the register.
-        self._left = Signal.like(self.words.word_bytes)
+        self._left = Signal.like(self.words.word_bytes, reset_less=True)
+        # The words to be written were run through once, and all of them exist.
+        self._checked = Signal()
         # A CRC-32 of the request is another than that of the device.
-        self._differs = Signal()
-        self._status = Signal(Status)
-        # The last call that ran; results are being answered.
-        self._last_sequence, self._remembered = Signal(16), Signal()
-        self._aborted, self._results = Signal(), Signal()
-        self._digest = CRC32_ISO_HDLC().create()
+        self._differs = Signal(reset_less=True)
+        self._status = Signal(Status, reset_less=True)
+        # The reply is begun, with this status.
+        self._reply_now, self._reply_status = Signal(), Signal(Status)
+        # The last call was ended by ABORT; its results are the reply.
+        self._aborted, self._results = Signal(reset_less=True), Signal()
+        self._request = RequestRegisters(words)
+        self._report = Report(identity)
+        self._digest, self._restart_digest = CRC32_ISO_HDLC().create(), Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.digest = self._digest
-        following = Signal.like(self._index)
-        m.d.comb += [
-            following.eq(self._index + 1),
-            self.frame.address.eq(Mux(self._advance, following, self._index)),
-            self._digest.data.eq(self.words.byte_out),
-            self.words.byte_in.eq(self.frame.data),
-        ]
-        touched = self.words.read | self.words.write | self.start
-        m.d.sync += Assert(~(self.core_busy & touched), "busy core was touched")
-        with m.If(self._advance):
-            m.d.sync += self._index.eq(following)
-        with m.FSM():
+        m.submodules.request = self._request
+        m.submodules.report = self._report
+        m.submodules.digest = ResetInserter(self._restart_digest)(self._digest)
+        self._connect(m)
+        with m.FSM() as fsm:
             with m.State("IDLE"):
                 with m.If(self.calling & ~self.core_busy):
                     self._answer_call(m)
                 with m.Elif(self.frame.valid):
                     m.next = "HEADER"
             with m.State("HEADER"):
-                self._read_header(m)
+                m.d.comb += [self._request.take.eq(1), self._advance.eq(1), self._restart_digest.eq(1)]
+                m.d.sync += self._differs.eq(0)
+                with m.If(self._index == HEADER_BYTES - 1):
+                    m.next = "DISPATCH"
             with m.State("DISPATCH"):
                 with m.If(self.calling):
                     self._watch(m)
                 with m.Else():
                     self._check(m)
-            with m.State("COUNT"):
-                self._count_words(m)
             with m.State("FETCH"):
                 self._continue_writing(m)
             with m.State("TAKE"):
                 self._take_byte(m)
             with m.State("STORE"):
-                m.d.comb += self.words.write.eq(1)
-                m.d.sync += self.words.address.eq(self.words.address + 1)
+                m.d.comb += [self.words.write.eq(self._checked), self._request.next_word.eq(1)]
                 self._continue_writing(m)
             with m.State("NEXT"):
-                self._next_word(m)
+                with m.If((self._command == Command.COMMIT) | (self._command == Command.CALL)):
+                    self._next_of_region(m)
+                with m.Else():
+                    self._next_of_window(m)
             with m.State("LOAD"):
-                m.d.sync += [
-                    self._left.eq(self.words.word_bytes),
-                    self.words.address.eq(self.words.address + 1),
-                    self._count.eq(self._count - 1),
-                ]
+                m.d.comb += self._request.next_word.eq(1)
+                m.d.sync += self._left.eq(self.words.word_bytes)
                 m.next = "GIVE"
             with m.State("GIVE"):
                 self._give_byte(m)
@@ -160,99 +152,103 @@ class Executor(wiring.Component):
                 self._compare(m)
             with m.State("REPLY"):
                 self._write_header(m)
-            with m.State("PAYLOAD"):
-                self._write_payload(m)
+            with m.State("REPORT"):
+                m.d.comb += [self.reply.bytes.valid.eq(1), self.reply.bytes.payload.eq(self._report.byte)]
+                with m.If(self.reply.bytes.ready):
+                    m.d.comb += self._advance.eq(1)
+                    with m.If(self._report.last):
+                        m.next = "FINISH"
             with m.State("FINISH"):
                 m.d.comb += self.reply.finish.eq(1)
                 with m.If(self.reply.bytes.ready):
-                    m.d.comb += self.frame.release.eq(~self._results)
-                    m.d.sync += [self._results.eq(0), self._index.eq(0)]
+                    m.d.comb += [self.frame.release.eq(~self._results), self._restart.eq(1)]
+                    m.d.sync += self._results.eq(0)
                     m.next = "IDLE"
+        # COMPARE counts from the start of the frame, REPORT from that of the payload.
+        part = self._index[:2] - Mux(fsm.ongoing("COMPARE"), _PAYLOAD % CRC32.size, 0)
+        m.d.comb += self._report.digest.eq(self._digest.crc.word_select(part[:2], 8))
         return m
+
+    def _connect(self, m: Module) -> None:
+        request, following = self._request, Signal.like(self._index)
+        m.d.comb += [
+            following.eq(self._index + 1),
+            self.frame.address.eq(Mux(self._advance, following, self._index)),
+            request.index.eq(self._index),
+            request.data.eq(self.frame.data),
+            request.within.eq(self.words.within),
+            self.words.window.eq(request.window),
+            self.words.address.eq(request.address),
+            self.words.byte_in.eq(self.frame.data),
+            self._digest.data.eq(self.words.byte_out),
+            self._report.command.eq(self._command),
+            self._report.index.eq(self._index),
+            self._report.parameters_valid.eq(self.parameters_valid),
+            self._report.counters.eq(self.counters),
+        ]
+        with m.If(self._reply_now):
+            m.d.sync += [self._status.eq(self._reply_status), self._checked.eq(0)]
+        with m.If(self._restart | self._reply_now):
+            m.d.sync += self._index.eq(0)
+        with m.Elif(self._seek):
+            m.d.sync += self._index.eq(self._target)
+        with m.Elif(self._advance):
+            m.d.sync += self._index.eq(following)
+        touched = self.words.read | self.words.write | self.start
+        m.d.sync += Assert(~(self.core_busy & touched), "busy core was touched")
+
+    @property
+    def _command(self) -> Value:
+        """The command of a request that was found good."""
+        return self._request.command[:4]
 
     # Steps that several states share
 
     def _answer(self, m: Module, status: Status | Value) -> None:
-        m.d.sync += [self._status.eq(status), self._index.eq(0)]
+        m.d.comb += [self._reply_now.eq(1), self._reply_status.eq(status)]
         m.next = "REPLY"
 
     def _answer_call(self, m: Module) -> None:
-        m.d.sync += [
-            self.calling.eq(0),
-            self._results.eq(1),
-            self._command.eq(Command.CALL),
-            self._sequence.eq(self._last_sequence),
-        ]
+        m.d.comb += self._request.recall.eq(1)
+        m.d.sync += [self.calling.eq(0), self._results.eq(1)]
         self._answer(m, Mux(self._aborted, Status.ABORTED, Status.OK))
-        self._walk(m)
 
     def _release(self, m: Module) -> None:
         """Let go of the frame without an answer now."""
-        m.d.comb += self.frame.release.eq(1)
-        m.d.sync += self._index.eq(0)
+        m.d.comb += [self.frame.release.eq(1), self._restart.eq(1)]
+        m.d.sync += self._checked.eq(0)
         m.next = "IDLE"
-
-    def _walk(self, m: Module) -> None:
-        """Stand before the first word of all windows."""
-        m.d.sync += [self.words.window.eq(1), self.words.address.eq(0)]
 
     # Request
 
-    def _read_header(self, m: Module) -> None:
-        data = self.frame.data
-        m.d.comb += [self._advance.eq(1), self._digest.start.eq(1)]
-        m.d.sync += self._differs.eq(0)
-        with m.Switch(self._index[:4]):
-            for part in range(2):
-                with m.Case(part):
-                    m.d.sync += self._sequence.word_select(part, 8).eq(data)
-            with m.Case(2):
-                m.d.sync += self._command.eq(data)
-            with m.Case(3):
-                m.d.sync += self.words.window.eq(data)
-            for part in range(3):
-                with m.Case(4 + part):
-                    _capture(m, self.words.address, self._beyond, part, data)
-            with m.Case(_PAYLOAD):
-                _capture(m, self._count, self._count_beyond, 0, data)
-            for part in (1, 2):
-                with m.Case(_PAYLOAD + part), m.If(self._command == Command.DIGEST):
-                    _capture(m, self._count, self._count_beyond, part, data)
-        with m.If(self._index == _PAYLOAD + 2):
-            m.next = "DISPATCH"
-
     def _watch(self, m: Module) -> None:
         """Look at the next frame while a call is under way."""
+        request = self._request
+        no_payload = self.frame.length == _PAYLOAD
         with m.If(~self.core_busy):
             self._answer_call(m)
-        with m.Elif((self._command == Command.ABORT) & self._no_address() & (self.frame.length == _PAYLOAD)):
+        with m.Elif((request.command == Command.ABORT) & request.no_address & no_payload):
             m.d.comb += self.abort.eq(1)
             m.d.sync += self._aborted.eq(1)
-        with m.Elif((self._command == Command.CALL) & self._repeated()):
+        with m.Elif((request.command == Command.CALL) & request.repeated):
             self._release(m)
 
-    def _no_address(self) -> Value:
-        return ~(self.words.window.any() | self.words.address.any() | self._beyond)
-
-    def _repeated(self) -> Value:
-        return self._remembered & (self._sequence == self._last_sequence)
-
     def _check(self, m: Module) -> None:
-        known, address_good, length_good = Signal(), Signal(), Signal()
-        word_exists = self.words.exists & self.words.within & ~self._beyond
+        exists, address_good, length_good = Signal(), Signal(), Signal()
+        word_exists = self.words.exists & self.words.within & ~self._request.beyond
         kind = self.words.kind
         with m.Switch(self._command):
             for command in (Command.IDENTIFY, Command.COMMIT, Command.ABORT, Command.COUNTERS):
                 with m.Case(command):
-                    m.d.comb += [known.eq(1), address_good.eq(self._no_address())]
+                    m.d.comb += [exists.eq(1), address_good.eq(self._request.no_address)]
             with m.Case(Command.READ, Command.DIGEST):
-                m.d.comb += [known.eq(1), address_good.eq(word_exists)]
+                m.d.comb += [exists.eq(1), address_good.eq(word_exists)]
             with m.Case(Command.WRITE):
                 writable = (kind == Kind.PARAMETERS) | (kind == Kind.INPUT)
-                m.d.comb += [known.eq(1), address_good.eq(word_exists & writable), length_good.eq(1)]
+                m.d.comb += [exists.eq(1), address_good.eq(word_exists & writable), length_good.eq(1)]
             with m.Case(Command.CALL):
                 m.d.comb += [
-                    known.eq(1),
+                    exists.eq(1),
                     address_good.eq(word_exists & (kind == Kind.INPUT)),
                     length_good.eq(self.frame.length >= _WORDS_OF_CALL),
                 ]
@@ -260,7 +256,7 @@ class Executor(wiring.Component):
             for command, length in _LENGTHS.items():
                 with m.Case(command):
                     m.d.comb += length_good.eq(self.frame.length == length)
-        with m.If(~known):
+        with m.If(~(exists & self._request.is_command)):
             self._answer(m, Status.BAD_COMMAND)
         with m.Elif(~address_good):
             self._answer(m, Status.BAD_ADDRESS)
@@ -270,110 +266,100 @@ class Executor(wiring.Component):
             self._begin(m)
 
     def _begin(self, m: Module) -> None:
-        m.d.sync += self._index.eq(_PAYLOAD)
+        m.d.comb += [self._seek.eq(1), self._target.eq(_PAYLOAD)]
         with m.Switch(self._command):
             with m.Case(Command.IDENTIFY):
-                m.d.sync += self._remembered.eq(0)
+                m.d.comb += self._request.forget.eq(1)
                 self._answer(m, Status.OK)
             with m.Case(Command.COMMIT):
-                self._walk(m)
+                m.d.comb += self._request.first_window.eq(1)
                 m.next = "NEXT"
             with m.Case(Command.DIGEST):
                 m.next = "NEXT"
-                with m.If(self._count_beyond):
+                with m.If(self._request.count_beyond):
                     self._answer(m, Status.BAD_ADDRESS)
             with m.Case(Command.WRITE):
-                self._begin_writing(m)
+                with m.If(self._checked & (self.words.kind == Kind.PARAMETERS)):
+                    m.d.sync += self.parameters_valid.eq(0)
+                m.next = "FETCH"
             with m.Case(Command.CALL):
-                m.d.sync += self._index.eq(_WORDS_OF_CALL)
-                self._begin_writing(m)
+                m.d.comb += self._target.eq(_WORDS_OF_CALL)
+                m.next = "FETCH"
+                with m.If(self._checked):
+                    self._admit_call(m)
             with m.Default():
                 self._answer(m, Status.OK)
 
-    # Words into memory
-
-    def _begin_writing(self, m: Module) -> None:
-        m.d.sync += self._counted.eq(0)
-        with m.If(~self._counted):
-            m.next = "COUNT"
-        with m.Elif(self._command == Command.WRITE):
-            m.next = "FETCH"
-            with m.If(self.words.kind == Kind.PARAMETERS):
-                m.d.sync += self.parameters_valid.eq(0)
-        with m.Elif(self._repeated()):
+    def _admit_call(self, m: Module) -> None:
+        with m.If(self._request.repeated):
+            # Nothing is started, and so the results of the last call are sent again at once.
             m.d.sync += self.calling.eq(1)
             self._release(m)
         with m.Elif(~self.parameters_valid):
             self._answer(m, Status.INVALID_PARAMETERS)
-        with m.Else():
-            m.next = "FETCH"
 
-    def _count_words(self, m: Module) -> None:
-        """Go from word to word until the end of the payload, which must be the end of a word."""
-        following = Signal(9)
-        m.d.comb += following.eq(self._index + self.words.word_bytes)
-        with m.If(self._index == self.frame.length):
-            m.d.sync += [self._counted.eq(1), self._index.eq(0)]
-            m.next = "IDLE"
-            with m.If(self._beyond):
-                m.d.sync += self._counted.eq(0)
-                self._answer(m, Status.BAD_ADDRESS)
-        with m.Elif(following > self.frame.length):
-            self._answer(m, Status.BAD_LENGTH)
-        with m.Else():
-            m.d.sync += [self._index.eq(following), self.words.address.eq(self.words.address + 1)]
-            with m.If(~self.words.within):
-                m.d.sync += self._beyond.eq(1)
+    # Words into memory
 
     def _continue_writing(self, m: Module) -> None:
+        """Begin a word, or end one of the two runs through the payload."""
         m.d.sync += self._left.eq(self.words.word_bytes)
         m.next = "TAKE"
         with m.If(self._index == self.frame.length):
-            with m.If(self._command == Command.WRITE):
+            with m.If(~self._checked):
+                m.d.comb += self._restart.eq(1)
+                m.d.sync += self._checked.eq(1)
+                m.next = "IDLE"
+                with m.If(self._request.beyond | ~self.words.within):
+                    self._answer(m, Status.BAD_ADDRESS)
+            with m.Elif(self._command == Command.WRITE):
                 self._answer(m, Status.OK)
             with m.Else():
-                m.d.sync += self._index.eq(_PAYLOAD)
-                self._walk(m)
+                m.d.comb += [self._request.first_window.eq(1), self._seek.eq(1), self._target.eq(_PAYLOAD)]
                 m.next = "NEXT"
 
     def _take_byte(self, m: Module) -> None:
         m.d.comb += [self.words.shift.eq(1), self._advance.eq(1)]
         m.d.sync += self._left.eq(self._left - 1)
-        with m.If(self._left == 1):
+        with m.If(self._index == self.frame.length):
+            self._answer(m, Status.BAD_LENGTH)
+        with m.Elif(self._left == 1):
             m.next = "STORE"
 
     # Words out of memory
 
-    def _next_word(self, m: Module) -> None:
-        """Read a word: of one window as many as were asked for, or all of all windows of one kind."""
-        words = self.words
-        wanted = Signal(Kind)
-        m.d.comb += wanted.eq(
-            Mux(self._command == Command.COMMIT, Kind.PARAMETERS, Mux(self._results, Kind.OUTPUT, Kind.INPUT))
-        )
-        with m.If((self._command == Command.COMMIT) | (self._command == Command.CALL)):
-            with m.If(~words.exists):
-                m.next = "COMPARE"
-                with m.If(self._results):
-                    m.next = "FINISH"
-            with m.Elif((words.kind != wanted) | ~words.within):
-                m.d.sync += [words.window.eq(words.window + 1), words.address.eq(0)]
-            with m.Else():
-                m.d.comb += words.read.eq(1)
-                m.next = "LOAD"
-        with m.Elif((self._count == 0) | ((self._command == Command.DIGEST) & ~words.within)):
-            with m.If(self._beyond | (self._count != 0)):
-                self._abandon(m, Status.BAD_ADDRESS)
-            with m.Elif(self._command == Command.READ):
+    def _next_of_region(self, m: Module) -> None:
+        """Read the next word of all windows of one kind."""
+        words, wanted = self.words, Signal(Kind)
+        m.d.comb += wanted.eq(Kind.INPUT)
+        with m.If(self._command == Command.COMMIT):
+            m.d.comb += wanted.eq(Kind.PARAMETERS)
+        with m.Elif(self._results):
+            m.d.comb += wanted.eq(Kind.OUTPUT)
+        with m.If(~words.exists):
+            m.next = "COMPARE"
+            with m.If(self._results):
                 m.next = "FINISH"
-            with m.Else():
-                self._answer(m, Status.OK)
+        with m.Elif((words.kind != wanted) | ~words.within):
+            m.d.comb += self._request.next_window.eq(1)
         with m.Else():
-            # READ goes on past the end: too many words for a frame is the error that counts first.
-            m.d.comb += words.read.eq(words.within)
+            m.d.comb += words.read.eq(1)
             m.next = "LOAD"
-            with m.If(~words.within):
-                m.d.sync += self._beyond.eq(1)
+
+    def _next_of_window(self, m: Module) -> None:
+        """Read the next word of as many as were asked for."""
+        digests = self._command == Command.DIGEST
+        with m.If(digests & ~self._request.none_left & ~self.words.within):
+            self._answer(m, Status.BAD_ADDRESS)
+        with m.Elif(~self._request.none_left):
+            # READ goes on past the end: more words than a frame holds is the error that is told first.
+            m.d.comb += self.words.read.eq(self.words.within)
+            m.next = "LOAD"
+        with m.Elif(digests):
+            self._answer(m, Status.OK)
+        with m.Else():
+            m.next = "FINISH"
+            with m.If(self._request.beyond):
+                self._abandon(m, Status.BAD_ADDRESS)
 
     def _abandon(self, m: Module, status: Status) -> None:
         """Answer with an error instead of what was already written of the reply."""
@@ -381,6 +367,7 @@ class Executor(wiring.Component):
         self._answer(m, status)
 
     def _give_byte(self, m: Module) -> None:
+        """Give a byte of the word to the reply or to the CRC-32."""
         step = Signal()
         m.d.comb += self.reply.bytes.payload.eq(self.words.byte_out)
         with m.If((self._command == Command.READ) | self._results):
@@ -401,10 +388,9 @@ class Executor(wiring.Component):
     def _compare(self, m: Module) -> None:
         """Compare the CRC-32 of the device with that at the start of the payload."""
         differs = Signal()
-        part = (self._index[:2] - _PAYLOAD)[:2]
         m.d.comb += [
             self._advance.eq(1),
-            differs.eq(self._differs | (self.frame.data != self._digest.crc.word_select(part, 8))),
+            differs.eq(self._differs | (self.frame.data != self._report.digest)),
         ]
         m.d.sync += self._differs.eq(differs)
         with m.If(self._index == _PAYLOAD + CRC32.size - 1):
@@ -414,62 +400,24 @@ class Executor(wiring.Component):
             with m.Elif(differs):
                 self._answer(m, Status.INPUT_MISMATCH)
             with m.Else():
-                m.d.comb += self.start.eq(1)
-                m.d.sync += [
-                    self.calling.eq(1),
-                    self._aborted.eq(0),
-                    self._remembered.eq(1),
-                    self._last_sequence.eq(self._sequence),
-                ]
+                m.d.comb += [self.start.eq(1), self._request.remember.eq(1)]
+                m.d.sync += [self.calling.eq(1), self._aborted.eq(0)]
                 self._release(m)
 
     # Reply
 
     def _write_header(self, m: Module) -> None:
-        header = Array([self._sequence[:8], self._sequence[8:], self._command | REPLY_BIT, Value.cast(self._status)])
+        request = self._request
+        header = Array([request.sequence[:8], request.sequence[8:], request.command | REPLY_BIT, self._status])
         m.d.comb += [self.reply.bytes.valid.eq(1), self.reply.bytes.payload.eq(header[self._index[:2]])]
         with m.If(self.reply.bytes.ready):
             m.d.comb += self._advance.eq(1)
             with m.If(self._index == len(header) - 1):
-                m.d.sync += self._index.eq(0)
+                m.d.comb += self._restart.eq(1)
                 m.next = "FINISH"
                 carries = self._status.matches(Status.OK, Status.COMMIT_MISMATCH, Status.ABORTED)
                 with m.If(carries), m.Switch(self._command):
                     with m.Case(Command.READ, Command.CALL):
                         m.next = "NEXT"
                     with m.Case(Command.IDENTIFY, Command.DIGEST, Command.COMMIT, Command.COUNTERS):
-                        m.next = "PAYLOAD"
-
-    def _write_payload(self, m: Module) -> None:
-        identity = Array(map(Const, self.identity.pack()[:-1]))
-        byte, last = Signal(8), Signal(4)
-        with m.Switch(self._command):
-            with m.Case(Command.IDENTIFY):
-                m.d.comb += [byte.eq(identity[self._index[:4]]), last.eq(len(identity))]
-                with m.If(self._index[:4] == last):
-                    m.d.comb += byte.eq(self.parameters_valid)
-            with m.Case(Command.COUNTERS):
-                m.d.comb += [
-                    byte.eq(self.counters.word_select(self._index[:4], 8)),
-                    last.eq(Counters.STRUCT.size - 1),
-                ]
-            with m.Default():
-                m.d.comb += [byte.eq(self._digest.crc.word_select(self._index[:2], 8)), last.eq(CRC32.size - 1)]
-        m.d.comb += [self.reply.bytes.valid.eq(1), self.reply.bytes.payload.eq(byte)]
-        with m.If(self.reply.bytes.ready):
-            m.d.comb += self._advance.eq(1)
-            with m.If(self._index[:4] == last):
-                m.next = "FINISH"
-
-
-def _capture(m: Module, register: Value, beyond: Value, part: int, data: Value) -> None:
-    """Take in one byte of a little-endian number, lowest first; ``beyond`` tells that the register is too narrow."""
-    fitting = max(0, min(8, len(register) - 8 * part))
-    if part == 0:
-        m.d.sync += [register.eq(data), beyond.eq(data[fitting:].any() if fitting < 8 else 0)]
-        return
-    if fitting:
-        m.d.sync += register[8 * part : 8 * part + fitting].eq(data[:fitting])
-    if fitting < 8:
-        with m.If(data[fitting:].any()):
-            m.d.sync += beyond.eq(1)
+                        m.next = "REPORT"

@@ -28,12 +28,12 @@ class WordsSignature(wiring.Signature):
 
     Parameters
     ----------
-    address_bits, length_bits:
-        Widths of ``address`` and ``word_bytes``.
+    window_bits, address_bits, length_bits:
+        Widths of ``window``, ``address`` and ``word_bytes``.
 
     Members
     -------
-    window: ``Out(8)``
+    window: ``Out(window_bits)``
         Number of the window; 0 is the description.
     address: ``Out(address_bits)``
         Index of the word.
@@ -53,10 +53,10 @@ class WordsSignature(wiring.Signature):
         Write the last ``word_bytes`` bytes that were taken in. Not for read-only windows.
     """
 
-    def __init__(self, address_bits: int, length_bits: int) -> None:
+    def __init__(self, window_bits: int, address_bits: int, length_bits: int) -> None:
         super().__init__(
             {
-                "window": Out(8),
+                "window": Out(window_bits),
                 "address": Out(address_bits),
                 "exists": In(1),
                 "within": In(1),
@@ -98,7 +98,8 @@ class Words(wiring.Component):
         self.description = description
         self._all = (Window("description", Region.OUTPUT, len(description), 8), *memory_map.windows)
         self.signature_of_words = WordsSignature(
-            # Wide enough for the number of words itself, so that the end of each window can be told.
+            # Wide enough for the numbers of windows and words themselves, so that their ends can be told.
+            window_bits=len(self._all).bit_length(),
             address_bits=max(window.words for window in self._all).bit_length(),
             length_bits=max(window.word_bytes for window in self._all).bit_length(),
         )
@@ -107,7 +108,7 @@ class Words(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         words = self.words
-        register = Signal(8 * max(window.word_bytes for window in self._all))
+        register = Signal(8 * max(window.word_bytes for window in self._all), reset_less=True)
         loading = Signal()
         m.d.sync += loading.eq(words.read)
         description = self._description(m)
