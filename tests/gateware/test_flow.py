@@ -12,14 +12,14 @@ from attractor.gateware.flow import TimingError, implement, prepare, synthesise
 from attractor.gateware.tools import ToolError
 from attractor.gateware.top import Top
 
-from .delay_line import DelayLine
+from .scrambler import Scrambler
 
 ICEBREAKER = BOARDS["icebreaker"]
 
 
 def test_a_design_becomes_a_bitstream_with_its_numbers() -> None:
     steps: list[str] = []
-    built = implement(Top(DelayLine(), ("busy",)), ICEBREAKER, progress=steps.append)
+    built = implement(Top(Scrambler(), ("busy",)), ICEBREAKER, progress=steps.append)
     assert steps == ["elaboration", "synthesis", "place and route", "packing"]
     assert built.bitstream_name == "top.bin"
     assert built.bitstream[:4] == b"\xff\x00\x00\xff"  # how every iCE40 bitstream begins
@@ -32,9 +32,9 @@ def test_a_design_becomes_a_bitstream_with_its_numbers() -> None:
 def test_block_ram_costs_no_collision_logic(monkeypatch: pytest.MonkeyPatch) -> None:
     """The memory is read and written at once; emulating that takes a holding register of at least 16 bits."""
     board = BOARDS["ulx3s-25f"]
-    plain = synthesise(Top(DelayLine(), ("busy",)), board)
+    plain = synthesise(Top(Scrambler(), ("busy",)), board)
     monkeypatch.setattr(flow, "_NO_COLLISIONS", "# nothing")
-    emulated = synthesise(Top(DelayLine(), ("busy",)), board)
+    emulated = synthesise(Top(Scrambler(), ("busy",)), board)
     assert plain["DP16KD"] == emulated["DP16KD"] == 1
     assert plain["TRELLIS_FF"] + 16 <= emulated["TRELLIS_FF"]
 
@@ -49,14 +49,14 @@ def test_the_build_may_be_ended_after_synthesis() -> None:
 
     steps: list[str] = []
     with pytest.raises(Enough):
-        implement(Top(DelayLine()), ICEBREAKER, check_cells=look, progress=steps.append)
+        implement(Top(Scrambler()), ICEBREAKER, check_cells=look, progress=steps.append)
     assert steps == ["elaboration", "synthesis"]
 
 
 def test_plans_are_equal_in_every_process() -> None:
     program = (
-        "from delay_line import DelayLine; from attractor.gateware import boards, flow, top; "
-        "import hashlib, json; plan = flow.prepare(top.Top(DelayLine()), boards.BOARDS['icebreaker'], seed=1); "
+        "from scrambler import Scrambler; from attractor.gateware import boards, flow, top; "
+        "import hashlib, json; plan = flow.prepare(top.Top(Scrambler()), boards.BOARDS['icebreaker'], seed=1); "
         "print(hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest())"
     )
     digests = {
@@ -76,13 +76,13 @@ def test_plans_are_equal_in_every_process() -> None:
 
 def test_a_memory_with_two_write_ports_is_refused() -> None:
     with pytest.raises(ToolError, match=r"memory .* has 2 write ports"):
-        prepare(Top(DelayLine(writers=2)), ICEBREAKER, seed=1)
+        prepare(Top(Scrambler(writers=2)), ICEBREAKER, seed=1)
 
 
 def test_a_failing_tool_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow, "_NO_COLLISIONS", "no_such_command")
     with pytest.raises(ToolError, match=r"yosys \(.+\) ended with 1:\n.*no_such_command"):
-        implement(Top(DelayLine()), ICEBREAKER)
+        implement(Top(Scrambler()), ICEBREAKER)
 
 
 def test_a_clock_that_is_too_slow_is_an_error() -> None:
@@ -96,7 +96,7 @@ def test_a_clock_that_is_too_slow_is_an_error() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 def test_every_board_can_be_built_and_has_what_it_says(board: Board) -> None:
-    built = implement(Top(DelayLine(), ("busy",)), board)
+    built = implement(Top(Scrambler(), ("busy",)), board)
     available = {name: count for name, (_, count) in built.utilisation.items()}
     assert available.get("ICESTORM_LC", available.get("TRELLIS_COMB")) == board.resources.luts
     assert available.get("ICESTORM_RAM", available.get("DP16KD")) == board.resources.block_rams

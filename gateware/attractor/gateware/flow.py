@@ -33,7 +33,7 @@ _STEPS = {"yosys": "synthesis", "nextpnr": "place and route", "icepack": "packin
 # A block RAM promises nothing when a word is read while it is written. Amaranth does, so Yosys would build a
 # comparator and a holding register around each memory. The components here never use such a word (they assert it in
 # simulation), and this line says so. Asynchronous and transparent ports keep their promise.
-_NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE=1 %i r:TRANSPARENCY_MASK=0 %i"
+_NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE>0 %i r:TRANSPARENCY_MASK<1 %i"
 # Assertions are for simulation; place and route knows no cell for them.
 _NO_ASSERTIONS = "chformal -remove"
 _STATISTICS = "tee -q -o stat.json stat -json"

@@ -1,4 +1,4 @@
-"""A small design that needs no network: what comes in goes out again, through one block RAM."""
+"""A small design that needs no network: what comes in goes out again in another order, through one block RAM."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import memory
 
 
-class DelayLine(Elaboratable):
-    """Sends back what it received 511 cycles before."""
+class Scrambler(Elaboratable):
+    """Keeps the last bits that it received, and sends some of them: which ones, they say themselves."""
 
     def __init__(self, *, writers: int = 1) -> None:
         self.rx, self.tx, self.busy = Signal(init=1), Signal(init=1), Signal()
@@ -15,11 +15,11 @@ class DelayLine(Elaboratable):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.line = line = memory.Memory(shape=16, depth=512, init=[])
-        writers, reader = [line.write_port() for _ in range(self.writers)], line.read_port()
+        m.submodules.store = store = memory.Memory(shape=16, depth=512, init=[])
+        writers, reader = [store.write_port() for _ in range(self.writers)], store.read_port()
         address, received = Signal(range(512)), Signal(16)
         m.d.sync += [address.eq(address + 1), received.eq((received << 1) | self.rx)]
-        m.d.comb += [reader.addr.eq(address + 1), self.tx.eq(reader.data[0]), self.busy.eq(reader.data.any())]
+        m.d.comb += [reader.addr.eq(received[:9]), self.tx.eq(reader.data[0]), self.busy.eq(reader.data.any())]
         for writer in writers:
             m.d.comb += [writer.addr.eq(address), writer.data.eq(received), writer.en.eq(1)]
         return m
