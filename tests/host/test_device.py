@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from attractor.golden import OscillatorNetwork
-from attractor.host import Device, DeviceError, LinkTimeout, LoadError, Model, ModelMismatch, NotADevice
+from attractor.host import Device, DeviceError, LinkError, LinkTimeout, LoadError, Model, ModelMismatch, NotADevice
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.line import PacedLine, VirtualClock
 from attractor.spec import OscillatorSpec, SpecError
@@ -307,6 +307,54 @@ def test_recall_is_the_golden_model(random_model: Callable[..., Model], oscillat
     assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+@pytest.mark.parametrize("oscillators", [24, 500])
+@pytest.mark.parametrize("lost", [0, 1, 2, 3])
+def test_a_lost_part_of_a_call_is_made_good(random_model: Callable[..., Model], oscillators: int, lost: int) -> None:
+    spec = OscillatorSpec(oscillators=oscillators, lanes=16, schedule_entries=1)
+    model = random_model(spec, periods=2)
+    phases = np.random.default_rng(0).integers(0, spec.period, (3, oscillators))
+    port = Filter(GoldenBoard(spec))
+    with Device.open(port) as device:
+        device.load(model)
+        count = 0
+
+        def lose(data: bytes) -> bytes:
+            nonlocal count
+            frames = [frame for frame in data.split(b"\0") if frame]
+            kept = [frame for index, frame in enumerate(frames, count) if index != lost]
+            count += len(frames)
+            return b"\0" + b"".join(frame + b"\0" for frame in kept)
+
+        port.outward = lose
+        results = device.recall(phases)
+    expected = OscillatorNetwork(spec, model.parameters).run(phases).phases
+    np.testing.assert_array_equal([result.phases for result in results], expected)
+
+
+def test_inputs_that_never_arrive(board: GoldenBoard, model: Model) -> None:
+    port = Filter(board)
+    device = Device.open(port)
+    device.load(model)
+
+    def disturb(data: bytes) -> bytes:
+        requests = [Request.decode(frame) for frame in data.split(b"\0") if frame]
+        return b"".join(
+            dataclasses.replace(request, payload=request.payload[:4] + bytes(request.payload[4:])[::-1]).encode()
+            for request in requests
+        )
+
+    port.outward = disturb
+    with pytest.raises(DeviceError, match=r"CALL was refused with INPUT_MISMATCH: .* nothing was run; call again"):
+        device.call(bytes(range(16)) + bytes(8))
+
+
+def test_a_read_of_another_length(board: GoldenBoard) -> None:
+    device = Device.open(board)
+    device.link.port = answering(board, Command.READ, b"xy")
+    with pytest.raises(LinkError, match="2 bytes came back for 12 bytes of window schedule; the gateware does not fit"):
+        device.read_parameters()
+
+
 def test_one_clamp_for_a_whole_batch(device: Device, model: Model) -> None:
     device.load(model)
     phases = np.random.default_rng(0).integers(0, 16, (2, 24))
@@ -417,7 +465,7 @@ def test_a_long_call_is_waited_for_and_run_once(slow: tuple[SlowBoard, Device], 
     inputs = bytes(range(16)) + bytes(8)
     assert device.call(inputs) == OscillatorNetwork(port.board.spec, model.parameters).call(inputs)
     assert port.calls == 1
-    assert device.link.statistics.repeated > 3
+    assert 3 < device.link.statistics.repeated < 10  # ever more rarely, so the receive buffer holds them all
 
 
 def test_a_call_that_takes_too_long_is_aborted(slow: tuple[SlowBoard, Device]) -> None:

@@ -228,7 +228,7 @@ class Device(OscillatorCalls):
         busy = self.spec.memory_map.size(Region.PARAMETERS) / memory.DIGEST_RATE
         commit, identity = self._link.exchange(requests, busy_seconds=busy)
         self.identity = Identity.unpack(accept(identity).payload)
-        return accept(commit, Status.COMMIT_MISMATCH).status == Status.OK and commit.payload == expected
+        return accept(commit, Status.COMMIT_MISMATCH).payload == expected
 
     def _confirm(self, repeats: int) -> bool:
         """Return whether the parameters are valid for good.
