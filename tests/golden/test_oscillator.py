@@ -86,6 +86,7 @@ def test_every_slot_equals_the_definition(case: tuple[OscillatorSpec, dict[str, 
     model = OscillatorNetwork(spec, parameters)
     state = model.start(phases, clamp)
     expected = outcomes(spec, parameters, phases, clamp)
+    assert (state.clamped == (clamp | (np.arange(spec.oscillators) < spec.inputs))).all()
     while state.active.any():
         slot, running = state.slot, state.active.copy()
         model.step(state)
