@@ -39,6 +39,14 @@ _NO_ASSERTIONS = "chformal -remove"
 _STATISTICS = "tee -q -o stat.json stat -json"
 
 
+class CapacityError(ToolError):
+    """Place and route ran out of cells; ``shortage`` says of which."""
+
+    def __init__(self, shortage: str) -> None:
+        self.shortage = shortage
+        super().__init__(f"the design needs {shortage}")
+
+
 class TimingError(RuntimeError):
     """The placed design is slower than the board's clock."""
 
@@ -116,6 +124,8 @@ def implement(
     ------
     ToolError
         If a tool is missing or fails; the message holds the end of its log.
+    CapacityError
+        If place and route finds fewer cells than the design needs.
     TimingError
         If a clock cannot run at the board's frequency.
     """
@@ -163,10 +173,22 @@ def _run(command: list[str], toolchain: Toolchain, folder: Path) -> None:
         check=False,
     )
     if result.returncode:
+        shortage = _shortage(folder / f"{_NAME}.tim")
+        if name.startswith("nextpnr") and shortage:
+            raise CapacityError(shortage)
         log = (result.stdout + result.stderr).splitlines()
         errors = [line for line in log if "error" in line.lower()] or log
         detail = "\n".join(errors[-10:])
         raise ToolError(f"{name} ({toolchain.versions[name]}) ended with {result.returncode}:\n{detail}")
+
+
+def _shortage(log: Path) -> str | None:
+    """Return what the utilisation in nextpnr's log says is missing."""
+    if log.exists():
+        for name, used, available in re.findall(r"(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", log.read_text()):
+            if int(used) > int(available):
+                return f"{used} {name} of {available}"
+    return None
 
 
 def _commands(plan: Plan) -> list[list[str]]:

@@ -1,0 +1,184 @@
+"""Whether a network fits a board: estimated before any tool runs, and counted after synthesis."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from attractor.gateware.boards import BOARDS, Board, Family
+from attractor.gateware.packing import Memory, Packed, pack
+from attractor.spec import OscillatorSpec, Spec
+from attractor.spec.base import ceil_div
+from attractor.spec.protocol import RECEIVE_BUFFER_BYTES
+
+#: Estimated LUTs are within this fraction of those after packing, for every network that the tests synthesise.
+LUT_TOLERANCE = 0.15
+
+# Buffers of the link: bytes received, a frame being checked, a frame being sent; each half of the latter two holds one
+# frame. The description is compressed JSON of 140 to 180 bytes.
+_LINK_MEMORIES = (
+    Memory("receive buffer", RECEIVE_BUFFER_BYTES, 8),
+    Memory("decoder", 512, 8),
+    Memory("encoder", 512, 8),
+    Memory("description", 180, 8, constant=True),
+)
+_LUTS_OF_LUT_RAM = 4
+
+
+class DoesNotFit(ValueError):  # noqa: N818 - reads as what it says
+    """A network is too large for a board; the message says in what, and what fits instead."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a network takes of a board.
+
+    Parameters
+    ----------
+    spec, board:
+        What is estimated.
+    luts:
+        4-input LUTs after packing, ICESTORM_LC or TRELLIS_COMB; right to :data:`LUT_TOLERANCE`.
+    block_rams:
+        Block RAMs: exact, as Yosys packs them.
+    memories:
+        The memories and what each becomes.
+    """
+
+    spec: Spec
+    board: Board
+    luts: int
+    block_rams: int
+    memories: tuple[tuple[Memory, Packed], ...]
+
+    @property
+    def fits(self) -> bool:
+        """False if the network cannot fit, even if the estimate is as much too high as it may be."""
+        return self.shortage is None
+
+    @property
+    def shortage(self) -> str | None:
+        """What is missing, as text; None if nothing is."""
+        available = self.board.resources
+        if self.block_rams > available.block_rams:
+            return f"{self.block_rams} block RAMs of {available.block_rams}"
+        if self.luts * (1 - LUT_TOLERANCE) > available.luts:
+            return f"about {self.luts} LUTs of {available.luts}"
+        return None
+
+    def check(self) -> None:
+        """Raise :class:`DoesNotFit` if the network cannot fit."""
+        if self.shortage is not None:
+            raise does_not_fit(self.spec, self.board, self.shortage)
+
+
+def estimate(spec: Spec, board: Board) -> Estimate:
+    """Estimate what ``spec`` takes of ``board``, by arithmetic alone.
+
+    Block RAM comes from the list of memories and the shapes of the family's block RAM. LUTs come from a linear model
+    of the sizes that matter, fitted to packed netlists of Yosys 0.70 (``tests/gateware/fit_luts.py``).
+
+    Raises
+    ------
+    TypeError
+        If no model is written for the family of the spec.
+    """
+    packed = tuple((memory, pack(memory, board.family)) for memory in memories(spec))
+    coefficients = _LUTS[board.family]
+    luts = sum(coefficients.get(name, 1.0) * count for name, count in lut_terms(spec, board.family).items())
+    return Estimate(spec, board, round(luts), sum(kind.block_rams for _, kind in packed), packed)
+
+
+def check_cells(cells: Mapping[str, int], spec: Spec, board: Board) -> None:
+    """Raise :class:`DoesNotFit` if the cells after synthesis are more than the board has.
+
+    Place and route adds some LUTs, so this finds what certainly does not fit, minutes before it would.
+    """
+    if board.family is Family.ICE40:
+        flip_flops = sum(count for cell, count in cells.items() if cell.startswith("SB_DFF"))
+        luts, block_rams = max(cells.get("SB_LUT4", 0), flip_flops), cells.get("SB_RAM40_4K", 0)
+    else:
+        # A carry cell takes two LUTs.
+        lut_rams = _LUTS_OF_LUT_RAM * cells.get("TRELLIS_DPR16X4", 0)
+        luts = cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0) + lut_rams
+        luts, block_rams = max(luts, cells.get("TRELLIS_FF", 0)), cells.get("DP16KD", 0)
+    for name, needed, available in (
+        ("block RAMs", block_rams, board.resources.block_rams),
+        ("LUTs", luts, board.resources.luts),
+    ):
+        if needed > available:
+            raise does_not_fit(spec, board, f"{needed} {name} of {available}")
+
+
+def memories(spec: Spec) -> tuple[Memory, ...]:
+    """Return all memories of the system that serves ``spec``; raise :class:`TypeError` for an unknown family."""
+    if isinstance(spec, OscillatorSpec):
+        return _oscillator_memories(spec) + _LINK_MEMORIES
+    raise TypeError(f"nothing is known about the cost of the family {spec.family!r}; see attractor.gateware.estimate")
+
+
+def lut_terms(spec: Spec, family: Family) -> dict[str, int]:
+    """Return what the LUTs grow with; ``known`` are LUTs that need no model."""
+    if not isinstance(spec, OscillatorSpec):
+        raise TypeError(f"nothing is known about the cost of the family {spec.family!r}")
+    packed = [pack(memory, family) for memory in memories(spec)]
+    return {
+        "system": 1,
+        "sum bits": spec.lanes * spec.sum_bits,
+        "row bits": spec.lanes * spec.weight_bits,
+        "targets": spec.groups * spec.lanes,
+        "known": sum(_LUTS_OF_LUT_RAM * kind.lut_rams + kind.flip_flops for kind in packed),
+    }
+
+
+def _oscillator_memories(spec: OscillatorSpec) -> tuple[Memory, ...]:
+    windows = [spec.memory_map[name] for name in (*spec.weight_windows, "schedule", "state")]
+    banks, tag_bits = spec.period // 2 + 1, 2
+    return (
+        *(Memory(window.name, window.words, window.word_bits) for window in windows),
+        Memory("accumulators", banks * spec.groups, spec.lanes * (spec.sum_bits + tag_bits)),
+        Memory("phases", spec.oscillators, spec.phase_bits),
+    )
+
+
+def does_not_fit(spec: Spec, board: Board, shortage: str) -> DoesNotFit:
+    """Return the error that says what is missing, and with how many lanes or on which board the network would fit."""
+    fewer = _fewer_lanes(spec, lambda smaller: estimate(smaller, board).fits)
+    larger = next((other.name for other in _larger_boards(board) if estimate(spec, other).fits), None)
+    steps = [
+        *([f"lanes={fewer}, which takes more cycles"] if fewer else []),
+        *([f"the board {larger}"] if larger else []),
+    ]
+    advice = f"it would fit with {', or '.join(steps)}" if steps else "use fewer oscillators or narrower weights"
+    return DoesNotFit(f"this network does not fit {board.name}: it needs {shortage}; {advice}")
+
+
+def _fewer_lanes(spec: Spec, fits: Callable[[Spec], bool]) -> int | None:
+    """Return the most lanes, fewer than those of ``spec``, with which it fits."""
+    if not isinstance(spec, OscillatorSpec):
+        return None
+    for groups in range(spec.groups + 1, spec.targets + 1):
+        lanes = ceil_div(spec.targets, groups)
+        if fits(dataclasses.replace(spec, lanes=lanes)):
+            return lanes
+    return None
+
+
+def _larger_boards(board: Board) -> list[Board]:
+    mine = board.resources
+    return sorted(
+        (
+            other
+            for other in BOARDS.values()
+            if other.resources.luts > mine.luts or other.resources.block_rams > mine.block_rams
+        ),
+        key=lambda other: other.resources.luts,
+    )
+
+
+# LUTs for each unit of :func:`lut_terms`.
+_LUTS: dict[Family, dict[str, float]] = {
+    Family.ICE40: {"system": 0.0, "sum bits": 0.0, "row bits": 0.0, "targets": 0.0},
+    Family.ECP5: {"system": 0.0, "sum bits": 0.0, "row bits": 0.0, "targets": 0.0},
+}

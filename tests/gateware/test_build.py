@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attractor.gateware import build as module
+from attractor.gateware.boards import BOARDS, BoardError
+from attractor.gateware.build import build, cache_folder, sources_sha256
+from attractor.gateware.bundle import Bundle
+from attractor.gateware.estimate import DoesNotFit
+from attractor.gateware.flow import CapacityError, Implementation
+from attractor.spec import OscillatorSpec
+
+SPEC = OscillatorSpec(oscillators=6, lanes=2)
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Replaces the tools by a fixed answer and records the calls."""
+    calls: list[dict[str, Any]] = []
+
+    def implement(_top: object, board: object, **options: Any) -> Implementation:
+        calls.append({"board": board, **options})
+        used = {"ICESTORM_LC": (100, 5280)}
+        return Implementation(b"bits" * 100, "top.bin", used, {"cd_sync.clk": (20.5e6, 12e6)})
+
+    monkeypatch.setattr(module, "implement", implement)
+    return calls
+
+
+def test_a_bundle_says_where_it_came_from(builds: list[dict[str, Any]], tmp_path: Path) -> None:
+    manifest = build(SPEC, "icebreaker", cache=tmp_path, seed=3).manifest
+    assert builds[0]["board"] is BOARDS["icebreaker"]
+    assert builds[0]["seed"] == manifest["seed"] == 3
+    assert manifest["spec"] == SPEC.to_dict()
+    assert manifest["fingerprint"] == SPEC.fingerprint.hex()
+    assert (manifest["board"], manifest["clock_hz"], manifest["baud"]) == ("icebreaker", 12_000_000, 1_000_000)
+    assert {"yosys", "nextpnr-ice40", "icepack", "amaranth", "amaranth-boards"} == set(manifest["tools"])
+    assert manifest["utilisation"] == {"ICESTORM_LC": [100, 5280]}
+    assert manifest["fmax_hz"] == {"cd_sync.clk": [20_500_000, 12_000_000]}
+    assert manifest["bitstream_sha256"] == hashlib.sha256(b"bits" * 100).hexdigest()
+
+
+def test_equal_inputs_are_built_once(builds: list[dict[str, Any]], tmp_path: Path) -> None:
+    first = build(SPEC, "icebreaker", cache=tmp_path)
+    second = build(SPEC, BOARDS["icebreaker"], cache=tmp_path)
+    assert len(builds) == 1
+    assert first.to_bytes() == second.to_bytes()
+    (path,) = tmp_path.iterdir()
+    assert Bundle.open(path) == first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: build(OscillatorSpec(oscillators=6, lanes=3), "icebreaker", cache=folder),
+        lambda folder: build(SPEC, "hx8k-evn", cache=folder),
+        lambda folder: build(SPEC, "icebreaker", baud=500_000, cache=folder),
+        lambda folder: build(SPEC, "icebreaker", seed=2, cache=folder),
+    ],
+)
+def test_any_other_input_is_built_anew(
+    builds: list[dict[str, Any]], tmp_path: Path, change: Callable[[Path], Bundle]
+) -> None:
+    first = build(SPEC, "icebreaker", cache=tmp_path)
+    assert change(tmp_path).manifest["inputs_sha256"] != first.manifest["inputs_sha256"]
+    assert len(builds) == 2
+
+
+def test_other_sources_or_tools_are_built_anew(
+    builds: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(SPEC, "icebreaker", cache=tmp_path)
+    monkeypatch.setattr(module, "sources_sha256", lambda: "other")
+    build(SPEC, "icebreaker", cache=tmp_path)
+    monkeypatch.setattr(module, "_GENERATORS", ("amaranth",))
+    build(SPEC, "icebreaker", cache=tmp_path)
+    assert len(builds) == 3
+
+
+def test_a_damaged_cache_entry_is_built_anew(builds: list[dict[str, Any]], tmp_path: Path) -> None:
+    first = build(SPEC, "icebreaker", cache=tmp_path)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:-100])
+    assert build(SPEC, "icebreaker", cache=tmp_path) == first
+    assert len(builds) == 2
+    assert Bundle.open(path) == first
+
+
+@pytest.mark.usefixtures("builds")
+def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTRACTOR_CACHE", str(tmp_path))
+    build(SPEC, "icebreaker", cache=False)
+    assert list(tmp_path.iterdir()) == []
+    build(SPEC, "icebreaker")
+    assert cache_folder() == tmp_path / "bundles"
+    assert len(list(cache_folder().iterdir())) == 1
+    monkeypatch.delenv("ATTRACTOR_CACHE")
+    assert cache_folder().parts[-2:] == ("attractor", "bundles")
+
+
+def test_what_cannot_fit_is_refused_before_any_tool_runs(builds: list[dict[str, Any]]) -> None:
+    with pytest.raises(DoesNotFit, match="does not fit icebreaker"):
+        build(OscillatorSpec(oscillators=506, lanes=64), "icebreaker", cache=None)
+    assert builds == []
+
+
+def test_what_place_and_route_cannot_fit_gets_the_same_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def implement(*_: object, **__: object) -> Implementation:
+        raise CapacityError("5300 ICESTORM_LC of 5280")
+
+    monkeypatch.setattr(module, "implement", implement)
+    with pytest.raises(DoesNotFit, match=r"icebreaker: it needs 5300 ICESTORM_LC of 5280; it would fit with lanes="):
+        build(OscillatorSpec(oscillators=16, lanes=8), "icebreaker", cache=None)
+
+
+def test_a_wrong_board_or_baud_is_refused(builds: list[dict[str, Any]]) -> None:
+    with pytest.raises(BoardError, match="did you mean icebreaker"):
+        build(SPEC, "icebreker", cache=None)
+    with pytest.raises(ValueError, match="7777777"):
+        build(SPEC, "icebreaker", baud=7_777_777, cache=None)
+    with pytest.raises(ValueError, match="2900000"):
+        build(SPEC, "icebreaker", baud=2_900_000, cache=None)
+    assert builds == []
+
+
+def test_the_hash_of_the_sources_covers_their_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "settling_sources"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "part.py").write_text("A = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(module, "_SOURCES", ("settling_sources",))
+    before = sources_sha256()
+    assert sources_sha256() == before
+    (package / "part.py").write_text("A = 2\n")
+    changed = sources_sha256()
+    (package / "part.py").rename(package / "other.py")
+    assert len({before, changed, sources_sha256()}) == 3
+
+
+@pytest.mark.slow
+def test_a_network_is_built_twice_to_the_same_bytes() -> None:
+    spec = OscillatorSpec(oscillators=12, lanes=3, labels=2)
+    first = build(spec, "hx8k-evn", cache=None)
+    assert first.to_bytes() == build(spec, "hx8k-evn", cache=None).to_bytes()
+    assert first.manifest["utilisation"]["ICESTORM_LC"][0] > 1000
