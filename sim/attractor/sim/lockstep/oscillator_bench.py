@@ -1,0 +1,197 @@
+"""cocotb bench: an oscillator core in lockstep with its golden model, call after call.
+
+Settings come as JSON in the environment variable ``ATTRACTOR_LOCKSTEP``: ``spec``, ``seed``, ``calls`` (a list of
+numbers, each the seed of one call) and ``report``, a file to which the first disagreement is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import ReadOnly, RisingEdge, Timer, with_timeout
+
+from attractor.golden.oscillator import OscillatorNetwork, OscillatorState
+from attractor.sim.lockstep.oscillator_state import (
+    Difference,
+    expected_accumulators,
+    expected_tags,
+    first_difference,
+)
+from attractor.spec import OscillatorResult, OscillatorSpec, Region, Window
+
+#: A call that takes longer than this hangs, in clock cycles: schedules are short here.
+CYCLE_LIMIT = 400_000
+
+
+class Mismatch(Exception):
+    """Core and golden model disagree."""
+
+
+class CoreDriver:
+    """Reads and writes the windows of a core through its bus."""
+
+    def __init__(self, dut: Any, spec: OscillatorSpec) -> None:
+        self.dut, self.spec = dut, spec
+
+    def port(self, window: Window, member: str) -> Any:
+        """Return one signal of a window's port; None where a single word needs no address."""
+        return getattr(self.dut, f"bus__windows__{window.name.replace('.', '_')}__{member}", None)
+
+    async def reset(self) -> None:
+        """Drive all inputs before the clock starts, so that no simulator sees an unknown address."""
+        for window in self.spec.memory_map.windows:
+            for member in ("address", "read", "write", "write_data"):
+                if (signal := self.port(window, member)) is not None:
+                    signal.value = 0
+        self.dut.bus__start.value = 0
+        self.dut.bus__abort.value = 0
+        self.dut.rst.value = 1
+        self.dut.clk.value = 0
+        await Timer(10, "ns")
+        cocotb.start_soon(Clock(self.dut.clk, 10, "ns").start())
+        for _ in range(3):
+            await RisingEdge(self.dut.clk)
+        self.dut.rst.value = 0
+
+    async def write(self, window: Window, data: bytes) -> None:
+        """Write a whole window."""
+        self.port(window, "write").value = 1
+        for word in range(window.words):
+            if (address := self.port(window, "address")) is not None:
+                address.value = word
+            start = word * window.word_bytes
+            self.port(window, "write_data").value = int.from_bytes(data[start : start + window.word_bytes], "little")
+            await RisingEdge(self.dut.clk)
+        self.port(window, "write").value = 0
+
+    async def read(self, window: Window) -> bytes:
+        """Read a whole window."""
+        data = b""
+        for word in range(window.words):
+            self.port(window, "read").value = 1
+            if (address := self.port(window, "address")) is not None:
+                address.value = word
+            await RisingEdge(self.dut.clk)
+            self.port(window, "read").value = 0
+            await ReadOnly()
+            data += int(self.port(window, "read_data").value).to_bytes(window.word_bytes, "little")
+            await RisingEdge(self.dut.clk)
+        return data
+
+    def phases(self) -> np.ndarray:
+        """Return the phases as they are now."""
+        return np.array([int(self.dut.phases[index].value) for index in range(self.spec.oscillators)], np.uint8)
+
+    def accumulators(self, first_bank: int) -> list[int]:
+        """Return the accumulator words of a bank and all after it."""
+        words = range(first_bank * self.spec.groups, (self.spec.period // 2 + 1) * self.spec.groups)
+        return [int(self.dut.crossbar.accumulators[word].value) for word in words]
+
+
+def random_call(spec: OscillatorSpec, rng: np.random.Generator) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    """Draw parameters, start phases and clamps; corners are as likely as the middle."""
+    extreme = rng.choice([spec.weight_low, spec.weight_high], (spec.targets, spec.oscillators))
+    weights = rng.integers(spec.weight_low, spec.weight_high + 1, extreme.shape)
+    weights = np.where(rng.random() < 0.2, extreme, weights * (rng.random(extreme.shape) < rng.choice([0.1, 0.5, 1])))
+    schedule = np.zeros((spec.schedule_entries, 4), np.int64)
+    schedule[:, 0] = rng.integers(0, 4, spec.schedule_entries)
+    schedule[0, 0] += rng.random() < 0.9
+    schedule[:, 2] = rng.choice([0, 1, spec.period // 2, rng.integers(0, spec.period // 2 + 1)], spec.schedule_entries)
+    parameters = {"weights": weights, "schedule": schedule, "settle": np.array(rng.integers(0, 4))}
+    phases = rng.integers(0, spec.period, spec.oscillators)
+    if rng.random() < 0.4:
+        phases = rng.integers(0, 2, spec.oscillators) * spec.period // 2
+    return parameters, phases, rng.random(spec.oscillators) < rng.choice([0, 0.2])
+
+
+def compare(driver: CoreDriver, network: OscillatorNetwork, state: OscillatorState, *, all_banks: bool) -> None:
+    """Raise :class:`Mismatch` with the first difference after a slot."""
+    spec, slot = driver.spec, state.slot - 1
+    phases, found = state.phases[0], driver.phases()
+    for index in np.flatnonzero(phases != found)[:1]:
+        raise Mismatch(Difference(slot, f"oscillator {index}, phase", int(phases[index]), int(found[index])))
+    first = 0 if all_banks else spec.period // 2
+    accumulators = expected_accumulators(spec, network.parameters["weights"], phases, slot)[first:]
+    tags = expected_tags(spec, phases, state.reference[0], state.clamped[0, spec.inputs :])[first:]
+    if difference := first_difference(spec, slot, driver.accumulators(first), accumulators, tags):
+        raise Mismatch(difference)
+
+
+async def run_call(driver: CoreDriver, rng: np.random.Generator) -> None:
+    """Load random parameters and inputs, run, and compare every state after every slot and the results."""
+    spec, dut = driver.spec, driver.dut
+    parameters, phases, clamp = random_call(spec, rng)
+    network = OscillatorNetwork(spec, parameters)
+    contents = spec.encode_parameters(parameters) | {"state": spec.encode_input(phases, clamp)}
+    for name, data in contents.items():
+        await driver.write(spec.memory_map[name], data)
+    state = network.start(phases[None], clamp)
+    abort_slot = int(rng.integers(0, 40)) if rng.random() < 0.2 else -1
+    dut.bus__start.value = 1
+    await RisingEdge(dut.clk)
+    dut.bus__start.value = 0
+    aborted = False
+    for _ in range(CYCLE_LIMIT):
+        await RisingEdge(dut.clk)
+        dut.bus__abort.value = state.slot == abort_slot
+        await ReadOnly()
+        ended, busy = bool(dut.slot_end.value), bool(dut.bus__busy.value)
+        if ended:
+            # Writes of this slot are in the memories after the next edge, long before the next slot changes them.
+            await RisingEdge(dut.clk)
+            await ReadOnly()
+            network.step(state)
+            compare(driver, network, state, all_banks=state.slot % spec.period == 0)
+        if not busy:
+            break
+    else:
+        raise Mismatch(Difference(state.slot, "busy", 0, 1))
+    await RisingEdge(dut.clk)
+    data = b"".join([await driver.read(window) for window in spec.memory_map.region(Region.OUTPUT)])
+    found = OscillatorResult.decode(data)
+    aborted = found.aborted
+    if aborted and abort_slot < 0:
+        raise Mismatch(Difference(state.slot, "aborted", 0, 1))
+    if not aborted and state.active[0]:
+        raise Mismatch(Difference(state.slot, "running", 1, 0))
+    check_result(network, state, found)
+
+
+def check_result(network: OscillatorNetwork, state: OscillatorState, found: OscillatorResult) -> None:
+    """Raise :class:`Mismatch` unless the reported numbers are the golden model's."""
+    spec, slot = network.spec, state.slot
+    winner = int(network.winner(state.phases)[0])
+    settled = int(state.quiet[0]) >= max(int(network.parameters["settle"]), 1)
+    pairs = {
+        "winner": (winner, -1 if found.winner is None else found.winner),
+        "settled": (settled, found.settled),
+        "periods": (int(state.periods[0]), found.periods),
+        "last change": (int(state.last_change[0]), found.last_change),
+    }
+    pairs |= {
+        f"phase of target {target}": (int(expected), int(phase))
+        for target, (expected, phase) in enumerate(zip(state.phases[0, spec.inputs :], found.phases, strict=True))
+    }
+    for name, (expected, value) in pairs.items():
+        if expected != value:
+            raise Mismatch(Difference(slot, f"reported {name}", int(expected), int(value)))
+
+
+@cocotb.test()
+async def lockstep(dut: Any) -> None:
+    """Run all calls; write the first disagreement to the report file and fail."""
+    settings = json.loads(os.environ["ATTRACTOR_LOCKSTEP"])
+    driver = CoreDriver(dut, OscillatorSpec.from_dict(settings["spec"]))
+    await driver.reset()
+    for call in settings["calls"]:
+        try:
+            await with_timeout(run_call(driver, np.random.default_rng([settings["seed"], call])), 20, "ms")
+        except Mismatch as mismatch:
+            Path(settings["report"]).write_text(json.dumps({"call": call, "difference": str(mismatch)}))
+            raise

