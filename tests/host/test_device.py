@@ -269,7 +269,8 @@ def test_what_a_memory_forgets_is_found_and_written_again(board: GoldenBoard, mo
     assert len(writes) == 2 + 2 + -(-window.words // window.words_per_frame)
 
 
-def test_a_memory_that_always_forgets(board: GoldenBoard, model: Model) -> None:
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_memory_that_always_forgets(board: GoldenBoard, model: Model, verify: bool) -> None:
     port = Filter(board)
     device = Device.open(port)
 
@@ -279,7 +280,7 @@ def test_a_memory_that_always_forgets(board: GoldenBoard, model: Model) -> None:
 
     port.outward = forget
     with pytest.raises(LoadError, match="still differ after 5 repairs, so the device holds no valid ones and refuses"):
-        device.load(model)
+        device.load(model, verify=verify)
     assert not board.parameters_valid
 
 
