@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 import tty
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -12,8 +14,9 @@ import pytest
 import serial
 from serial.tools.list_ports_common import ListPortInfo
 
-from attractor.host import Model, Port, PortError, open_port, port
+from attractor.host import Device, DeviceError, Model, Port, PortError, open_port, port
 from attractor.sim.golden_board import GoldenBoard
+from attractor.spec.protocol import Command
 
 pty = pytest.importorskip("pty", reason="pseudo-terminals need a POSIX system")
 
@@ -119,3 +122,29 @@ def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         PortError, match=r"far:x needs no_such_package, which is not installed: pip install 'attractor\[sim\]'"
     ):
         open_port("far:x")
+
+
+def test_a_device_behind_a_pseudo_terminal(model: Model) -> None:
+    board = GoldenBoard(model.spec)
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):  # the last user of the other end has gone
+            while True:
+                board.write(os.read(master, 4096))
+                os.write(master, board.read(0.0))
+
+    server = threading.Thread(target=serve)
+    server.start()
+    with Device.open(os.ttyname(slave), timeout=5.0) as device:
+        os.close(slave)
+        device.load(model)
+        assert device.holds(model)
+        assert device.link.statistics.repeated == 0
+        with pytest.raises(DeviceError, match="READ was refused with BAD_ADDRESS"):
+            device.link.ask(Command.READ, 99)
+    server.join(timeout=10.0)
+    assert not server.is_alive()
+    os.close(master)
+    assert board.parameters_valid
