@@ -28,7 +28,7 @@ test: lint warm
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/pyright --warnings
+	@$(BIN)/pyright --warnings --pythonpath $(BIN)/python
 	@$(BIN)/lint-imports
 
 # The first run of each WebAssembly tool compiles it, which takes a minute and up to 1.7 GB: one after the other, here,
