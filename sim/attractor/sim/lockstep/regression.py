@@ -15,7 +15,7 @@ from typing import Any
 from cocotb_tools.runner import Runner, get_results, get_runner
 
 from attractor.hdl.cores import build_core
-from attractor.sim.verilog import to_verilog
+from attractor.sim.verilog import to_icarus_verilog, to_verilog
 from attractor.spec import Spec
 
 #: The bench of each family.
@@ -48,7 +48,8 @@ class Regression:
         self.spec, self.simulator, self.folder = spec, simulator, folder
         folder.mkdir(parents=True, exist_ok=True)
         self._source = folder / "core.v"
-        self._source.write_text(to_verilog(build_core(spec), "core"))
+        convert = to_icarus_verilog if simulator == "icarus" else to_verilog
+        self._source.write_text(convert(build_core(spec), "core"))
 
     def run(self, *, seed: int, calls: Sequence[int]) -> None:
         """Run ``calls`` random calls of one seed; raise :class:`LockstepError` at the first disagreement."""
