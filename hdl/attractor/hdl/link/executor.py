@@ -305,12 +305,12 @@ class Executor(wiring.Component):
         m.d.sync += self._left.eq(self.words.word_bytes)
         m.next = "TAKE"
         with m.If(self._index == self.frame.length):
-            with m.If(~self._checked):
+            with m.If(~self._checked & (self._request.beyond | ~self.words.within)):
+                self._answer(m, Status.BAD_ADDRESS)
+            with m.Elif(~self._checked):
                 m.d.comb += self._restart.eq(1)
                 m.d.sync += self._checked.eq(1)
                 m.next = "IDLE"
-                with m.If(self._request.beyond | ~self.words.within):
-                    self._answer(m, Status.BAD_ADDRESS)
             with m.Elif(self._command == Command.WRITE):
                 self._answer(m, Status.OK)
             with m.Else():
