@@ -1,6 +1,5 @@
 """Small designs with a serial line, for tests of the board around them."""
 
-from amaranth.back import verilog
 from amaranth.hdl import Assert, Module, Signal
 from amaranth.lib import fifo, memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -110,7 +109,3 @@ class Commands(Design):
         with m.If(work == 1):
             m.d.comb += [line.send_valid.eq(1), line.send.eq(ord("w"))]
         return m
-
-
-def to_verilog(design: Design) -> str:
-    return verilog.convert(design, name="board", strip_internal_attrs=True)

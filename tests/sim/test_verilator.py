@@ -122,6 +122,12 @@ def test_a_failed_build_leaves_nothing_and_names_the_reason(own_cache: Path, mai
 
 
 @pytest.mark.usefixtures("tools")
+def test_logic_that_never_runs_is_refused(main_file: Path) -> None:
+    with pytest.raises(ToolError, match="ALWNEVER"):
+        build_library("module m(output reg q); always @* q = 1'b1; endmodule", "m", main_file)
+
+
+@pytest.mark.usefixtures("tools")
 def test_a_failed_compilation_shows_the_compiler_s_words(
     main_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
+from attractor.sim.verilog import to_verilog
 from attractor.sim.verilog_board import QUIET_CYCLES, SimulationError, VerilogBoard
 
-from .designs import DIVISOR, FRAME_BITS, WORK_CYCLES, Commands, Echo, to_verilog
+from .designs import DIVISOR, FRAME_BITS, WORK_CYCLES, Commands, Echo
 
 pytestmark = pytest.mark.usefixtures("tools")
 
@@ -17,12 +18,12 @@ PATIENCE = 60.0
 
 @pytest.fixture(scope="module")
 def echo_verilog() -> str:
-    return to_verilog(Echo())
+    return to_verilog(Echo(), "board")
 
 
 @pytest.fixture(scope="module")
 def commands_verilog() -> str:
-    return to_verilog(Commands())
+    return to_verilog(Commands(), "board")
 
 
 def read_bytes(board: VerilogBoard, count: int) -> bytes:

@@ -18,6 +18,7 @@ CLOCK_HZ = 12_000_000
 BOARD_NAME = "rtl"
 
 _TOP = "board"
+_HERE = Path(__file__)
 # The link needs at most three cycles for a byte of memory.
 _CYCLES_PER_BYTE = 4
 
@@ -80,7 +81,7 @@ def open_port(argument: str, baud: int | None = None) -> RtlBoard:  # noqa: ARG0
 def system_verilog(spec: Spec, clock_hz: int, baud: int) -> str:
     """Return the gateware of ``spec`` in Verilog, its top module called ``board``; generated once and then kept.
 
-    It is generated anew when the sources of ``attractor.hdl`` or ``attractor.spec`` or the version of Amaranth change.
+    It is generated anew when the sources that make it or the version of Amaranth change.
 
     Raises
     ------
@@ -99,21 +100,24 @@ def system_verilog(spec: Spec, clock_hz: int, baud: int) -> str:
 def _generate(spec: Spec, clock_hz: int, baud: int) -> str:
     # Not at the top: a board from the cache starts without Amaranth.
     from amaranth._toolchain.yosys import YosysError
-    from amaranth.back import verilog
 
     from attractor.hdl.cores import build_core
     from attractor.hdl.system import System
+    from attractor.sim.verilog import to_verilog
 
     system = System(build_core(spec), spec, clock_hz=clock_hz, baud=baud, board=BOARD_NAME)
     try:
-        return verilog.convert(system, name=_TOP, strip_internal_attrs=True)
+        return to_verilog(system, _TOP)
     except YosysError as error:
         raise ToolError(f"Amaranth could not write Verilog: {error}; pip install 'attractor[sim]'") from error
 
 
 def _sources(*packages: str) -> list[bytes | str]:
-    """Return names and contents of all Python files of ``packages``, without importing any."""
-    parts: list[bytes | str] = []
+    """Return all source code of which a design is made: names and contents of the files of ``packages``, and ours.
+
+    Nothing is imported for it.
+    """
+    parts: list[bytes | str] = [_HERE.read_bytes(), _HERE.with_name("verilog.py").read_bytes()]
     for package in packages:
         found = importlib.util.find_spec(package)
         for folder in (found and found.submodule_search_locations) or ():
