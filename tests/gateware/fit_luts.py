@@ -13,6 +13,7 @@ import json
 import re
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 from attractor.gateware import flow
 from attractor.gateware.boards import Board, Family, find_board
 from attractor.gateware.estimate import lut_terms
-from attractor.gateware.tools import find_toolchain
+from attractor.gateware.tools import ToolError, find_toolchain
 from attractor.gateware.top import system_top
 from attractor.spec import OscillatorSpec, Spec, spec_from_dict
 
@@ -45,7 +46,7 @@ NETWORKS: list[tuple[str, dict[str, int]]] = [
 
 
 def utilisation(spec: Spec, board: Board) -> dict[str, int]:
-    """Return the cells of each kind after packing."""
+    """Return the number of cells of each kind after packing, which are more than after synthesis."""
     plan = flow.prepare(system_top(spec, board, board.default_baud), board, seed=1)
     toolchain = find_toolchain(board.family)
     synthesis, placement, _ = flow._commands(plan)
@@ -53,9 +54,10 @@ def utilisation(spec: Spec, board: Board) -> dict[str, int]:
         folder = Path(name)
         flow._write(plan, folder)
         flow._run(synthesis, toolchain, folder)
-        flow._run([*placement, "--pack-only"], toolchain, folder)
+        with suppress(ToolError):  # nextpnr-ecp5 packs, reports, and then fails to end
+            flow._run([*placement, "--pack-only"], toolchain, folder)
         log = (folder / "top.tim").read_text()
-    return {found[1]: int(found[2]) for found in re.finditer(r"(\w+):\s+(\d+)/\s*\d+", log)}
+    return {name: int(used) for name, used in re.findall(r"(\w+):\s+(\d+)/\s*\d+\s+\d+%", log) if int(used)}
 
 
 def measure(path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from attractor.gateware import flow
 from attractor.gateware.boards import BOARDS, Board
-from attractor.gateware.flow import TimingError, implement, prepare, synthesise
+from attractor.gateware.flow import CapacityError, TimingError, implement, prepare, synthesise
 from attractor.gateware.tools import ToolError
 from attractor.gateware.top import Top
 
@@ -83,6 +83,18 @@ def test_a_failing_tool_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow, "_NO_COLLISIONS", "no_such_command")
     with pytest.raises(ToolError, match=r"yosys \(.+\) ended with 1:\n.*no_such_command"):
         implement(Top(Scrambler()), ICEBREAKER)
+
+
+def test_what_is_missing_is_read_from_the_utilisation() -> None:
+    log = "Info: \t ICESTORM_LC:  5280/ 5280   100%\nInfo: \tICESTORM_RAM:    31/   30   103%\n"
+    assert flow._shortage(log) == "31 ICESTORM_RAM of 30"
+    assert flow._shortage(log.replace("31/", "30/")) is None
+
+
+@pytest.mark.slow
+def test_running_out_of_cells_is_told_from_other_failures() -> None:
+    with pytest.raises(CapacityError, match=r"needs 5\d\d\d ICESTORM_LC of 5280"):
+        implement(Top(Scrambler(adders=170)), ICEBREAKER)
 
 
 def test_a_clock_that_is_too_slow_is_an_error() -> None:

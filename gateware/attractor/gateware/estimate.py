@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from attractor.gateware.boards import BOARDS, Board, Family
@@ -144,7 +144,7 @@ def _oscillator_memories(spec: OscillatorSpec) -> tuple[Memory, ...]:
 
 def does_not_fit(spec: Spec, board: Board, shortage: str) -> DoesNotFit:
     """Return the error that says what is missing, and with how many lanes or on which board the network would fit."""
-    fewer = _fewer_lanes(spec, lambda smaller: estimate(smaller, board).fits)
+    fewer = _fewer_lanes(spec, board)
     larger = next((other.name for other in _larger_boards(board) if estimate(spec, other).fits), None)
     steps = [
         *([f"lanes={fewer}, which takes more cycles"] if fewer else []),
@@ -154,13 +154,14 @@ def does_not_fit(spec: Spec, board: Board, shortage: str) -> DoesNotFit:
     return DoesNotFit(f"this network does not fit {board.name}: it needs {shortage}; {advice}")
 
 
-def _fewer_lanes(spec: Spec, fits: Callable[[Spec], bool]) -> int | None:
+def _fewer_lanes(spec: Spec, board: Board) -> int | None:
     """Return the most lanes, fewer than those of ``spec``, with which it fits."""
     if not isinstance(spec, OscillatorSpec):
         return None
-    for groups in range(spec.groups + 1, spec.targets + 1):
-        lanes = ceil_div(spec.targets, groups)
-        if fits(dataclasses.replace(spec, lanes=lanes)):
+    # Only lane counts that leave no lane idle in all groups: some 2 * sqrt(targets) of them.
+    choices = {ceil_div(spec.targets, groups) for groups in range(1, spec.targets + 1)}
+    for lanes in sorted(choices, reverse=True):
+        if lanes < spec.lanes and estimate(dataclasses.replace(spec, lanes=lanes), board).fits:
             return lanes
     return None
 

@@ -167,27 +167,31 @@ def _run(command: list[str], toolchain: Toolchain, folder: Path) -> None:
         [program, *arguments],
         cwd=folder,
         env=environment,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         errors="replace",
         check=False,
     )
     if result.returncode:
-        shortage = _shortage(folder / f"{_NAME}.tim")
-        if name.startswith("nextpnr") and shortage:
+        shortage = _shortage(_read_log(folder, name)) if name.startswith("nextpnr") else None
+        if shortage:
             raise CapacityError(shortage)
-        log = (result.stdout + result.stderr).splitlines()
-        errors = [line for line in log if "error" in line.lower()] or log
-        detail = "\n".join(errors[-10:])
+        log = (result.stdout + result.stderr or _read_log(folder, name)).splitlines()
+        detail = "\n".join([line for line in log if "error" in line.lower()] + log[-5:])
         raise ToolError(f"{name} ({toolchain.versions[name]}) ended with {result.returncode}:\n{detail}")
 
 
-def _shortage(log: Path) -> str | None:
+def _read_log(folder: Path, tool: str) -> str:
+    path = folder / f"{_NAME}.{'rpt' if tool == 'yosys' else 'tim'}"
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _shortage(log: str) -> str | None:
     """Return what the utilisation in nextpnr's log says is missing."""
-    if log.exists():
-        for name, used, available in re.findall(r"(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", log.read_text()):
-            if int(used) > int(available):
-                return f"{used} {name} of {available}"
+    for name, used, available in re.findall(r"(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", log):
+        if int(used) > int(available):
+            return f"{used} {name} of {available}"
     return None
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from attractor.gateware.boards import Family
 from attractor.spec.base import ceil_div
 
-# Words and bits of one block RAM in each of its shapes, widest first.
+# Words and bits of one block RAM in each of its shapes, and the bits that one write enable covers. A word takes whole
+# such parts, and words that differ only in the high address bits may share a block.
 _BLOCK_SHAPES = {
-    Family.ICE40: ((256, 16), (512, 8), (1024, 4), (2048, 2)),
-    Family.ECP5: ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+    Family.ICE40: ((256, 16, 1), (512, 8, 8), (1024, 4, 4), (2048, 2, 2)),
+    Family.ECP5: ((512, 36, 9), (1024, 18, 9), (2048, 9, 9), (4096, 4, 4), (8192, 2, 2), (16384, 1, 1)),
 }
 # Smaller memories become flip-flops on iCE40, which has nothing between them and block RAM.
 _REGISTER_BITS = 64
@@ -65,7 +66,8 @@ def pack(memory: Memory, family: Family) -> Packed:
     """Return what Yosys 0.70 makes of ``memory`` when no collision has to be emulated."""
     bits = memory.words * memory.word_bits
     blocks = min(
-        ceil_div(memory.words, words) * ceil_div(memory.word_bits, width) for words, width in _BLOCK_SHAPES[family]
+        ceil_div(ceil_div(memory.words, words) * ceil_div(memory.word_bits, part), width // part)
+        for words, width, part in _BLOCK_SHAPES[family]
     )
     if family is Family.ICE40:
         in_registers = memory.words <= _REGISTER_WORDS or bits <= _REGISTER_BITS
