@@ -1,0 +1,146 @@
+"""Drives a link in Amaranth's simulator as a host would."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Any
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.sim import Simulator
+
+from attractor.hdl.link import Link
+from attractor.sim.golden_link import GoldenLink
+from attractor.spec import Window
+from attractor.spec.protocol import Reply
+
+from .dummy import WINDOWS, DummyModel, DummySpec
+from .dummy_core import DummyCore
+
+DESCRIPTION = bytes(range(256)) + b"description"
+CYCLE_LIMIT = 20_000
+
+
+class Host:
+    """The other end of the line, in one simulation."""
+
+    def __init__(self, link: Link, core: DummyCore, seed: int) -> None:
+        self.ctx: Any = None
+        self.link = link
+        self.core = core
+        self.random = random.Random(seed)
+        self.received = bytearray()
+        #: Chance that the line does not take a byte in a cycle.
+        self.stall = 0.0
+
+    async def send(self, data: bytes, *, gap: Callable[[], int] = lambda: 0) -> None:
+        """Put bytes on the line, ``gap()`` idle cycles after each."""
+        for byte in data:
+            self.ctx.set(self.link.i.valid, 1)
+            self.ctx.set(self.link.i.payload, byte)
+            await self.ctx.tick()
+            self.ctx.set(self.link.i.valid, 0)
+            await self.wait(gap())
+
+    async def wait(self, cycles: int) -> None:
+        """Let time pass."""
+        if cycles:
+            await self.ctx.tick().repeat(cycles)
+
+    async def until(self, condition: Any, limit: int = CYCLE_LIMIT) -> None:
+        """Wait until a signal is high."""
+        for _ in range(limit):
+            if self.ctx.get(condition):
+                return
+            await self.ctx.tick()
+        raise AssertionError(f"nothing happened in {limit} cycles")
+
+    async def frames(self, count: int, limit: int = CYCLE_LIMIT) -> list[Reply]:
+        """Wait for ``count`` replies in all and return them."""
+        for _ in range(limit):
+            if self.received.count(0) >= count:
+                break
+            await self.ctx.tick()
+        return self.replies()
+
+    async def count_cycles(self, count: int, limit: int = CYCLE_LIMIT) -> int:
+        """Return the cycles until ``count`` replies are there."""
+        for cycles in range(limit):
+            if self.received.count(0) >= count:
+                return cycles
+            await self.ctx.tick()
+        raise AssertionError(f"no {count} replies in {limit} cycles")
+
+    def replies(self) -> list[Reply]:
+        """Return what came so far."""
+        return [Reply.decode(frame) for frame in bytes(self.received).split(b"\0")[:-1]]
+
+    async def collect(self, ctx: Any) -> None:
+        """Take in replies for ever."""
+        while True:
+            ctx.set(self.link.o.ready, not self.stall or self.random.random() >= self.stall)
+            _, _, valid, ready, payload = await ctx.tick().sample(
+                self.link.o.valid, self.link.o.ready, self.link.o.payload
+            )
+            if valid and ready:
+                self.received.append(payload)
+
+
+class Bench:
+    """A link with a dummy core, built once and reset for each script."""
+
+    def __init__(self, spec: DummySpec) -> None:
+        self.spec = spec
+        self.link = Link(spec, DESCRIPTION)
+        self.core = DummyCore(spec)
+        m = Module()
+        m.submodules.link, m.submodules.core = self.link, self.core
+        wiring.connect(m, self.link.core, self.core.bus)
+        self._simulator = Simulator(m)
+        self._simulator.add_clock(1e-6)
+        self._simulator.add_testbench(self._drive)
+        self._simulator.add_testbench(self._collect, background=True)
+        self._script: Callable[[Host], Awaitable[None]] | None = None
+        self._host = Host(self.link, self.core, 0)
+        self._started = False
+
+    def run(self, script: Callable[[Host], Awaitable[None]], seed: int = 0) -> None:
+        """Run ``script`` from reset to its end."""
+        self._script, self._host = script, Host(self.link, self.core, seed)
+        if self._started:
+            self._simulator.reset()
+        self._started = True
+        self._simulator.run()
+
+    def golden(self) -> tuple[GoldenLink, DummyModel]:
+        """Return a fresh model of link and core."""
+        model = DummyModel(self.spec.memory_map)
+        return GoldenLink(self.spec, DESCRIPTION, model.run), model
+
+    async def _drive(self, ctx: Any) -> None:
+        assert self._script is not None
+        self._host.ctx = ctx
+        await self._script(self._host)
+
+    async def _collect(self, ctx: Any) -> None:
+        await self._host.collect(ctx)
+
+
+@cache
+def bench(windows: tuple[Window, ...] = WINDOWS) -> Bench:
+    """Return the bench for a memory map, the same one each time: building it takes longer than most scripts."""
+    return Bench(DummySpec(windows=windows))
+
+
+async def exchange(host: Host, golden: GoldenLink, data: bytes) -> bytes:
+    """Send bytes, and check that the link answers what the golden model does; return that."""
+    expected = golden.receive(data)
+    start = len(host.received)
+    await host.send(data)
+    await host.frames(bytes(host.received[:start]).count(0) + expected.count(0))
+    # Nothing else may come.
+    await host.wait(30)
+    assert bytes(host.received[start:]) == expected
+    return expected
