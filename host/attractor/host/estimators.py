@@ -147,6 +147,23 @@ class HopfieldNetwork(_OscillatorEstimator):
         self.n_features_in_ = patterns.shape[1]
         return self
 
+    @classmethod
+    def from_model(cls, model: Model, *, device: str | Device | None = None) -> Self:
+        """Return a fitted network from a saved :attr:`model_`.
+
+        Raises
+        ------
+        ValueError
+            If the model is no associative memory: some of its oscillators are inputs.
+        """
+        spec = model.spec
+        if not isinstance(spec, OscillatorSpec) or spec.inputs:
+            raise ValueError("the model is no associative memory of patterns; run a classifier with classify")
+        network = cls(weight_bits=spec.weight_bits, phase_bits=spec.phase_bits, lanes=spec.lanes, device=device)
+        network.model_ = model
+        network.n_features_in_ = spec.oscillators
+        return network
+
     def recall(self, X: npt.ArrayLike, *, progress: Progress | None = None) -> npt.NDArray[np.int8]:
         """Complete damaged patterns.
 
@@ -306,6 +323,29 @@ class OscillatorClassifier(ClassifierMixin, _OscillatorEstimator):
         self._check_features(images)
         _, winners = self._run(classifier.image_phases(self.spec_, self._scaled(images)), progress)
         return self.classes_[winners]
+
+    @classmethod
+    def from_model(cls, model: Model, *, device: str | Device | None = None) -> Self:
+        """Return a fitted classifier from a saved :attr:`model_`; its classes are names, as the model file has them.
+
+        Raises
+        ------
+        ValueError
+            If the model is no classifier of images.
+        """
+        spec, said = model.spec, model.provenance
+        missing = {"classes", "black", "white"} - said.keys()
+        if not isinstance(spec, OscillatorSpec) or not spec.labels or missing:
+            raise ValueError(
+                f"the model is no classifier of images (its provenance lacks {sorted(missing)}); "
+                "save one that OscillatorClassifier.fit made, or run this one with recall"
+            )
+        classifier_ = cls(weight_bits=spec.weight_bits, phase_bits=spec.phase_bits, lanes=spec.lanes, device=device)
+        classifier_.model_ = model
+        classifier_.classes_ = np.array(said["classes"])
+        classifier_.low_, classifier_.high_ = float(said["black"]), float(said["white"])
+        classifier_.n_features_in_ = spec.inputs - 1
+        return classifier_
 
     def _scaled(self, images: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return grey values from 0 to 1."""

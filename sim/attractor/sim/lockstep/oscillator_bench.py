@@ -29,7 +29,7 @@ from attractor.spec import OscillatorResult, OscillatorSpec, Region, Window
 CYCLE_LIMIT = 400_000
 
 
-class Mismatch(Exception):
+class MismatchError(Exception):
     """Core and golden model disagree."""
 
 
@@ -96,13 +96,14 @@ class CoreDriver:
 
 def random_call(spec: OscillatorSpec, rng: np.random.Generator) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     """Draw parameters, start phases and clamps; corners are as likely as the middle."""
+    half = spec.period // 2
     extreme = rng.choice([spec.weight_low, spec.weight_high], (spec.targets, spec.oscillators))
     weights = rng.integers(spec.weight_low, spec.weight_high + 1, extreme.shape)
     weights = np.where(rng.random() < 0.2, extreme, weights * (rng.random(extreme.shape) < rng.choice([0.1, 0.5, 1])))
     schedule = np.zeros((spec.schedule_entries, 4), np.int64)
     schedule[:, 0] = rng.integers(0, 4, spec.schedule_entries)
     schedule[0, 0] += rng.random() < 0.9
-    schedule[:, 2] = rng.choice([0, 1, spec.period // 2, rng.integers(0, spec.period // 2 + 1)], spec.schedule_entries)
+    schedule[:, 2] = rng.choice([0, 1, half, int(rng.integers(0, half + 1))], spec.schedule_entries)
     parameters = {"weights": weights, "schedule": schedule, "settle": np.array(rng.integers(0, 4))}
     phases = rng.integers(0, spec.period, spec.oscillators)
     if rng.random() < 0.4:
@@ -111,16 +112,16 @@ def random_call(spec: OscillatorSpec, rng: np.random.Generator) -> tuple[dict[st
 
 
 def compare(driver: CoreDriver, network: OscillatorNetwork, state: OscillatorState, *, all_banks: bool) -> None:
-    """Raise :class:`Mismatch` with the first difference after a slot."""
+    """Raise :class:`MismatchError` with the first difference after a slot."""
     spec, slot = driver.spec, state.slot - 1
     phases, found = state.phases[0], driver.phases()
     for index in np.flatnonzero(phases != found)[:1]:
-        raise Mismatch(Difference(slot, f"oscillator {index}, phase", int(phases[index]), int(found[index])))
+        raise MismatchError(Difference(slot, f"oscillator {index}, phase", int(phases[index]), int(found[index])))
     first = 0 if all_banks else spec.period // 2
     accumulators = expected_accumulators(spec, network.parameters["weights"], phases, slot)[first:]
     tags = expected_tags(spec, phases, state.reference[0], state.clamped[0, spec.inputs :])[first:]
     if difference := first_difference(spec, slot, driver.accumulators(first), accumulators, tags):
-        raise Mismatch(difference)
+        raise MismatchError(difference)
 
 
 async def run_call(driver: CoreDriver, rng: np.random.Generator) -> None:
@@ -151,20 +152,20 @@ async def run_call(driver: CoreDriver, rng: np.random.Generator) -> None:
         if not busy:
             break
     else:
-        raise Mismatch(Difference(state.slot, "busy", 0, 1))
+        raise MismatchError(Difference(state.slot, "busy", 0, 1))
     await RisingEdge(dut.clk)
     data = b"".join([await driver.read(window) for window in spec.memory_map.region(Region.OUTPUT)])
     found = OscillatorResult.decode(data)
     aborted = found.aborted
     if aborted and abort_slot < 0:
-        raise Mismatch(Difference(state.slot, "aborted", 0, 1))
+        raise MismatchError(Difference(state.slot, "aborted", 0, 1))
     if not aborted and state.active[0]:
-        raise Mismatch(Difference(state.slot, "running", 1, 0))
+        raise MismatchError(Difference(state.slot, "running", 1, 0))
     check_result(network, state, found)
 
 
 def check_result(network: OscillatorNetwork, state: OscillatorState, found: OscillatorResult) -> None:
-    """Raise :class:`Mismatch` unless the reported numbers are the golden model's."""
+    """Raise :class:`MismatchError` unless the reported numbers are the golden model's."""
     spec, slot = network.spec, state.slot
     winner = int(network.winner(state.phases)[0])
     settled = int(state.quiet[0]) >= max(int(network.parameters["settle"]), 1)
@@ -180,7 +181,7 @@ def check_result(network: OscillatorNetwork, state: OscillatorState, found: Osci
     }
     for name, (expected, value) in pairs.items():
         if expected != value:
-            raise Mismatch(Difference(slot, f"reported {name}", int(expected), int(value)))
+            raise MismatchError(Difference(slot, f"reported {name}", int(expected), int(value)))
 
 
 @cocotb.test()
@@ -192,6 +193,6 @@ async def lockstep(dut: Any) -> None:
     for call in settings["calls"]:
         try:
             await with_timeout(run_call(driver, np.random.default_rng([settings["seed"], call])), 20, "ms")
-        except Mismatch as mismatch:
+        except MismatchError as mismatch:
             Path(settings["report"]).write_text(json.dumps({"call": call, "difference": str(mismatch)}))
             raise

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cocotb_tools.runner import Runner, get_results, get_runner
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import Runner, get_runner
 
 from attractor.hdl.cores import build_core
 from attractor.sim.verilog import to_icarus_verilog, to_verilog

@@ -1,0 +1,5 @@
+"""``python -m attractor.cli``."""
+
+from attractor.cli import main
+
+main()

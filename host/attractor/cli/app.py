@@ -1,0 +1,61 @@
+"""Global options, and the list of commands."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from attractor.cli import boards, models, verification
+from attractor.cli.demo import demo
+from attractor.cli.output import output
+
+app = typer.Typer(
+    name="attractor",
+    help="Networks that compute by settling, as FPGA gateware: train, build, load, run.",
+    epilog="--json, --port, -v and -q may stand before or after the command.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        output.result({"version": version("attractor")}, version("attractor"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    port: Annotated[
+        str | None,
+        typer.Option(help="Where the device is: a serial device, sim:FILE, rtl:FILE, or any pySerial URL."),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,  # noqa: ARG001
+) -> None:
+    """Networks that compute by settling, as FPGA gateware: train, build, load, run."""
+    output.json, output.verbose, output.quiet = json, verbose, quiet
+    context.obj = port
+
+
+for command in (
+    demo,
+    models.train,
+    models.info,
+    models.load,
+    models.recall,
+    models.classify,
+    boards.board,
+    boards.build,
+    boards.boards,
+    verification.test,
+    verification.bench,
+    verification.doctor,
+):
+    app.command()(command)

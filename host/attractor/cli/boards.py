@@ -1,0 +1,75 @@
+"""Commands about boards: board (a simulated one), build, boards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from attractor.cli.extras import optional
+from attractor.cli.output import output
+from attractor.host import open_port
+from attractor.spec.files import load_spec
+
+
+def board(
+    sim: Annotated[Path | None, typer.Option(help="Model or spec file to run on the golden model.")] = None,
+    rtl: Annotated[Path | None, typer.Option(help="Model or spec file to run as simulated gateware.")] = None,
+    tcp: Annotated[int | None, typer.Option(help="TCP port, 0 for any, instead of a pseudo-terminal.")] = None,
+) -> None:
+    """Offer a simulated board as a serial port, until interrupted."""
+    if (sim is None) == (rtl is None):
+        raise ValueError("say which board: either --sim FILE or --rtl FILE")
+    address = f"sim:{sim}" if sim is not None else f"rtl:{rtl}"
+    if rtl is not None:
+        optional("attractor.sim.verilator", "sim")
+        output.log("starting the simulated gateware")
+    port: Any = open_port(address)
+    server = optional("attractor.sim.pty_server", "sim")
+    try:
+        server.serve(port, lambda name: output.result({"port": name}, name), tcp_port=tcp)
+    finally:
+        port.close()
+
+
+def build(
+    file: Annotated[Path, typer.Argument(help="Model or spec file.")],
+    board: Annotated[str, typer.Option(help="Name of the board; see 'attractor boards'.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Bundle to write; default beside the file.")] = None,
+    baud: Annotated[int | None, typer.Option(help="Bits in a second on the serial line.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the placer.")] = 1,
+    cache: Annotated[bool, typer.Option(help="Take the bundle from the cache if it was built before.")] = True,
+) -> None:
+    """Build the bitstream of a network for a board."""
+    gateware = optional("attractor.gateware.build", "gateware")
+    target = optional("attractor.gateware.boards", "gateware").find_board(board)
+    bundle = gateware.build(load_spec(file), target, baud=baud, seed=seed, cache=cache, progress=output.log)
+    path = bundle.save(out or file.with_suffix(f".{target.name}.zip"))
+    bitstream = bundle.save_bitstream(path.parent)
+    output.result(
+        {
+            "bundle": str(path),
+            "bitstream": str(bitstream),
+            "board": bundle.board,
+            "utilisation": bundle.manifest["utilisation"],
+            "fmax_hz": bundle.manifest["fmax_hz"],
+            "program": target.program_command(str(bitstream)),
+        }
+    )
+
+
+def boards() -> None:
+    """List the boards for which networks can be built."""
+    known = optional("attractor.gateware.boards", "gateware").BOARDS
+    rows = [
+        {
+            "name": entry.name,
+            "title": entry.title,
+            "clock_mhz": entry.clock_hz / 1e6,
+            "luts": entry.resources.luts,
+            "block_rams": entry.resources.block_rams,
+        }
+        for entry in (known.values() if isinstance(known, dict) else known)
+    ]
+    output.table("boards", rows)

@@ -1,0 +1,126 @@
+"""``attractor demo``: digits, from images to a bitstream, every step checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from attractor.cli.extras import optional
+from attractor.cli.output import output
+from attractor.golden.oscillator import OscillatorNetwork
+from attractor.host import Device
+from attractor.host.acceptance import compare
+from attractor.host.estimators import OscillatorClassifier
+from attractor.host.plot import classifier_figure
+from attractor.spec import OscillatorSpec
+from attractor.train.classifier import image_phases
+from attractor.train.digits import digits
+
+#: Digits in the picture; the classifier's least sure one is left to chance, so their classes are all there is.
+PICTURED_CLASSES = (0, 2, 3, 5, 7)
+
+
+def demo(
+    context: typer.Context,
+    board: Annotated[str, typer.Option(help="Board whose bitstream is built; 'none' for none.")] = "icebreaker",
+    picture: Annotated[Path, typer.Option(help="Picture to write.")] = Path("phases.png"),
+    model: Annotated[Path, typer.Option(help="Model file to write.")] = Path("digits.safetensors"),
+) -> None:
+    """Train on handwritten digits, load the network over a serial line, classify, compare every phase, build.
+
+    Without --port the gateware itself is simulated, serial bits and all; without a C++ compiler the golden model
+    takes its place, behind the same protocol.
+    """
+    data = digits()
+    output.log(f"training on {len(data.train_images):,} images of 8x8 pixels")
+    classifier = OscillatorClassifier()
+    with output.progress("training") as progress:
+        classifier.fit(data.train_images, data.train_labels, progress=progress)
+    spec = classifier.spec_
+    classifier.model_.save(model)
+    output.log(f"{_network(spec)}; model in {model}")
+
+    phases = image_phases(spec, data.test_images)
+    with _device(context.obj, model) as device, output.progress("classifying") as progress:
+        device.load(classifier.model_)
+        results = device.recall(phases, progress=progress)
+        link = asdict(device.link.statistics) | asdict(device.counters())
+        where = device.description["board"]
+    golden = OscillatorNetwork(spec, classifier.model_.parameters)
+    agreement = compare(golden, phases, results)
+    accuracy = float(np.mean([result.winner == true for result, true in zip(results, data.test_labels, strict=True)]))
+    cycles = float(np.mean([result.cycles for result in results]))
+    output.log(f"{len(results)} test images classified on the {where} board: accuracy {accuracy:.4f}")
+    output.log(f"{agreement.equal_phases:,} of {agreement.phases:,} phases equal to the golden model")
+    if not agreement.exact:
+        raise RuntimeError(f"the board differs from the golden model: {agreement.first_difference}")
+
+    _draw(golden, classifier, picture)
+    output.log(f"picture in {picture}")
+    result: dict[str, Any] = {
+        "accuracy": accuracy,
+        "images": len(results),
+        "agreement": agreement.ratio,
+        "cycles_per_image": cycles or None,
+        "board": where,
+        "utilisation": None,
+        "fmax_mhz": None,
+        "link": link,
+    }
+    if board != "none":
+        result |= _build(spec, board, model)
+    output.result(result)
+
+
+def _network(spec: OscillatorSpec) -> str:
+    return (
+        f"{spec.inputs - 1} pixel, {spec.labels} label and 1 reference oscillators, "
+        f"{spec.weight_bits}-bit couplings, {spec.period} phases"
+    )
+
+
+@contextmanager
+def _device(port: str | None, model: Path) -> Iterator[Device]:
+    """Open the device of the demo: the one at ``port``, else simulated gateware, else the golden model."""
+    if port is None:
+        port = f"rtl:{model}"
+        output.log("starting the gateware in simulation (compiled once, then kept)")
+        if not optional("attractor.sim.verilator", "sim").has_compiler():
+            port = f"sim:{model}"
+            output.log("no C++ compiler (looked for g++, clang++, c++): running the golden model behind the protocol")
+    with Device.open(port) as device:
+        yield device
+
+
+def _draw(golden: OscillatorNetwork, classifier: OscillatorClassifier, path: Path) -> None:
+    data = digits()
+    chosen = [int(np.flatnonzero(data.test_labels == digit)[0]) for digit in PICTURED_CLASSES]
+    phases = image_phases(golden.spec, data.test_images[chosen])
+    traces = []
+    for start in phases:
+        trace = golden.run(start[None], trace=True).trace
+        assert trace is not None
+        traces.append(trace[:, 0])
+    weights = classifier.model_.parameters["weights"]
+    labels = [int(data.test_labels[index]) for index in chosen]
+    figure = classifier_figure(golden.spec, weights, data.test_images[chosen], traces, labels, label=3)
+    figure.savefig(path)
+
+
+def _build(spec: OscillatorSpec, board: str, model: Path) -> dict[str, Any]:
+    build = optional("attractor.gateware.build", "gateware").build
+    output.log(f"building the {board} bitstream")
+    bundle = build(spec, board, progress=output.log)
+    path = bundle.save(model.with_name(f"{model.stem}.{bundle.board}.zip"))
+    output.log(f"bundle in {path}")
+    return {
+        "board": bundle.board,
+        "utilisation": bundle.manifest["utilisation"],
+        "fmax_mhz": min(values["achieved"] for values in bundle.manifest["fmax_hz"].values()) / 1e6,
+    }

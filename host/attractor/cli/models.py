@@ -1,0 +1,154 @@
+"""Commands about models and devices: train, info, load, recall, classify."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from attractor.cli.output import output
+from attractor.host import Device, Model
+from attractor.host.estimators import HopfieldNetwork, OscillatorClassifier
+from attractor.spec.files import load_spec
+from attractor.spec.protocol import DEFAULT_BAUD
+from attractor.train.digits import digits
+
+Baud = Annotated[int, typer.Option(help="Bits in a second on a serial line.")]
+ModelFile = Annotated[Path, typer.Argument(help="Model file (.safetensors).")]
+
+
+def port_of(context: typer.Context) -> str:
+    """Return the global option ``--port``; raise :class:`ValueError` without it."""
+    if not context.obj:
+        raise ValueError("no port: add --port, with a serial device, sim:FILE, rtl:FILE or a pySerial URL")
+    return context.obj
+
+
+@contextmanager
+def device_of(context: typer.Context, baud: int) -> Iterator[Device]:
+    """Open the device at ``--port``."""
+    with Device.open(port_of(context), baud=baud) as device:
+        yield device
+
+
+def train(
+    data: Annotated[
+        str,
+        typer.Argument(help="'digits', a .npz file with arrays images and labels, or a .npy file of +1/-1 patterns."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
+    weight_bits: Annotated[int, typer.Option(help="Width of a coupling.")] = 5,
+    phase_bits: Annotated[int, typer.Option(help="Width of a phase.")] = 4,
+    lanes: Annotated[int, typer.Option(help="Oscillators updated in a cycle; 0 for all.")] = 0,
+    epochs: Annotated[int, typer.Option(help="Passes over the images (classifiers).")] = 40,
+    rule: Annotated[str, typer.Option(help="Learning rule (patterns).")] = "diederich-opper",
+    seed: Annotated[int, typer.Option(help="Seed of the order of images (classifiers).")] = 0,
+) -> None:
+    """Train a network and write it to a model file."""
+    widths: dict[str, Any] = {"weight_bits": weight_bits, "phase_bits": phase_bits, "lanes": lanes}
+    result: dict[str, Any] = {"model": str(out)}
+    if data.endswith(".npy"):
+        memory = HopfieldNetwork(rule, **widths).fit(_array(Path(data)))
+        model = memory.model_
+    else:
+        train_images, train_labels, test_images, test_labels = _images(data)
+        classifier = OscillatorClassifier(**widths, epochs=epochs, random_state=seed)
+        with output.progress("training") as progress:
+            classifier.fit(train_images, train_labels, progress=progress)
+        result["training_accuracy"] = classifier.score(train_images, train_labels)
+        if len(test_images):
+            result["accuracy"] = classifier.score(test_images, test_labels)
+        model = classifier.model_
+    model.save(out)
+    output.result(result | {"spec": model.spec.to_dict(), "fingerprint": model.spec.fingerprint.hex()})
+
+
+def _images(data: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return training and test images and labels; no test images for a user's own file."""
+    if data == "digits":
+        return digits()
+    try:
+        with np.load(data, allow_pickle=False) as arrays:
+            images, labels = arrays["images"], arrays["labels"]
+    except KeyError as error:
+        raise ValueError(f"{data} has no array {error}; it must have images and labels") from error
+    images = images.reshape(len(images), -1)
+    return images, labels, images[:0], labels[:0]
+
+
+def _array(path: Path) -> np.ndarray:
+    """Read a .npy file as a matrix, one row for each image or pattern."""
+    array = np.load(path, allow_pickle=False)
+    if not isinstance(array, np.ndarray) or array.ndim < 2:
+        raise ValueError(f"{path} must hold an array of at least two dimensions, one row for each image or pattern")
+    return array.reshape(len(array), -1)
+
+
+def info(
+    context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help="A model or spec file instead of a device.")] = None,
+    baud: Baud = DEFAULT_BAUD,
+) -> None:
+    """Show what a device, or a model file, is."""
+    if file is not None:
+        result: dict[str, Any] = {"file": str(file)}
+        if file.suffix == ".safetensors":
+            model = Model.load(file)
+            spec, result["provenance"] = model.spec, dict(model.provenance)
+        else:
+            spec = load_spec(file)
+    else:
+        with device_of(context, baud) as device:
+            spec, counters = device.spec, device.counters()
+            result = {"port": device.name} | {key: device.description[key] for key in ("board", "clock_hz", "baud")}
+            result |= {
+                "gateware": device.description["gateware"],
+                "parameters_valid": device.identity.parameters_valid,
+                "counters": vars(counters),
+            }
+    output.result(result | {"fingerprint": spec.fingerprint.hex(), "spec": spec.to_dict()})
+
+
+def load(context: typer.Context, file: ModelFile, baud: Baud = DEFAULT_BAUD) -> None:
+    """Load a model into a device, and verify it there."""
+    model = Model.load(file)
+    with device_of(context, baud) as device:
+        with output.progress("loading") as progress:
+            device.load(model, progress=progress)
+        statistics = vars(device.link.statistics)
+        result = {"port": device.name, "model": str(file), "valid": True, "link": dict(statistics)}
+    output.result(result)
+
+
+def recall(
+    context: typer.Context,
+    file: ModelFile,
+    patterns: Annotated[Path, typer.Argument(help="Patterns of +1 and -1 to complete, a .npy file.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write the completed patterns.")] = None,
+) -> None:
+    """Complete patterns with an associative memory, on the device at --port or on the golden model."""
+    network = HopfieldNetwork.from_model(Model.load(file), device=context.obj)
+    start = _array(patterns)
+    with output.progress("recalling") as progress:
+        found = network.recall(start, progress=progress)
+    if out is not None:
+        np.save(out, found)
+    changed = (found != start).sum(axis=1)
+    rows = [{"pattern": index, "changed": int(count)} for index, count in enumerate(changed)]
+    output.table("patterns", rows)
+
+
+def classify(
+    context: typer.Context,
+    file: ModelFile,
+    images: Annotated[Path, typer.Argument(help="Images, a .npy file with one row each.")],
+) -> None:
+    """Classify images, on the device at --port or on the golden model."""
+    classifier = OscillatorClassifier.from_model(Model.load(file), device=context.obj)
+    with output.progress("classifying") as progress:
+        found = classifier.predict(_array(images), progress=progress)
+    output.table("images", [{"image": index, "class": str(name)} for index, name in enumerate(found)])

