@@ -105,6 +105,7 @@ def _draw_labels(axes: Axes, spec: OscillatorSpec, trace: npt.NDArray[np.uint8],
     axes.set_ylim(194, -14)
     axes.set_yticks([0, 90, 180], ["0°", "90°", "180°"])
     axes.set_xlim(0, time[-1])
+    axes.set_xticks(range(round(time[-1]) + 1))
     axes.set_xlabel("period")
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -117,6 +118,7 @@ def _draw_couplings(figure: Figure, place: Any, spec: OscillatorSpec, weights: I
     shown = axes.imshow(row.reshape(side, side), cmap="RdBu_r", vmin=-spec.weight_high, vmax=spec.weight_high)
     axes.set_title(f"couplings of label {label}", fontsize=10)
     axes.set_axis_off()
+    axes.set_anchor("S")
     bar = figure.colorbar(shown, cax=figure.add_subplot(inner[1]), orientation="horizontal")
     bar.set_ticks([-spec.weight_high, 0, spec.weight_high])
     bar.outline.set_visible(False)
