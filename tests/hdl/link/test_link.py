@@ -288,6 +288,29 @@ def test_bytes_beyond_the_buffer_are_lost_and_counted() -> None:
     bench().run(script)
 
 
+def test_byte_that_is_lost_while_the_counters_are_sent_does_not_tear_them() -> None:
+    async def script(host: Host) -> None:
+        async def lose(count: int) -> None:
+            host.ctx.set(host.link.lost, 1)
+            await host.wait(count)
+            host.ctx.set(host.link.lost, 0)
+
+        total = 0
+        for number, offset in enumerate(range(6, 48, 3)):
+            # The next one carries into the second byte.
+            await lose((0xFF - total) % 0x100)
+            total += (0xFF - total) % 0x100
+            await host.send(Request(number, Command.COUNTERS).encode())
+            await host.wait(offset)
+            await lose(1)
+            counters = Counters.unpack((await host.frames(number + 1))[number].payload)
+            assert counters.overruns in (total, total + 1)
+            total += 1
+        assert total == 0xE00
+
+    bench().run(script)
+
+
 def test_host_that_fills_the_buffer_loses_nothing() -> None:
     golden, _ = bench().golden()
     requests = Requests(golden)

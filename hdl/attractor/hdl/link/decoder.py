@@ -70,7 +70,8 @@ class FrameDecoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        crc, restart = CRC16_IBM_3740().create(), Signal()
+        crc: Any = CRC16_IBM_3740().create()
+        restart = Signal()
         m.submodules.crc = ResetInserter(restart)(crc)
         # Something came since the last delimiter; it is no frame, whatever follows; bytes to the next code byte.
         started, broken, block = Signal(), Signal(), Signal(8)

@@ -59,7 +59,8 @@ class FrameEncoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        crc, restart = CRC16_IBM_3740().create(), Signal()
+        crc: Any = CRC16_IBM_3740().create()
+        restart = Signal()
         m.submodules.crc = ResetInserter(restart)(crc)
         reply = self.reply
         # Where the next byte goes, and where the distance to the next zero goes.

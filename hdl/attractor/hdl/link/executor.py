@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
+from attractor.hdl.link.check import HeaderCheck
 from attractor.hdl.link.decoder import FrameSignature
 from attractor.hdl.link.encoder import ReplySignature
 from attractor.hdl.link.report import Report
@@ -16,28 +17,18 @@ from attractor.spec.protocol import CRC32, REPLY_BIT, REQUEST_HEADER, Command, C
 
 _PAYLOAD = REQUEST_HEADER.size
 _WORDS_OF_CALL = _PAYLOAD + CRC32.size
-#: Length of header and payload of the commands whose payload has one length only.
-_LENGTHS = {
-    Command.IDENTIFY: _PAYLOAD,
-    Command.READ: _PAYLOAD + 1,
-    Command.DIGEST: _PAYLOAD + 3,
-    Command.COMMIT: _PAYLOAD + CRC32.size,
-    Command.ABORT: _PAYLOAD,
-    Command.COUNTERS: _PAYLOAD,
-}
 
 
 class Executor(wiring.Component):
     """Takes verified frames one after another, acts, and writes replies.
 
-    Checks run in this order, and the first that fails decides: the command exists; window and first word exist and may
-    be used so; the length of the payload; for READ that the words fit a frame; the last word exists. Only CALL then
-    looks whether it is the last call again, and whether the parameters are valid.
+    After :class:`HeaderCheck` these checks follow, and the first that fails decides: for READ that the words fit a
+    frame; the last word exists. Only CALL then looks whether it is the last call again, and whether the parameters are
+    valid. Nothing is written before all of them.
 
     A word of k bytes costs k + 2 cycles where it is read (READ, DIGEST, COMMIT; all inputs and outputs of a CALL) and
-    2 (k + 1) where it is written: the payload is run through twice, first to see whether it is whole words that exist,
-    then to write them, and in between the header is read again to get back to the first word. A request and its reply
-    cost some 30 cycles more.
+    2 (k + 1) where it is written: the payload is run through twice, to check it and to write it, and in between the
+    header is read again to get back to the first word. A request and its reply cost some 30 cycles more.
 
     While a call is under way the next frame is looked at. ABORT ends the call, the same CALL once more is dropped, and
     anything else stays where it is. When the core is done, the call is answered, and then the frame is read anew.
@@ -56,6 +47,8 @@ class Executor(wiring.Component):
     words: ``Out(WordsSignature)``
     counters: ``In(96)``
         What COUNTERS answers.
+    reporting: ``Out(1)``
+        They are being looked at, byte by byte, and must not change.
     start, abort: ``Out(1)``
     core_busy: ``In(1)``
         As in :class:`~attractor.hdl.core.CoreSignature`.
@@ -69,6 +62,7 @@ class Executor(wiring.Component):
     reply: Any
     words: Any
     counters: Signal
+    reporting: Signal
     start: Signal
     abort: Signal
     core_busy: Signal
@@ -83,6 +77,7 @@ class Executor(wiring.Component):
                 "reply": Out(ReplySignature()),
                 "words": Out(words),
                 "counters": In(8 * Counters.STRUCT.size),
+                "reporting": Out(1),
                 "start": Out(1),
                 "abort": Out(1),
                 "core_busy": In(1),
@@ -91,7 +86,8 @@ class Executor(wiring.Component):
             }
         )
         # Position in the frame, or in the part of the reply that is being written.
-        self._index, self._advance, self._restart = Signal(8), Signal(), Signal()
+        self._index, self._following = Signal(8), Signal(8)
+        self._advance, self._restart = Signal(), Signal()
         self._seek, self._target = Signal(), Signal(8)
         # Bytes left of the word in the register.
         self._left = Signal.like(self.words.word_bytes, reset_less=True)
@@ -105,12 +101,15 @@ class Executor(wiring.Component):
         # The last call was ended by ABORT; its results are the reply.
         self._aborted, self._results = Signal(reset_less=True), Signal()
         self._request = RequestRegisters(words)
+        self._check = HeaderCheck()
         self._report = Report(identity)
-        self._digest, self._restart_digest = CRC32_ISO_HDLC().create(), Signal()
+        self._digest: Any = CRC32_ISO_HDLC().create()
+        self._restart_digest = Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.request = self._request
+        m.submodules.check = self._check
         m.submodules.report = self._report
         m.submodules.digest = ResetInserter(self._restart_digest)(self._digest)
         self._connect(m)
@@ -128,8 +127,10 @@ class Executor(wiring.Component):
             with m.State("DISPATCH"):
                 with m.If(self.calling):
                     self._watch(m)
+                with m.Elif(self._check.status == Status.OK):
+                    self._begin(m)
                 with m.Else():
-                    self._check(m)
+                    self._answer(m, self._check.status)
             with m.State("FETCH"):
                 self._continue_writing(m)
             with m.State("TAKE"):
@@ -164,16 +165,18 @@ class Executor(wiring.Component):
                     m.d.comb += [self.frame.release.eq(~self._results), self._restart.eq(1)]
                     m.d.sync += self._results.eq(0)
                     m.next = "IDLE"
-        # COMPARE counts from the start of the frame, REPORT from that of the payload.
-        part = self._index[:2] - Mux(fsm.ongoing("COMPARE"), _PAYLOAD % CRC32.size, 0)
-        m.d.comb += self._report.digest.eq(self._digest.crc.word_select(part[:2], 8))
+        # The CRC-32 in a request begins one byte before a multiple of four.
+        m.d.comb += [
+            self._report.index.eq(Mux(fsm.ongoing("COMPARE"), self._following, self._index)),
+            self.reporting.eq(fsm.ongoing("REPORT")),
+        ]
         return m
 
     def _connect(self, m: Module) -> None:
-        request, following = self._request, Signal.like(self._index)
+        request = self._request
         m.d.comb += [
-            following.eq(self._index + 1),
-            self.frame.address.eq(Mux(self._advance, following, self._index)),
+            self._following.eq(self._index + 1),
+            self.frame.address.eq(Mux(self._advance, self._following, self._index)),
             request.index.eq(self._index),
             request.data.eq(self.frame.data),
             request.within.eq(self.words.within),
@@ -181,8 +184,14 @@ class Executor(wiring.Component):
             self.words.address.eq(request.address),
             self.words.byte_in.eq(self.frame.data),
             self._digest.data.eq(self.words.byte_out),
+            self._check.command.eq(self._command),
+            self._check.is_command.eq(request.is_command),
+            self._check.no_address.eq(request.no_address),
+            self._check.word_exists.eq(self.words.exists & self.words.within & ~request.beyond),
+            self._check.kind.eq(self.words.kind),
+            self._check.length.eq(self.frame.length),
             self._report.command.eq(self._command),
-            self._report.index.eq(self._index),
+            self._report.digest.eq(self._digest.crc),
             self._report.parameters_valid.eq(self.parameters_valid),
             self._report.counters.eq(self.counters),
         ]
@@ -193,7 +202,7 @@ class Executor(wiring.Component):
         with m.Elif(self._seek):
             m.d.sync += self._index.eq(self._target)
         with m.Elif(self._advance):
-            m.d.sync += self._index.eq(following)
+            m.d.sync += self._index.eq(self._following)
         touched = self.words.read | self.words.write | self.start
         m.d.sync += Assert(~(self.core_busy & touched), "busy core was touched")
 
@@ -232,38 +241,6 @@ class Executor(wiring.Component):
             m.d.sync += self._aborted.eq(1)
         with m.Elif((request.command == Command.CALL) & request.repeated):
             self._release(m)
-
-    def _check(self, m: Module) -> None:
-        exists, address_good, length_good = Signal(), Signal(), Signal()
-        word_exists = self.words.exists & self.words.within & ~self._request.beyond
-        kind = self.words.kind
-        with m.Switch(self._command):
-            for command in (Command.IDENTIFY, Command.COMMIT, Command.ABORT, Command.COUNTERS):
-                with m.Case(command):
-                    m.d.comb += [exists.eq(1), address_good.eq(self._request.no_address)]
-            with m.Case(Command.READ, Command.DIGEST):
-                m.d.comb += [exists.eq(1), address_good.eq(word_exists)]
-            with m.Case(Command.WRITE):
-                writable = (kind == Kind.PARAMETERS) | (kind == Kind.INPUT)
-                m.d.comb += [exists.eq(1), address_good.eq(word_exists & writable), length_good.eq(1)]
-            with m.Case(Command.CALL):
-                m.d.comb += [
-                    exists.eq(1),
-                    address_good.eq(word_exists & (kind == Kind.INPUT)),
-                    length_good.eq(self.frame.length >= _WORDS_OF_CALL),
-                ]
-        with m.Switch(self._command):
-            for command, length in _LENGTHS.items():
-                with m.Case(command):
-                    m.d.comb += length_good.eq(self.frame.length == length)
-        with m.If(~(exists & self._request.is_command)):
-            self._answer(m, Status.BAD_COMMAND)
-        with m.Elif(~address_good):
-            self._answer(m, Status.BAD_ADDRESS)
-        with m.Elif(~length_good):
-            self._answer(m, Status.BAD_LENGTH)
-        with m.Else():
-            self._begin(m)
 
     def _begin(self, m: Module) -> None:
         m.d.comb += [self._seek.eq(1), self._target.eq(_PAYLOAD)]
@@ -386,12 +363,9 @@ class Executor(wiring.Component):
                 m.next = "NEXT"
 
     def _compare(self, m: Module) -> None:
-        """Compare the CRC-32 of the device with that at the start of the payload."""
+        """Compare the CRC-32 at the start of the payload with that of the device, which the report shows."""
         differs = Signal()
-        m.d.comb += [
-            self._advance.eq(1),
-            differs.eq(self._differs | (self.frame.data != self._report.digest)),
-        ]
+        m.d.comb += [self._advance.eq(1), differs.eq(self._differs | (self.frame.data != self._report.byte))]
         m.d.sync += self._differs.eq(differs)
         with m.If(self._index == _PAYLOAD + CRC32.size - 1):
             with m.If(self._command == Command.COMMIT):

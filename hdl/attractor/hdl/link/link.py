@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,8 +23,9 @@ class Link(wiring.Component):
                                                  |
                                                Words -> windows of the core
 
-    Bytes that come in while the buffer is full are lost and counted. ``o`` may be held back as long as one likes; the
-    link then stops after at most two replies, and the buffer fills up.
+    Bytes that come in while the buffer is full are lost and counted; of those within a dozen cycles only one is counted
+    while the count is being sent, so bytes should come no faster than that. ``o`` may be held back as long as one
+    likes; the link then stops after at most two replies, and the buffer fills up.
 
     Parameters
     ----------
@@ -97,11 +98,16 @@ class Link(wiring.Component):
             self.calling.eq(executor.calling),
             self.parameters_valid.eq(executor.parameters_valid),
         ]
-        frames, damaged, overruns = Signal(32), Signal(32), Signal(32)
-        m.d.sync += [
-            frames.eq(frames + decoder.verified),
-            damaged.eq(damaged + decoder.damaged),
-            overruns.eq(overruns + (buffer.overrun | self.lost)),
-        ]
-        m.d.comb += executor.counters.eq(Cat(frames, damaged, overruns))
+        self._count(m, executor, decoder, buffer.overrun | self.lost)
         return m
+
+    def _count(self, m: Module, executor: Executor, decoder: FrameDecoder, lost: Value) -> None:
+        frames, damaged, overruns = Signal(32), Signal(32), Signal(32)
+        # Frames end only between requests, but a byte may be lost while the number of lost ones is being sent.
+        pending = Signal()
+        m.d.sync += [frames.eq(frames + decoder.verified), damaged.eq(damaged + decoder.damaged)]
+        with m.If(executor.reporting):
+            m.d.sync += pending.eq(pending | lost)
+        with m.Else():
+            m.d.sync += [overruns.eq(overruns + (pending | lost)), pending.eq(pending & lost)]
+        m.d.comb += executor.counters.eq(Cat(frames, damaged, overruns))

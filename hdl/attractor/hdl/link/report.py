@@ -19,11 +19,10 @@ class Report(wiring.Component):
     -------
     command: ``In(4)``
     index: ``In(4)``
-        Which byte of the payload.
+        Which byte of the payload; of a CRC-32 only the two lowest bits are looked at.
     parameters_valid: ``In(1)``
     counters: ``In(96)``
-    digest: ``In(8)``
-        Byte ``index`` of the CRC-32.
+    digest: ``In(32)``
     byte: ``Out(8)``
     last: ``Out(1)``
         There are no more.
@@ -45,7 +44,7 @@ class Report(wiring.Component):
                 "index": In(4),
                 "parameters_valid": In(1),
                 "counters": In(8 * Counters.STRUCT.size),
-                "digest": In(8),
+                "digest": In(8 * CRC32.size),
                 "byte": Out(8),
                 "last": Out(1),
             }
@@ -53,19 +52,20 @@ class Report(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        last = Signal.like(self.index)
-        m.d.comb += self.last.eq(self.index == last)
-        with m.Switch(self.command):
-            with m.Case(Command.IDENTIFY):
-                *constant, _ = self.identity.pack()
-                m.d.comb += [last.eq(len(constant)), self.byte.eq(Array(map(Const, constant))[self.index])]
-                with m.If(self.last):
-                    m.d.comb += self.byte.eq(self.parameters_valid)
-            with m.Case(Command.COUNTERS):
-                numbers = [self.counters.word_select(number, 32) for number in range(len(self.counters) // 32)]
-                # The byte first and the number then: half the multiplexers of the other way.
-                part = Array(number.word_select(self.index[:2], 8) for number in numbers)[self.index[2:]]
-                m.d.comb += [last.eq(Counters.STRUCT.size - 1), self.byte.eq(part)]
-            with m.Default():
-                m.d.comb += [last.eq(CRC32.size - 1), self.byte.eq(self.digest)]
+        *constant, _ = self.identity.pack()
+        last, number = Signal.like(self.index), Signal(2)
+        numbers = [*(self.counters.word_select(place, 32) for place in range(len(self.counters) // 32)), self.digest]
+        m.d.comb += [
+            last.eq(CRC32.size - 1),
+            number.eq(len(numbers) - 1),
+            # The byte first and the number then: fewer multiplexers than the other way.
+            self.byte.eq(Array(value.word_select(self.index[:2], 8) for value in numbers)[number]),
+            self.last.eq(self.index == last),
+        ]
+        with m.If(self.command == Command.COUNTERS):
+            m.d.comb += [last.eq(Counters.STRUCT.size - 1), number.eq(self.index[2:])]
+        with m.If(self.command == Command.IDENTIFY):
+            m.d.comb += [last.eq(len(constant)), self.byte.eq(Array(map(Const, constant))[self.index])]
+            with m.If(self.last):
+                m.d.comb += self.byte.eq(self.parameters_valid)
         return m

@@ -1,6 +1,6 @@
 """The request under way and the last call."""
 
-from amaranth.hdl import Const, Module, Signal, Value
+from amaranth.hdl import Const, Module, ShapeLike, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -148,9 +148,9 @@ class RequestRegisters(wiring.Component):
                     m.d.sync += self.count_beyond.eq(self.count_beyond | _capture_byte(m, self._count, part, data))
 
 
-def _register(width: int) -> Signal:
+def _register(shape: ShapeLike) -> Signal:
     """Return a register without reset: it is looked at only after it was written."""
-    return Signal(width, reset_less=True)
+    return Signal(shape, reset_less=True)
 
 
 def _capture_byte(m: Module, register: Value, part: int, data: Value) -> Value:
