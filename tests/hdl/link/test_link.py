@@ -78,6 +78,23 @@ def test_every_status_is_answered() -> None:
     bench().run(script)
 
 
+def test_refused_writes_write_nothing() -> None:
+    golden, _ = bench().golden()
+    requests = Requests(golden)
+
+    async def script(host: Host) -> None:
+        await exchange(host, golden, requests.write("table", 0, bytes(range(10))).encode())
+        # The last word does not exist; half a word; both; each after each, for none may spare the next from the check.
+        refused = [(4, 4), (3, 6), (3, 3), (4, 3), (4, 4), (2, 7), (0, 12)]
+        for word, length in refused:
+            request = requests.write("table", word, bytes([0xFF]) * length)
+            assert Reply.decode((await exchange(host, golden, request.encode()))[:-1]).status != Status.OK
+            content = requests.read("table", 0, 5)
+            await exchange(host, golden, content.encode())
+
+    bench().run(script)
+
+
 def test_parameters_are_valid_from_a_good_commit_to_the_next_write() -> None:
     golden, _ = bench().golden()
     requests = Requests(golden)

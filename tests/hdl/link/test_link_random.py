@@ -12,7 +12,7 @@ from .dummy import NO_PARAMETERS, WIDE_WINDOWS, WINDOWS
 from .requests import Requests
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     windows=st.sampled_from([WINDOWS, WINDOWS, WIDE_WINDOWS, NO_PARAMETERS]),
     seed=st.integers(0, 2**32),
@@ -28,7 +28,7 @@ def test_any_requests_are_answered_as_the_golden_model_does(
     async def script(host: Host) -> None:
         host.stall = stall
         last = b""
-        for _ in range(25):
+        for _ in range(20):
             data = requests.any().encode()
             if last and rng.random() < 0.15:
                 data = last
