@@ -8,6 +8,8 @@ DIVISOR = 4
 FRAME_BITS = 10
 #: Clock cycles that ``Commands`` works on a ``w``: far more than a board waits for a design that is not busy.
 WORK_CYCLES = 60_000
+#: Clock cycles of a break: longer than a byte, and shorter than two.
+BREAK_CYCLES = 13 * DIVISOR
 
 
 class Line(wiring.Component):
@@ -83,7 +85,7 @@ class Commands(Design):
     """Answers some bytes with one byte and ignores all others.
 
     ``w`` works for :data:`WORK_CYCLES`, then answers ``w``; ``c`` answers the number of commands so far; ``u`` answers
-    what was never initialised; ``f`` fails an assertion.
+    what was never initialised; ``f`` fails an assertion; ``b`` holds the line low for :data:`BREAK_CYCLES`.
     """
 
     def elaborate(self, _platform: object) -> Module:
@@ -104,6 +106,12 @@ class Commands(Design):
         m.d.comb += line.send.eq(count)
         with m.If(line.received == ord("u")):
             m.d.comb += line.send.eq(read.data)
+        silence = Signal(range(BREAK_CYCLES + 1))
+        with m.If(line.received_valid & (line.received == ord("b"))):
+            m.d.sync += silence.eq(BREAK_CYCLES)
+        with m.If(silence != 0):
+            m.d.sync += silence.eq(silence - 1)
+            m.d.comb += self.tx.eq(0)
         with m.If(work != 0):
             m.d.sync += work.eq(work - 1)
         with m.If(work == 1):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -83,6 +84,23 @@ def test_bytes_of_all_values_pass_unchanged(tcp_port: int | None) -> None:
     data = bytes(range(256)) * 20 + os.urandom(5000)
     with served(EchoPort(), tcp_port) as address, open_serial(address) as program:
         assert round_trip(program, data) == data
+
+
+def test_the_terminal_is_raw_for_programs_that_set_nothing() -> None:
+    # Line ends, an interrupt and an end of file, as a cooked terminal would have them.
+    data = b"a\r\nb\n\x03\x04\x11\x13\x1a\x7f"
+    with served(EchoPort()) as address:
+        terminal = os.open(address, os.O_RDWR | os.O_NOCTTY)
+        try:
+            os.write(terminal, data)
+            received = b""
+            while len(received) < len(data):
+                ready, _, _ = select.select([terminal], [], [], PATIENCE)
+                assert ready
+                received += os.read(terminal, 100)
+            assert received == data
+        finally:
+            os.close(terminal)
 
 
 @every_address

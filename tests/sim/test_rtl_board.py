@@ -89,7 +89,7 @@ def test_the_slowest_silent_command_is_waited_for(board: RtlBoard) -> None:
 
 def test_a_lost_frame_costs_no_time(board: RtlBoard) -> None:
     board.write(Request(1, Command.IDENTIFY).encode()[:-1])
-    assert board.read(1e9) == b""
+    assert board.read(PATIENCE) == b""
     board.write(b"\0")
     assert Reply.decode(board.read(PATIENCE)[:-1]).sequence == 1
 

@@ -70,11 +70,11 @@ def test_a_silent_design_costs_no_time(commands_verilog: str) -> None:
     with VerilogBoard(commands_verilog, "board") as board:
         board.write(b"....")
         assert not board.idle
-        assert board.read(1e9) == b""
+        assert board.read(PATIENCE) == b""
         assert board.idle
         spent = board.cycles
         assert QUIET_CYCLES <= spent <= QUIET_CYCLES + 6 * FRAME_BITS * DIVISOR
-        assert board.read(1e9) == b""
+        assert board.read(PATIENCE) == b""
         assert board.cycles == spent
 
 
@@ -157,6 +157,17 @@ def test_a_failed_assertion_is_an_error_with_its_message(
         board.write(b"c")
         assert read_bytes(board, 1) == b"\0"
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_byte_without_stop_bit_is_dropped_and_counted(commands_verilog: str) -> None:
+    with VerilogBoard(commands_verilog, "board") as board:
+        board.write(b"b")
+        assert board.read(PATIENCE) == b""
+        # One break is one error, however long it is.
+        assert board.framing_errors == 1
+        board.write(b"c")
+        assert board.read(PATIENCE) == b"\1"
+        assert board.framing_errors == 1
 
 
 def test_a_closed_board_says_so(commands_verilog: str) -> None:

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from amaranth.hdl import Value
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import attractor.hdl.crossbar
+import attractor.hdl.oscillator.lanes
+from attractor.hdl.arithmetic import add_or_subtract, one_hot
+from attractor.sim.lockstep import LockstepError, Regression, simulators
+from attractor.spec import OscillatorSpec
+
+#: What differs: inputs, labels, groups that lanes do not fill, a single lane, narrow and wide weights and phases.
+SPECS = {
+    "all lanes": OscillatorSpec(oscillators=6, phase_bits=3, weight_bits=4),
+    "folded": OscillatorSpec(oscillators=11, inputs=3, labels=3, reference=4, lanes=3, schedule_entries=3),
+    "one lane": OscillatorSpec(oscillators=5, inputs=1, labels=4, lanes=1, weight_bits=2, phase_bits=3),
+    "one target": OscillatorSpec(oscillators=3, inputs=2, weight_bits=8, phase_bits=4, schedule_entries=1),
+}
+#: Small: it is built often.
+BROKEN_SPEC = OscillatorSpec(oscillators=4, phase_bits=3, weight_bits=3)
+
+needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog (iverilog) is not installed")
+needs_compiler = pytest.mark.usefixtures("tools")
+
+
+@pytest.mark.parametrize("name", ["folded"])
+@needs_compiler
+def test_in_verilator(name: str, tmp_path: Path) -> None:
+    Regression(SPECS[name], "verilator", tmp_path).run(seed=1, calls=range(25))
+
+
+@pytest.mark.parametrize("name", list(SPECS))
+@needs_icarus
+def test_in_icarus(name: str, tmp_path: Path) -> None:
+    Regression(SPECS[name], "icarus", tmp_path).run(seed=2, calls=range(3))
+
+
+def never_subtracts(value: Value, addend: Value, negate: Value) -> Value:  # noqa: ARG001
+    return add_or_subtract(value, addend, 0)
+
+
+def one_lane_further(index: Value, width: int) -> Value:
+    return one_hot(index, width).rotate_left(1)
+
+
+BREAKS = {
+    "sums": (attractor.hdl.crossbar, "add_or_subtract", never_subtracts, "sum"),
+    "tags": (attractor.hdl.oscillator.lanes, "one_hot", one_lane_further, "edge present"),
+}
+
+
+def check_report(message: str, place: str) -> None:
+    """See that a message names slot, place, expected and found."""
+    found = re.search(
+        r"call \d+: after slot (\d+): target (\d+), bank -\d+, (.+) is (-?\d+), expected (-?\d+);", message
+    )
+    assert found is not None, message
+    assert found[3] == place
+    assert found[4] != found[5]
+
+
+def broken(kind: str, simulator: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Build a core with a broken component and return what the bench says about it."""
+    module, name, replacement, _ = BREAKS[kind]
+    monkeypatch.setattr(module, name, replacement)
+    regression = Regression(BROKEN_SPEC, simulator, folder)
+    with pytest.raises(LockstepError) as caught:
+        regression.run(seed=0, calls=range(5))
+    return str(caught.value)
+
+
+@needs_compiler
+def test_a_broken_core_is_found_and_its_waves_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = dict(os.environ)
+    message = broken("sums", "verilator", tmp_path, monkeypatch)
+    check_report(message, "sum")
+    waves = re.search(r"waves of this call: (.+)$", message)
+    assert waves is not None
+    assert Path(waves[1]).parent.parent == tmp_path
+    assert Path(waves[1]).read_text().startswith("$")
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("kind", list(BREAKS))
+@needs_icarus
+def test_a_broken_core_is_found_in_icarus(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_report(broken(kind, "icarus", tmp_path, monkeypatch), BREAKS[kind][3])
+
+
+@needs_icarus
+def test_a_bench_that_compares_nothing_is_no_success(tmp_path: Path) -> None:
+    regression = Regression(BROKEN_SPEC, "icarus", tmp_path)
+    source = tmp_path / "core.v"
+    source.write_text(source.read_text().replace("bus__start", "renamed"))
+    with pytest.raises(LockstepError, match="before a comparison"):
+        regression.run(seed=0, calls=[0])
+
+
+@st.composite
+def random_specs(draw: Callable[..., int]) -> OscillatorSpec:
+    oscillators = draw(st.integers(2, 24))
+    inputs = draw(st.integers(0, oscillators - 1))
+    targets = oscillators - inputs
+    return OscillatorSpec(
+        oscillators=oscillators,
+        inputs=inputs,
+        labels=draw(st.integers(0, targets)),
+        reference=draw(st.integers(0, oscillators - 1)),
+        weight_bits=draw(st.integers(2, 8)),
+        phase_bits=draw(st.integers(3, 6)),
+        lanes=draw(st.integers(0, targets)),
+        schedule_entries=draw(st.integers(1, 9)),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("simulator", simulators())
+@needs_compiler
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(spec=random_specs(), seed=st.integers(0, 2**32))
+def test_random_specs(simulator: str, spec: OscillatorSpec, seed: int) -> None:
+    with TemporaryDirectory() as folder:
+        Regression(spec, simulator, Path(folder)).run(seed=seed, calls=range(40 if simulator == "verilator" else 4))
