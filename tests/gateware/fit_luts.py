@@ -1,8 +1,8 @@
 """Measures what networks cost and fits the LUT model of ``attractor.gateware.estimate`` to it.
 
-``python tests/gateware/fit_luts.py measure FILE`` synthesises and packs the networks below, one line of JSON each
-(half an hour); ``... fit FILE`` prints coefficients and the deviation of each network. Run it after the core or the
-link changed.
+From the root of the project, ``python -m tests.gateware.fit_luts measure FILE`` synthesises and packs the networks
+below, one line of JSON each (half an hour); ``... fit FILE`` prints coefficients and the deviation of each network.
+Run it after the core or the link changed.
 """
 
 # ruff: noqa: T201
@@ -32,6 +32,7 @@ NETWORKS: list[tuple[str, dict[str, int]]] = [
     ("icebreaker", {"oscillators": 32, "lanes": 4, "weight_bits": 3, "phase_bits": 3}),
     ("icebreaker", {"oscillators": 200, "lanes": 4, "weight_bits": 2}),
     ("icebreaker", {"oscillators": 48, "lanes": 12, "weight_bits": 4, "phase_bits": 5}),
+    ("hx8k-evn", {"oscillators": 120, "lanes": 8, "weight_bits": 2}),
     ("hx8k-evn", {"oscillators": 74, "inputs": 64, "labels": 10}),
     ("hx8k-evn", {"oscillators": 40, "lanes": 20, "labels": 4, "weight_bits": 4}),
     ("ulx3s-85f", {"oscillators": 16, "lanes": 2}),
@@ -41,7 +42,11 @@ NETWORKS: list[tuple[str, dict[str, int]]] = [
     ("ulx3s-85f", {"oscillators": 256, "lanes": 16, "weight_bits": 2, "phase_bits": 3}),
     ("ulx3s-85f", {"oscillators": 200, "lanes": 20, "weight_bits": 8, "phase_bits": 5}),
     ("ulx3s-85f", {"oscillators": 100}),
+    ("ulx3s-85f", {"oscillators": 200, "lanes": 48, "weight_bits": 4}),
+    ("ulx3s-85f", {"oscillators": 256, "lanes": 64}),
+    ("ulx3s-85f", {"oscillators": 400, "lanes": 25, "weight_bits": 4}),
     ("ulx3s-85f", {"oscillators": 400, "lanes": 50, "weight_bits": 4}),
+    ("ulx3s-85f", {"oscillators": 506, "lanes": 64}),
 ]
 
 

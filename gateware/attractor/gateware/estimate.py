@@ -77,7 +77,7 @@ def estimate(spec: Spec, board: Board) -> Estimate:
     """Estimate what ``spec`` takes of ``board``, by arithmetic alone.
 
     Block RAM comes from the list of memories and the shapes of the family's block RAM. LUTs come from a linear model
-    of the sizes that matter, fitted to packed netlists of Yosys 0.70 (``tests/gateware/fit_luts.py``).
+    of the sizes that matter, fitted to packed netlists of Yosys 0.70 (``tests.gateware.fit_luts``).
 
     Raises
     ------
@@ -126,8 +126,8 @@ def lut_terms(spec: Spec, family: Family) -> dict[str, int]:
     return {
         "system": 1,
         "sum bits": spec.lanes * spec.sum_bits,
-        "row bits": spec.lanes * spec.weight_bits,
         "targets": spec.groups * spec.lanes,
+        "selected bits": sum(kind.selected_bits for kind in packed),
         "known": sum(_LUTS_OF_LUT_RAM * kind.lut_rams + kind.flip_flops for kind in packed),
     }
 
@@ -180,6 +180,6 @@ def _larger_boards(board: Board) -> list[Board]:
 
 # LUTs for each unit of :func:`lut_terms`.
 _LUTS: dict[Family, dict[str, float]] = {
-    Family.ICE40: {"system": 0.0, "sum bits": 0.0, "row bits": 0.0, "targets": 0.0},
-    Family.ECP5: {"system": 0.0, "sum bits": 0.0, "row bits": 0.0, "targets": 0.0},
+    Family.ICE40: {"system": 1998.0, "sum bits": 6.8, "targets": 3.92, "selected bits": 13.7},
+    Family.ECP5: {"system": 2283.0, "sum bits": 6.72, "targets": 1.12, "selected bits": 2.23},
 }

@@ -7,20 +7,36 @@ from dataclasses import dataclass
 from attractor.gateware.boards import Family
 from attractor.spec.base import ceil_div
 
-# Words and bits of one block RAM in each of its shapes, and the bits that one write enable covers. A word takes whole
-# such parts, and words that differ only in the high address bits may share a block.
-_BLOCK_SHAPES = {
-    Family.ICE40: ((256, 16, 1), (512, 8, 8), (1024, 4, 4), (2048, 2, 2)),
-    Family.ECP5: ((512, 36, 9), (1024, 18, 9), (2048, 9, 9), (4096, 4, 4), (8192, 2, 2), (16384, 1, 1)),
-}
+
+@dataclass(frozen=True)
+class _Cell:
+    """A RAM cell in one of its shapes.
+
+    ``part`` is the number of bits that one write enable covers: a word takes whole parts, and words that differ only
+    in the high address bits may share a cell. ``cost`` is Yosys's.
+    """
+
+    words: int
+    bits: int
+    part: int
+    cost: int
+
+
+_ICE40_BLOCKS = (_Cell(256, 16, 1, 64), _Cell(512, 8, 1, 64), _Cell(1024, 4, 1, 64), _Cell(2048, 2, 1, 64))
+_ECP5_BLOCKS = (
+    _Cell(512, 36, 9, 128),
+    _Cell(1024, 18, 9, 128),
+    _Cell(2048, 9, 9, 128),
+    _Cell(4096, 4, 4, 128),
+    _Cell(8192, 2, 2, 128),
+    _Cell(16384, 1, 1, 128),
+)
+_ECP5_LUT_RAM = _Cell(16, 4, 4, 4)
+# What Yosys adds for each bit that has to be selected among banks, and for each bank whose write must be decoded.
+_SELECT_COST = 0.5
 # Smaller memories become flip-flops on iCE40, which has nothing between them and block RAM.
 _REGISTER_BITS = 64
 _REGISTER_WORDS = 4
-# ECP5 LUT RAM: 16 words of 4 bits in 4 LUTs and the write port beside them. Yosys weighs it 6 against 128 for a block.
-_LUT_RAM_WORDS = 16
-_LUT_RAM_BITS = 4
-_LUT_RAM_WEIGHT = 6
-_BLOCK_RAM_WEIGHT = 128
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Packed:
-    """What a memory becomes: one of the three, the others are 0.
+    """What a memory becomes: one of the first three, the others are 0.
 
     Parameters
     ----------
@@ -55,26 +71,37 @@ class Packed:
         Cells TRELLIS_DPR16X4, 4 LUTs each.
     flip_flops:
         Bits held in registers.
+    selected_bits:
+        2-to-1 multiplexers behind a memory that has more words than one cell.
     """
 
     block_rams: int = 0
     lut_rams: int = 0
     flip_flops: int = 0
+    selected_bits: int = 0
 
 
 def pack(memory: Memory, family: Family) -> Packed:
     """Return what Yosys 0.70 makes of ``memory`` when no collision has to be emulated."""
     bits = memory.words * memory.word_bits
-    blocks = min(
-        ceil_div(ceil_div(memory.words, words) * ceil_div(memory.word_bits, part), width // part)
-        for words, width, part in _BLOCK_SHAPES[family]
-    )
     if family is Family.ICE40:
-        in_registers = memory.words <= _REGISTER_WORDS or bits <= _REGISTER_BITS
-        return Packed(flip_flops=bits) if in_registers else Packed(block_rams=blocks)
+        if memory.words <= _REGISTER_WORDS or bits <= _REGISTER_BITS:
+            return Packed(flip_flops=bits)
+        _, cells, selected = min(_use(memory, cell) for cell in _ICE40_BLOCKS)
+        return Packed(block_rams=cells, selected_bits=selected)
     if memory.constant:
         return Packed()
-    lut_rams = ceil_div(memory.words, _LUT_RAM_WORDS) * ceil_div(memory.word_bits, _LUT_RAM_BITS)
-    if _LUT_RAM_WEIGHT * lut_rams <= _BLOCK_RAM_WEIGHT * blocks:
-        return Packed(lut_rams=lut_rams)
-    return Packed(block_rams=blocks)
+    cost, cells, selected = min(_use(memory, cell) for cell in _ECP5_BLOCKS)
+    lut_cost, lut_cells, lut_selected = _use(memory, _ECP5_LUT_RAM)
+    if lut_cost < cost:
+        return Packed(lut_rams=lut_cells, selected_bits=lut_selected)
+    return Packed(block_rams=cells, selected_bits=selected)
+
+
+def _use(memory: Memory, cell: _Cell) -> tuple[float, int, int]:
+    """Return the cost of ``memory`` in cells of one shape, the number of cells, and the multiplexers behind them."""
+    banks = ceil_div(memory.words, cell.words)
+    cells = ceil_div(banks * ceil_div(memory.word_bits, cell.part), cell.bits // cell.part)
+    selected = (banks - 1) * memory.word_bits
+    decoded = banks if banks > 1 else 0
+    return cell.cost * cells + _SELECT_COST * (selected + decoded), cells, selected
