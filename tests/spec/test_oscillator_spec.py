@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from attractor.spec import (
+    PAYLOAD_BYTES,
+    OscillatorResult,
+    OscillatorSpec,
+    ParameterSpec,
+    Region,
+    SpecError,
+    spec_from_dict,
+    spec_from_json,
+)
+from attractor.spec.base import ceil_div
+
+SMALL = OscillatorSpec(oscillators=5, inputs=2, labels=2, lanes=2, schedule_entries=3)
+
+
+@st.composite
+def specs(draw: Any, largest: int = 40) -> OscillatorSpec:
+    oscillators = draw(st.integers(2, largest))
+    inputs = draw(st.integers(0, oscillators - 1))
+    return OscillatorSpec(
+        oscillators=oscillators,
+        inputs=inputs,
+        labels=draw(st.integers(0, oscillators - inputs)),
+        reference=draw(st.integers(0, oscillators - 1)),
+        weight_bits=draw(st.integers(2, 8)),
+        phase_bits=draw(st.integers(3, 6)),
+        lanes=draw(st.integers(0, oscillators - inputs)),
+        schedule_entries=draw(st.integers(1, 64)),
+    )
+
+
+def draw_parameters(spec: OscillatorSpec, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    entries = spec.schedule_entries
+    schedule = np.zeros((entries, 4), int)
+    schedule[:, 0] = rng.choice([0, 0xFFFF, 1, 300], entries)
+    schedule[:, 2] = rng.integers(0, spec.period // 2 + 1, entries)
+    return {
+        "weights": rng.integers(spec.weight_low, spec.weight_high + 1, (spec.targets, spec.oscillators)),
+        "schedule": schedule,
+        "settle": np.array(rng.integers(0, 1 << 16)),
+    }
+
+
+# Identity
+
+
+def test_canonical_json_is_sorted_and_without_white_space() -> None:
+    assert SMALL.to_json() == (
+        '{"family":"oscillator","inputs":2,"labels":2,"lanes":2,"oscillators":5,"phase_bits":4,"reference":0,'
+        '"schedule_entries":3,"weight_bits":5}'
+    )
+
+
+def test_fingerprint_is_stable() -> None:
+    """Models and boards of earlier versions carry it."""
+    assert SMALL.fingerprint.hex() == "908e1743475b971b"
+    assert SMALL.fingerprint == hashlib.sha256(SMALL.to_json().encode()).digest()[:8]
+
+
+@given(specs(4096))
+def test_json_round_trip(spec: OscillatorSpec) -> None:
+    again = spec_from_json(json.dumps(json.loads(spec.to_json()), indent=2))
+    assert again == spec
+    assert again.fingerprint == spec.fingerprint
+    assert spec_from_dict(spec.to_dict()) == spec
+
+
+@given(specs(), specs())
+def test_fingerprint_and_differences_tell_specs_apart(first: OscillatorSpec, second: OscillatorSpec) -> None:
+    assume(first != second)
+    assert first.fingerprint != second.fingerprint
+    differing = {
+        field.name for field in dataclasses.fields(first) if getattr(first, field.name) != getattr(second, field.name)
+    }
+    lines = first.differences(second)
+    assert {line.split(":")[0] for line in lines} == differing
+    for line in lines:
+        name = line.split(":")[0]
+        assert line == f"{name}: {getattr(first, name)}, {getattr(second, name)}"
+
+
+def test_no_lanes_means_all_of_them() -> None:
+    assert OscillatorSpec(oscillators=7, inputs=3) == OscillatorSpec(oscillators=7, inputs=3, lanes=4)
+
+
+@given(specs())
+def test_derived_sizes(spec: OscillatorSpec) -> None:
+    assert spec.targets == spec.oscillators - spec.inputs
+    assert (spec.groups - 1) * spec.lanes < spec.targets <= spec.groups * spec.lanes
+    greatest = max(-spec.weight_low, spec.weight_high) * spec.oscillators
+    assert greatest < 1 << spec.sum_bits - 1  # both signs: a level is -1 or +1
+    assert greatest >= 1 << spec.sum_bits - 2
+
+
+# Errors name the value
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"oscillators": 1}, r"oscillators is 1; .*2 and 4096"),
+        ({"oscillators": 4097}, r"oscillators is 4097"),
+        ({"inputs": -1}, r"inputs is -1; .*0 and 4"),
+        ({"inputs": 5}, r"inputs is 5; .*0 and 4"),
+        ({"inputs": 2, "labels": 4}, r"labels is 4; .*0 and 3"),
+        ({"reference": 5}, r"reference is 5; .*0 and 4"),
+        ({"weight_bits": 1}, r"weight_bits is 1; .*2 and 8"),
+        ({"weight_bits": 9}, r"weight_bits is 9"),
+        ({"phase_bits": 2}, r"phase_bits is 2; .*3 and 6"),
+        ({"phase_bits": 7}, r"phase_bits is 7"),
+        ({"inputs": 2, "lanes": 4}, r"lanes is 4; .*0 and 3"),
+        ({"lanes": -1}, r"lanes is -1"),
+        ({"schedule_entries": 0}, r"schedule_entries is 0; .*1 and 64"),
+        ({"schedule_entries": 65}, r"schedule_entries is 65"),
+        ({"oscillators": 5.0}, r"oscillators must be an integer, not 5\.0"),
+        ({"lanes": True}, r"lanes must be an integer, not True"),
+        ({"phase_bits": "4"}, r"phase_bits must be an integer, not '4'"),
+    ],
+)
+def test_fields_out_of_range(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        OscillatorSpec(**{"oscillators": 5} | fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "must be JSON"),
+        ("[1]", "object, not list"),
+        ('{"family":"spin"}', "'spin'; this version knows oscillator"),
+        ("{}", "None; this version knows oscillator"),
+        (SMALL.to_json().replace("lanes", "tracks"), r"unknown fields \['tracks'\], missing fields \['lanes'\]"),
+        (SMALL.to_json().replace(":4,", ":40,"), "phase_bits is 40"),
+    ],
+)
+def test_damaged_json(text: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        spec_from_json(text)
+
+
+def test_spec_of_another_family() -> None:
+    with pytest.raises(SpecError, match="family 'spin', not 'oscillator'"):
+        OscillatorSpec.from_dict({**SMALL.to_dict(), "family": "spin"})
+
+
+def changed(name: str, value: Any) -> dict[str, Any]:
+    """Return parameters of SMALL, one of which is not as it should be."""
+    good = {"weights": np.zeros((3, 5), int), "schedule": SMALL.schedule(2), "settle": np.array(1)}
+    return good | {name: value}
+
+
+def put(array: Any, index: tuple[int, ...], value: int) -> Any:
+    array[index] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("weights", np.zeros((5, 5), int), r"weights has shape \(5, 5\); this spec needs \(3, 5\)"),
+        ("weights", np.zeros((3, 5)), "weights has type float64"),
+        ("weights", put(np.zeros((3, 5), int), (2, 1), 16), r"weights\[2, 1\] is 16; .*-16 and 15"),
+        ("weights", put(np.zeros((3, 5), int), (0, 4), -17), r"weights\[0, 4\] is -17"),
+        ("schedule", put(np.zeros((3, 4), int), (1, 0), 65536), r"schedule\[1, 'periods'\] is 65536; .*0 and 65535"),
+        ("schedule", put(np.zeros((3, 4), int), (1, 1), 1), r"schedule\[1, 'noise'\] is 1; .*0 and 0"),
+        ("schedule", put(np.zeros((3, 4), int), (2, 2), 9), r"schedule\[2, 'max_step'\] is 9; .*0 and 8"),
+        ("schedule", put(np.zeros((3, 4), int), (0, 3), 1), r"schedule\[0, 'lock'\] is 1"),
+        ("settle", np.array([1]), r"settle has shape \(1,\); this spec needs \(\)"),
+        ("settle", np.array(-1), r"settle\[\] is -1"),
+        ("bias", np.array(0), r"unknown \['bias'\], missing \[\]"),
+    ],
+)
+def test_parameters_that_do_not_fit(name: str, value: Any, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        SMALL.encode_parameters(changed(name, value))
+
+
+def test_missing_parameters() -> None:
+    with pytest.raises(SpecError, match=r"missing \['schedule', 'settle'\]"):
+        SMALL.check_parameters({"weights": np.zeros((3, 5), int)})
+
+
+def test_checked_parameters_have_their_storage_types() -> None:
+    checked = SMALL.check_parameters(changed("settle", np.array(7, np.int64)))
+    assert {name: array.dtype.name for name, array in checked.items()} == {
+        "weights": "int8",
+        "schedule": "uint16",
+        "settle": "uint16",
+    }
+
+
+def test_parameter_with_one_range_for_all() -> None:
+    spec = ParameterSpec("bias", (2,), np.dtype(np.int8), -1, 1)
+    with pytest.raises(SpecError, match=r"bias\[1\] is 2; it must lie between -1 and 1"):
+        spec.check([0, 2])
+
+
+def test_schedule_of_one_stretch() -> None:
+    assert SMALL.schedule(7).tolist() == [[7, 0, 8, 0], [0] * 4, [0] * 4]
+    assert SMALL.schedule(7, max_step=1)[0, 2] == 1
+    with pytest.raises(SpecError, match="65536"):
+        SMALL.schedule(65536)
+
+
+# Layout
+
+
+def word_of(spec: OscillatorSpec, weights: np.ndarray, source: int, group: int, lanes: slice) -> int:
+    """Return a weight word by definition: the lowest lane in the lowest bits, zero where there is no target."""
+    word = 0
+    for place, lane in enumerate(range(lanes.start, lanes.stop)):
+        target = group * spec.lanes + lane
+        if target < spec.targets:
+            word |= (int(weights[target, source]) & ((1 << spec.weight_bits) - 1)) << place * spec.weight_bits
+    return word
+
+
+@settings(max_examples=40, deadline=None)
+@given(specs(), st.integers(0, 2**32))
+def test_parameters_as_bytes(spec: OscillatorSpec, seed: int) -> None:
+    parameters = draw_parameters(spec, seed)
+    windows = spec.encode_parameters(parameters)
+    assert {name: len(data) for name, data in windows.items()} == {
+        window.name: window.size for window in spec.memory_map.region(Region.PARAMETERS)
+    }
+    for name, lanes in zip(spec.weight_windows, spec.segments, strict=True):
+        size = spec.memory_map[name].word_bytes
+        for source in range(spec.oscillators):
+            for group in range(spec.groups):
+                start = (source * spec.groups + group) * size
+                word = int.from_bytes(windows[name][start : start + size], "little")
+                assert word == word_of(spec, parameters["weights"], source, group, lanes)
+    for name, array in spec.decode_parameters(windows).items():
+        assert array.dtype == spec.parameters[name].dtype
+        assert (array == parameters[name]).all()
+
+
+def test_schedule_and_settle_as_bytes() -> None:
+    schedule = np.array([[0x1234, 0, 8, 0], [2, 0, 1, 0], [0, 0, 0, 0]])
+    windows = SMALL.encode_parameters(changed("schedule", schedule) | {"settle": np.array(0xABCD)})
+    assert windows["schedule"].hex() == "341200000800" + "020000000100" + "00" * 6
+    assert windows["settle"].hex() == "cdab"
+
+
+@pytest.mark.parametrize("weight_bits", range(2, 9))
+@pytest.mark.parametrize("lanes", [1, 240, 385, 0])
+def test_wide_rows_are_cut_into_equal_memories(weight_bits: int, lanes: int) -> None:
+    spec = OscillatorSpec(oscillators=1000, weight_bits=weight_bits, lanes=lanes, phase_bits=3)
+    segments = spec.segments
+    assert [lane for part in segments for lane in range(part.start, part.stop)] == list(range(spec.lanes))
+    widths = [part.stop - part.start for part in segments]
+    assert len(set(widths[:-1])) <= 1
+    assert widths[-1] <= widths[0]
+    assert all(spec.memory_map[name].word_bytes <= PAYLOAD_BYTES for name in spec.weight_windows)
+    assert len(segments) >= ceil_div(spec.lanes * weight_bits, 8 * PAYLOAD_BYTES)
+    parameters = draw_parameters(spec, weight_bits)
+    decoded = spec.decode_parameters(spec.encode_parameters(parameters))
+    assert all((decoded[name] == parameters[name]).all() for name in parameters)
+
+
+# Inputs and results
+
+
+@given(specs(), st.integers(0, 2**32))
+def test_input_round_trip(spec: OscillatorSpec, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    phases, clamp = rng.integers(0, spec.period, spec.oscillators), rng.random(spec.oscillators) < 0.5
+    data = spec.encode_input(phases, clamp)
+    assert list(data) == [phase | 0x80 * held for phase, held in zip(phases, clamp, strict=True)]
+    unused = bytes(byte | 0x7F & -spec.period for byte in data)
+    for region in (data, unused):
+        found_phases, found_clamp = spec.decode_input(region)
+        assert (found_phases == phases).all()
+        assert (found_clamp == clamp).all()
+    assert not spec.decode_input(spec.encode_input(phases))[1].any()
+
+
+@pytest.mark.parametrize(
+    ("phases", "clamp", "message"),
+    [
+        (np.zeros(4, int), None, r"shape \(4,\); the last axis must have 5"),
+        (np.array(3), None, r"shape \(\)"),
+        (np.zeros(5), None, "type float64"),
+        ([0, 0, 16, 0, 0], None, "a phase is 16; it must lie between 0 and 15"),
+        ([0, 0, 0, 0, -1], None, "a phase is -1"),
+        ([0] * 5, [True] * 4, r"clamp mask has shape \(4,\); it needs \(5,\)"),
+    ],
+)
+def test_inputs_that_do_not_fit(phases: Any, clamp: Any, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        SMALL.encode_input(phases, clamp)
+
+
+@given(
+    phases=st.lists(st.integers(0, 63), min_size=1, max_size=20),
+    winner=st.none() | st.integers(0, 4095),
+    flags=st.tuples(st.booleans(), st.booleans()),
+    numbers=st.tuples(*[st.integers(0, 2**32 - 1)] * 3),
+)
+def test_result_round_trip(
+    phases: list[int], winner: int | None, flags: tuple[bool, bool], numbers: tuple[int, int, int]
+) -> None:
+    settled, aborted = flags
+    periods, last_change, cycles = numbers
+    result = OscillatorResult(np.array(phases, np.uint8), winner, settled, periods, last_change, cycles, aborted)
+    data = result.encode()
+    assert len(data) == 16 + len(phases)
+    found = OscillatorResult.decode(data)
+    assert found.phases.tolist() == phases
+    assert dataclasses.replace(found, phases=result.phases) == result
