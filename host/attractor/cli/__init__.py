@@ -16,6 +16,7 @@ _GLOBAL = {"--json": False, "-v": False, "--verbose": False, "-q": False, "--qui
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; every error is one message and a non-zero exit code."""
     given = sys.argv[1:] if arguments is None else arguments
+    output.reset()
     try:
         app(_hoist(given), prog_name="attractor")
     except (HostError, SpecError, ValueError, RuntimeError, OSError, TypeError) as error:
@@ -42,6 +43,8 @@ def _hoist(arguments: list[str]) -> list[str]:
             rest.append(word)
             continue
         front.append(word)
-        if _GLOBAL[name] and "=" not in word and waiting:
+        if _GLOBAL[name] and "=" not in word:
+            if not waiting or waiting[0].startswith("-"):
+                raise ValueError(f"{word} needs an address after it: a serial device, sim:FILE, rtl:FILE or a URL")
             front.append(waiting.pop(0))
     return [*front, *rest]

@@ -11,14 +11,20 @@ from attractor.cli import boards, models, verification
 from attractor.cli.demo import demo
 from attractor.cli.output import output
 
+_EPILOG = "--json, --port, -v and -q may stand before or after the command."
+
 app = typer.Typer(
     name="attractor",
     help="Networks that compute by settling, as FPGA gateware: train, build, load, run.",
-    epilog="--json, --port, -v and -q may stand before or after the command.",
+    epilog=_EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _json(wanted: bool) -> None:
+    output.json = wanted
 
 
 def _version(wanted: bool) -> None:
@@ -30,17 +36,22 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     context: typer.Context,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    # Eager, so that it holds for --version too.
+    json: Annotated[  # noqa: ARG001
+        bool, typer.Option("--json", callback=_json, is_eager=True, help="One JSON document on standard output.")
+    ] = False,
     port: Annotated[
         str | None,
         typer.Option(help="Where the device is: a serial device, sim:FILE, rtl:FILE, or any pySerial URL."),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,  # noqa: ARG001
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_version, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Networks that compute by settling, as FPGA gateware: train, build, load, run."""
-    output.json, output.verbose, output.quiet = json, verbose, quiet
+    output.verbose, output.quiet = verbose, quiet
     context.obj = port
 
 
@@ -58,4 +69,4 @@ for command in (
     verification.bench,
     verification.doctor,
 ):
-    app.command()(command)
+    app.command(epilog=_EPILOG)(command)

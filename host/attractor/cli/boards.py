@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from attractor.cli.extras import optional
+from attractor.cli.files import check_writable
 from attractor.cli.output import output
 from attractor.host import open_port
 from attractor.spec.files import load_spec
@@ -16,7 +17,9 @@ from attractor.spec.files import load_spec
 def board(
     sim: Annotated[Path | None, typer.Option(help="Model or spec file to run on the golden model.")] = None,
     rtl: Annotated[Path | None, typer.Option(help="Model or spec file to run as simulated gateware.")] = None,
-    tcp: Annotated[int | None, typer.Option(help="TCP port, 0 for any, instead of a pseudo-terminal.")] = None,
+    tcp: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="TCP port, 0 for any, instead of a pseudo-terminal.")
+    ] = None,
 ) -> None:
     """Offer a simulated board as a serial port, until interrupted."""
     if (sim is None) == (rtl is None):
@@ -29,6 +32,8 @@ def board(
     server = optional("attractor.sim.pty_server", "sim")
     try:
         server.serve(port, lambda name: output.result({"port": name}, name), tcp_port=tcp)
+    except KeyboardInterrupt:  # the ordinary end
+        output.log("stopped")
     finally:
         port.close()
 
@@ -38,15 +43,19 @@ def build(
     board: Annotated[str, typer.Option(help="Name of the board; see 'attractor boards'.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Bundle to write; default beside the file.")] = None,
     baud: Annotated[int | None, typer.Option(help="Bits in a second on the serial line.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the placer.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the placer.")] = 1,
     cache: Annotated[bool, typer.Option(help="Take the bundle from the cache if it was built before.")] = True,
 ) -> None:
     """Build the bitstream of a network for a board."""
     gateware = optional("attractor.gateware.build", "gateware")
     target = optional("attractor.gateware.boards", "gateware").find_board(board)
-    bundle = gateware.build(load_spec(file), target, baud=baud, seed=seed, cache=cache, progress=output.log)
-    path = bundle.save(out or file.with_suffix(f".{target.name}.zip"))
-    bitstream = bundle.save_bitstream(path.parent)
+    spec = load_spec(file)
+    path = out or file.with_suffix(f".{target.name}.zip")
+    check_writable(path)
+    bundle = gateware.build(spec, target, baud=baud, seed=seed, cache=cache, progress=output.log)
+    bundle.save(path)
+    bitstream = path.with_suffix(Path(bundle.bitstream_name).suffix)
+    bitstream.write_bytes(bundle.bitstream)
     output.result(
         {
             "bundle": str(path),

@@ -12,13 +12,17 @@ import numpy as np
 import typer
 
 from attractor.cli.extras import optional
+from attractor.cli.files import check_writable
+from attractor.cli.models import Baud
 from attractor.cli.output import output
 from attractor.golden.oscillator import OscillatorNetwork
 from attractor.host import Device
 from attractor.host.acceptance import compare
 from attractor.host.estimators import OscillatorClassifier
+from attractor.host.model import SUFFIX
 from attractor.host.plot import classifier_figure
 from attractor.spec import OscillatorSpec
+from attractor.spec.protocol import DEFAULT_BAUD
 from attractor.train.classifier import image_phases
 from attractor.train.digits import digits
 
@@ -31,12 +35,17 @@ def demo(
     board: Annotated[str, typer.Option(help="Board whose bitstream is built; 'none' for none.")] = "icebreaker",
     picture: Annotated[Path, typer.Option(help="Picture to write.")] = Path("phases.png"),
     model: Annotated[Path, typer.Option(help="Model file to write.")] = Path("digits.safetensors"),
+    baud: Baud = DEFAULT_BAUD,
 ) -> None:
     """Train on handwritten digits, load the network over a serial line, classify, compare every phase, build.
 
     Without --port the gateware itself is simulated, serial bits and all; without a C++ compiler the golden model
     takes its place, behind the same protocol.
     """
+    if board != "none":
+        optional("attractor.gateware.boards", "gateware").find_board(board)
+    check_writable(picture)
+    check_writable(model, SUFFIX)
     data = digits()
     output.log(f"training on {len(data.train_images):,} images of 8x8 pixels")
     classifier = OscillatorClassifier()
@@ -47,7 +56,7 @@ def demo(
     output.log(f"{_network(spec)}; model in {model}")
 
     phases = image_phases(spec, data.test_images)
-    with _device(context.obj, model) as device, output.progress("classifying") as progress:
+    with _device(context.obj, model, baud) as device, output.progress("classifying") as progress:
         device.load(classifier.model_)
         results = device.recall(phases, progress=progress)
         link = asdict(device.link.statistics) | asdict(device.counters())
@@ -75,7 +84,25 @@ def demo(
     }
     if board != "none":
         result |= _build(spec, board, model)
-    output.result(result)
+    output.result(result, _summary(result))
+
+
+def _summary(result: dict[str, Any]) -> str:
+    """Return the result as text."""
+    lines = [
+        f"accuracy   {result['accuracy']:.4f} on {result['images']} held-out images",
+        f"agreement  {result['agreement']:.4f} of all phases with the golden model",
+    ]
+    if result["cycles_per_image"]:
+        lines.append(f"cycles     {result['cycles_per_image']:.0f} clock cycles for each image")
+    link = result["link"]
+    lines.append(f"link       {link['sent']} requests, {link['repeated']} repeated, {link['damaged']} damaged")
+    if result["utilisation"]:
+        used = ", ".join(
+            f"{used:,} of {available:,} {kind}" for kind, (used, available) in result["utilisation"].items()
+        )
+        lines.append(f"{result['board']:10} {used}; {result['fmax_mhz']:.1f} MHz")
+    return "\n".join(lines)
 
 
 def _network(spec: OscillatorSpec) -> str:
@@ -86,15 +113,16 @@ def _network(spec: OscillatorSpec) -> str:
 
 
 @contextmanager
-def _device(port: str | None, model: Path) -> Iterator[Device]:
+def _device(port: str | None, model: Path, baud: int) -> Iterator[Device]:
     """Open the device of the demo: the one at ``port``, else simulated gateware, else the golden model."""
     if port is None:
-        port = f"rtl:{model}"
-        output.log("starting the gateware in simulation (compiled once, then kept)")
-        if not optional("attractor.sim.verilator", "sim").has_compiler():
+        if optional("attractor.sim.verilator", "sim").has_compiler():
+            port = f"rtl:{model}"
+            output.log("starting the gateware in simulation (compiled once, then kept)")
+        else:
             port = f"sim:{model}"
             output.log("no C++ compiler (looked for g++, clang++, c++): running the golden model behind the protocol")
-    with Device.open(port) as device:
+    with Device.open(port, baud=baud) as device:
         yield device
 
 

@@ -10,14 +10,16 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from attractor.cli.files import check_writable, read_images, read_rows
 from attractor.cli.output import output
 from attractor.host import Device, Model
 from attractor.host.estimators import HopfieldNetwork, OscillatorClassifier
+from attractor.host.model import SUFFIX
 from attractor.spec.files import load_spec
 from attractor.spec.protocol import DEFAULT_BAUD
 from attractor.train.digits import digits
 
-Baud = Annotated[int, typer.Option(help="Bits in a second on a serial line.")]
+Baud = Annotated[int, typer.Option(min=1, help="Bits in a second on a serial line.")]
 ModelFile = Annotated[Path, typer.Argument(help="Model file (.safetensors).")]
 
 
@@ -35,6 +37,16 @@ def device_of(context: typer.Context, baud: int) -> Iterator[Device]:
         yield device
 
 
+@contextmanager
+def device_if_any(context: typer.Context, baud: int) -> Iterator[Device | None]:
+    """Open the device at ``--port``; None without one, for the golden model."""
+    if context.obj:
+        with device_of(context, baud) as device:
+            yield device
+    else:
+        yield None
+
+
 def train(
     data: Annotated[
         str,
@@ -46,13 +58,14 @@ def train(
     lanes: Annotated[int, typer.Option(help="Oscillators updated in a cycle; 0 for all.")] = 0,
     epochs: Annotated[int, typer.Option(help="Passes over the images (classifiers).")] = 40,
     rule: Annotated[str, typer.Option(help="Learning rule (patterns).")] = "diederich-opper",
-    seed: Annotated[int, typer.Option(help="Seed of the order of images (classifiers).")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the order of images (classifiers).")] = 0,
 ) -> None:
     """Train a network and write it to a model file."""
+    check_writable(out, SUFFIX)
     widths: dict[str, Any] = {"weight_bits": weight_bits, "phase_bits": phase_bits, "lanes": lanes}
     result: dict[str, Any] = {"model": str(out)}
     if data.endswith(".npy"):
-        memory = HopfieldNetwork(rule, **widths).fit(_array(Path(data)))
+        memory = HopfieldNetwork(rule, **widths).fit(read_rows(Path(data)))
         model = memory.model_
     else:
         train_images, train_labels, test_images, test_labels = _images(data)
@@ -71,21 +84,10 @@ def _images(data: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return training and test images and labels; no test images for a user's own file."""
     if data == "digits":
         return digits()
-    try:
-        with np.load(data, allow_pickle=False) as arrays:
-            images, labels = arrays["images"], arrays["labels"]
-    except KeyError as error:
-        raise ValueError(f"{data} has no array {error}; it must have images and labels") from error
-    images = images.reshape(len(images), -1)
+    if not data.endswith(".npz"):
+        raise ValueError(f"{data!r} is nothing to train on; give 'digits', a .npz or a .npy file")
+    images, labels = read_images(Path(data))
     return images, labels, images[:0], labels[:0]
-
-
-def _array(path: Path) -> np.ndarray:
-    """Read a .npy file as a matrix, one row for each image or pattern."""
-    array = np.load(path, allow_pickle=False)
-    if not isinstance(array, np.ndarray) or array.ndim < 2:
-        raise ValueError(f"{path} must hold an array of at least two dimensions, one row for each image or pattern")
-    return array.reshape(len(array), -1)
 
 
 def info(
@@ -129,11 +131,14 @@ def recall(
     file: ModelFile,
     patterns: Annotated[Path, typer.Argument(help="Patterns of +1 and -1 to complete, a .npy file.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write the completed patterns.")] = None,
+    baud: Baud = DEFAULT_BAUD,
 ) -> None:
     """Complete patterns with an associative memory, on the device at --port or on the golden model."""
-    network = HopfieldNetwork.from_model(Model.load(file), device=context.obj)
-    start = _array(patterns)
-    with output.progress("recalling") as progress:
+    if out is not None:
+        check_writable(out, ".npy")
+    network = HopfieldNetwork.from_model(Model.load(file))
+    start = read_rows(patterns)
+    with device_if_any(context, baud) as network.device, output.progress("recalling") as progress:
         found = network.recall(start, progress=progress)
     if out is not None:
         np.save(out, found)
@@ -146,9 +151,11 @@ def classify(
     context: typer.Context,
     file: ModelFile,
     images: Annotated[Path, typer.Argument(help="Images, a .npy file with one row each.")],
+    baud: Baud = DEFAULT_BAUD,
 ) -> None:
     """Classify images, on the device at --port or on the golden model."""
-    classifier = OscillatorClassifier.from_model(Model.load(file), device=context.obj)
-    with output.progress("classifying") as progress:
-        found = classifier.predict(_array(images), progress=progress)
+    classifier = OscillatorClassifier.from_model(Model.load(file))
+    rows = read_rows(images)
+    with device_if_any(context, baud) as classifier.device, output.progress("classifying") as progress:
+        found = classifier.predict(rows, progress=progress)
     output.table("images", [{"image": index, "class": str(name)} for index, name in enumerate(found)])

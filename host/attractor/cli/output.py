@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 
 class Output:
@@ -24,33 +23,31 @@ class Output:
     """
 
     def __init__(self) -> None:
-        self.json = self.verbose = self.quiet = False
+        self.reset()
         self._result = Console(highlight=False, soft_wrap=True)
         self._log = Console(stderr=True, highlight=False, soft_wrap=True)
 
+    def reset(self) -> None:
+        """Forget the options of an earlier run."""
+        self.json = self.verbose = self.quiet = False
+
     def result(self, values: Mapping[str, Any], text: str | None = None) -> None:
-        """Print the result of a command: ``values`` as JSON, or ``text``, or a table of ``values``."""
+        """Print the result of a command: ``values`` as JSON, or ``text``, or ``values`` one on a line."""
         if self.json:
-            print(json.dumps(values, indent=2))  # noqa: T201 - this is where printing happens
+            # Flushed, because a program may wait for it at the other end of a pipe.
+            print(json.dumps(values, indent=2, allow_nan=False), flush=True)  # noqa: T201 - printing happens here
         elif text is not None:
             self._result.print(text, markup=False)
         else:
-            table = Table(show_header=False, box=None, pad_edge=False)
-            for name, value in values.items():
-                table.add_row(name.replace("_", " "), _plain(value))
-            self._result.print(table)
+            self._print_aligned([[name.replace("_", " "), _plain(value)] for name, value in values.items()])
 
     def table(self, key: str, rows: list[dict[str, Any]]) -> None:
         """Print rows with the same keys; as JSON they are a list named ``key``."""
         if self.json:
             self.result({key: rows})
             return
-        table = Table(box=None, pad_edge=False)
-        for name in rows[0] if rows else ():
-            table.add_column(name.replace("_", " "))
-        for row in rows:
-            table.add_row(*(_plain(value) for value in row.values()))
-        self._result.print(table)
+        header = [[name.replace("_", " ") for name in rows[0]]] if rows else []
+        self._print_aligned(header + [[_plain(value) for value in row.values()] for row in rows])
 
     def log(self, message: str) -> None:
         """Say what is being done."""
@@ -61,6 +58,13 @@ class Output:
         """Say what went wrong."""
         self._log.print(f"error: {message}", markup=False, style="bold red")
 
+    def _print_aligned(self, rows: list[list[str]]) -> None:
+        """Print columns, each line whole: a path that is cut or wrapped cannot be copied."""
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self._result.print(line.rstrip(), markup=False)
+
     @contextmanager
     def progress(self, label: str) -> Iterator[Callable[[int, int], None]]:
         """Show a bar while the block runs; the value is a callback for finished and all pieces."""
@@ -70,7 +74,13 @@ class Output:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=self._log, disable=self.quiet, transient=True) as bar:
+        with Progress(
+            *columns,
+            console=self._log,
+            disable=self.quiet or not self._log.is_terminal,
+            transient=True,
+            redirect_stdout=False,  # results must not go where the bar is
+        ) as bar:
             task = bar.add_task(label, total=None)
 
             def advance(done: int, total: int) -> None:

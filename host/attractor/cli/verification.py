@@ -6,6 +6,7 @@ import platform
 import shutil
 import sys
 import tempfile
+from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,16 +19,29 @@ from attractor.cli.models import Baud, ModelFile, device_of
 from attractor.cli.output import output
 from attractor.host import Device, Model
 from attractor.host.acceptance import accept
+from attractor.spec import Spec
 from attractor.spec.files import load_spec
 from attractor.spec.protocol import DEFAULT_BAUD
+
+
+class Simulator(StrEnum):
+    """Simulators of the lockstep bench."""
+
+    VERILATOR = "verilator"
+    ICARUS = "icarus"
+
+
+Calls = Annotated[int, typer.Option(min=1, help="Random calls for each model or seed.")]
 
 
 def test(
     context: typer.Context,
     file: Annotated[Path | None, typer.Argument(help="Model or spec file to test in a simulator.")] = None,
-    calls: Annotated[int, typer.Option(help="Random calls for each model or seed.")] = 16,
-    seed: Annotated[int, typer.Option(help="Seed of all that is random.")] = 0,
-    simulator: Annotated[str, typer.Option(help="verilator or icarus, without --port.")] = "verilator",
+    calls: Calls = 16,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
+    simulator: Annotated[Simulator, typer.Option(help="Where to run the gateware, without --port.")] = (
+        Simulator.VERILATOR
+    ),
     baud: Baud = DEFAULT_BAUD,
 ) -> None:
     """Compare a device at --port, or the gateware in a simulator, with the golden model.
@@ -44,18 +58,27 @@ def test(
         return
     if file is None:
         raise ValueError("nothing to test: give a model or spec file, or a device with --port")
+    _test_in_simulator(load_spec(file), simulator, calls, seed)
+
+
+def _test_in_simulator(spec: Spec, simulator: Simulator, calls: int, seed: int) -> None:
     lockstep = optional("attractor.sim.lockstep", "sim")
+    if simulator not in lockstep.simulators():
+        raise ValueError(f"{simulator} is not installed; install it, or test with {lockstep.simulators()[0]}")
     folder = Path(tempfile.mkdtemp(prefix="attractor-lockstep-"))
     output.log(f"comparing {calls} random calls in {simulator}, slot by slot")
-    lockstep.Regression(load_spec(file), simulator, folder).run(seed=seed, calls=range(calls))
+    try:
+        lockstep.Regression(spec, str(simulator), folder).run(seed=seed, calls=range(calls))
+    except lockstep.LockstepError as error:
+        raise RuntimeError(str(error)) from error
     shutil.rmtree(folder)
-    output.result({"calls": calls, "simulator": simulator, "exact": True})
+    output.result({"calls": calls, "simulator": str(simulator), "exact": True})
 
 
 def bench(
     context: typer.Context,
     file: ModelFile,
-    calls: Annotated[int, typer.Option(help="Calls from random start phases.")] = 100,
+    calls: Annotated[int, typer.Option(min=1, help="Calls from random start phases.")] = 100,
     baud: Baud = DEFAULT_BAUD,
 ) -> None:
     """Measure a model on the device at --port: clock cycles, periods and bytes for each call."""
@@ -63,7 +86,8 @@ def bench(
     with device_of(context, baud) as device, output.progress("running") as progress:
         if not device.holds(model):
             device.load(model)
-        output.result(_measure(device, model, calls, progress))
+        measured = _measure(device, model, calls, progress)
+    output.result(measured)
 
 
 def _measure(device: Device, model: Model, calls: int, progress: Any) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""Files that users name: arrays to read, and places to write to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+
+def check_writable(path: Path, suffix: str = "") -> None:
+    """Raise :class:`ValueError` if ``path`` cannot be written later: better now than after minutes of work."""
+    if suffix and path.suffix != suffix:
+        raise ValueError(f"{path}: this file's name must end in {suffix}")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path} cannot be written: there is no folder {path.parent}; create it first")
+
+
+def read_rows(path: Path) -> np.ndarray:
+    """Read a .npy file as a matrix, one row for each image or pattern; raise :class:`ValueError` naming the file."""
+    array = _read(path)
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{path} holds several arrays; save the one that is meant with numpy.save")
+    return _rows(array, str(path))
+
+
+def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read a .npz file with ``images`` and ``labels``; raise :class:`ValueError` naming the file."""
+    arrays = _read(path)
+    found = [] if isinstance(arrays, np.ndarray) else sorted(arrays)
+    missing = {"images", "labels"} - set(found)
+    if missing:
+        raise ValueError(
+            f"{path} has no array {' and no array '.join(sorted(missing))} (it has: {', '.join(found) or 'none'}); "
+            "write it with numpy.savez(FILE, images=..., labels=...)"
+        )
+    return _rows(arrays["images"], f"images in {path}"), arrays["labels"]
+
+
+def _read(path: Path) -> Any:
+    """Return an array, or all arrays of an archive by name."""
+    try:
+        # Never unpickled: a file from somebody else must not run code.
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return found
+        with found:
+            return dict(found)
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: no such file; check the name") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}; check the file") from error
+    except (ValueError, EOFError, BadZipFile) as error:
+        raise ValueError(f"{path} is no intact file of numeric arrays; write it with numpy.save or savez") from error
+
+
+def _rows(array: np.ndarray, name: str) -> np.ndarray:
+    if array.ndim < 2 or not array.size:
+        raise ValueError(
+            f"{name}: the shape is {array.shape}; at least two axes are needed, with one row for each image or "
+            "pattern, and something in them"
+        )
+    return array.reshape(len(array), -1)
