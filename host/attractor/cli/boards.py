@@ -51,7 +51,7 @@ def build(
     target = optional("attractor.gateware.boards", "gateware").find_board(board)
     spec = load_spec(file)
     path = out or file.with_suffix(f".{target.name}.zip")
-    check_writable(path)
+    check_writable(path, ".zip")
     bundle = gateware.build(spec, target, baud=baud, seed=seed, cache=cache, progress=output.log)
     bundle.save(path)
     bitstream = path.with_suffix(Path(bundle.bitstream_name).suffix)
