@@ -18,8 +18,17 @@ async def put(ctx: Any, stream: Any, values: Iterable[int], rng: random.Random, 
             await ctx.tick()
         ctx.set(stream.valid, 1)
         ctx.set(stream.payload, value)
-        await ctx.tick().until(stream.ready)
+        await wait_for(ctx, stream.ready)
         ctx.set(stream.valid, 0)
+
+
+async def wait_for(ctx: Any, signal: Any, limit: int = 5000) -> None:
+    """Let cycles pass up to the first one in which ``signal`` is high, that included."""
+    for _ in range(limit):
+        _, _, high = await ctx.tick().sample(signal)
+        if high:
+            return
+    raise AssertionError(f"still waiting for {signal!r} after {limit} cycles")
 
 
 async def take(ctx: Any, stream: Any, values: list[int], rng: random.Random, stall: float = 0.0) -> None:
@@ -63,4 +72,5 @@ async def wait_until(ctx: Any, condition: Callable[[], bool], limit: int, *, set
         await ctx.tick()
     else:
         raise AssertionError(f"still waiting after {limit} cycles")
-    await ctx.tick().repeat(settle)
+    for _ in range(settle):
+        await ctx.tick()

@@ -11,7 +11,7 @@ from attractor.hdl.link.decoder import FrameDecoder
 from attractor.hdl.link.encoder import FrameEncoder
 from attractor.spec.protocol import FrameError, Reply, Request, crc16
 
-from .streams import count, put, simulate, take, wait_until
+from .streams import count, put, simulate, take, wait_for, wait_until
 
 #: Zeros and the bytes that COBS treats apart are frequent.
 payloads = st.lists(st.one_of(st.sampled_from([0, 0, 1, 2, 254, 255]), st.integers(0, 255)), max_size=240).map(bytes)
@@ -170,7 +170,7 @@ def encode(
             progress.append(sent.count(0))
             assert ctx.get(reply.full) == (len(body) == 244)
             ctx.set(reply.finish, 1)
-            await ctx.tick().until(reply.bytes.ready)
+            await wait_for(ctx, reply.bytes.ready, 9000)
             ctx.set(reply.finish, 0)
         await wait_until(ctx, lambda: sent.count(0) == len(bodies), 9000)
 

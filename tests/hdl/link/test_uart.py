@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from attractor.hdl.link.uart import BaudError, Receiver, Transmitter, uart_divisor
 
-from .streams import count, put, simulate
+from .streams import count, put, simulate, wait_for
 
 
 def bits_of(byte: int, stop: int = 1) -> list[int]:
@@ -95,7 +95,7 @@ def send(divisor: int, data: bytes, stall: float, seed: int) -> list[int]:
     async def drive(ctx: Any) -> None:
         assert not ctx.get(transmitter.busy)
         await put(ctx, transmitter.i, data, random.Random(seed), stall)
-        await ctx.tick().until(~transmitter.busy)
+        await wait_for(ctx, ~transmitter.busy)
         await ctx.tick()
 
     async def watch(ctx: Any) -> None:
