@@ -26,8 +26,8 @@ _CYCLES_PER_BYTE = 4
 class RtlBoard(VerilogBoard):
     """A port to the simulated gateware of a network.
 
-    The first board of a spec is generated and compiled, which takes about as long as a cup of coffee is poured;
-    later ones, also in other processes, start at once from the cache.
+    The first board of a spec is generated and compiled, which takes from ten seconds to a minute; later ones, also in
+    other processes, start at once from the cache.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def system_verilog(spec: Spec, clock_hz: int, baud: int) -> str:
 
 def _generate(spec: Spec, clock_hz: int, baud: int) -> str:
     # Not at the top: a board from the cache starts without Amaranth.
-    from amaranth._toolchain.yosys import YosysError
+    from amaranth.back.verilog import YosysError
 
     from attractor.hdl.cores import build_core
     from attractor.hdl.system import System
