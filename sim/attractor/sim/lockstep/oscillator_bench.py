@@ -154,6 +154,7 @@ async def run_call(driver: CoreDriver, rng: np.random.Generator) -> None:
     else:
         raise MismatchError(Difference(state.slot, "busy", 0, 1))
     await RisingEdge(dut.clk)
+    dut.bus__abort.value = 0
     data = b"".join([await driver.read(window) for window in spec.memory_map.region(Region.OUTPUT)])
     found = OscillatorResult.decode(data)
     aborted = found.aborted

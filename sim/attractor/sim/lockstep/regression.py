@@ -84,15 +84,18 @@ class Regression:
                 waves=waves,
                 log_file=self.folder / f"{name}.log",
             )
-            results = runner.test(
-                hdl_toplevel="core",
-                test_module=BENCHES[self.spec.family],
-                build_dir=build,
-                test_dir=build,
-                waves=waves,
-                extra_env={"ATTRACTOR_LOCKSTEP": json.dumps(settings)},
-                log_file=self.folder / f"{name}.test.log",
-            )
+            try:
+                results = runner.test(
+                    hdl_toplevel="core",
+                    test_module=BENCHES[self.spec.family],
+                    build_dir=build,
+                    test_dir=build,
+                    waves=waves,
+                    extra_env={"ATTRACTOR_LOCKSTEP": json.dumps(settings)},
+                    log_file=self.folder / f"{name}.test.log",
+                )
+            except SystemExit:  # the simulator itself failed, as it does where an assertion in the core does
+                return False
         return get_results(results)[1] == 0
 
     @staticmethod
@@ -107,6 +110,8 @@ def _environment() -> Iterator[None]:
     before = dict(os.environ)
     try:
         _add_verilator(os.environ)
+        # Within pytest cocotb would end the process where a test failed.
+        os.environ.pop("PYTEST_CURRENT_TEST", None)
         yield
     finally:
         os.environ.clear()

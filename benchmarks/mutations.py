@@ -1,0 +1,189 @@
+"""Whether the tests notice broken gateware: small faults are put into copies of the sources, one at a time.
+
+For each fault the four package folders and the tests are copied to a temporary folder, one expression is replaced, and
+the tests that are responsible run there. ``killed`` is a fault that makes a test fail. The checkout is never touched,
+and the tests are first run once without any fault. Fails if a fault survives.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from reporting import log, parser, report
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("hdl", "gateware", "sim", "host", "tests")
+SOURCES = Path("hdl/attractor/hdl")
+#: Longest time in seconds for the tests of one fault; one that makes a test hang is killed as well.
+TEST_SECONDS = 900
+
+#: A failure is enough: no search for the simplest one.
+CONFTEST = """\
+from hypothesis import Phase, settings
+settings.register_profile("mutations", phases=[Phase.explicit, Phase.generate], derandomize=True)
+"""
+
+CROSSBAR = ("tests/hdl/test_crossbar.py",)
+QUEUE = ("tests/hdl/test_change_queue.py",)
+PARTS = ("tests/hdl/test_oscillator_parts.py",)
+LOCKSTEP = ("tests/sim/test_lockstep.py::test_in_icarus",)
+LINK = ("tests/hdl/link/test_link.py", "tests/hdl/link/test_link_random.py")
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A fault: ``old`` occurs once in ``file`` and becomes ``new``; ``tests`` have to notice."""
+
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTATIONS = (
+    Mutation("arithmetic.py", "Cat(negate, inverted)", "Cat(Const(0, 1), inverted)", ("tests/hdl/test_arithmetic.py",)),
+    Mutation("crossbar.py", "issue.eq(self.i.valid & ~hazard)", "issue.eq(self.i.valid)", CROSSBAR),
+    Mutation("crossbar.py", "Mux(executing.double, weight << 1, weight)", "weight", CROSSBAR),
+    Mutation("crossbar.py", "<< self.fold_shift", "<< 0", CROSSBAR),
+    Mutation("crossbar.py", "executing.negate & ~clears", "executing.negate", CROSSBAR),
+    Mutation("crossbar.py", "Mux(clears, Const(0, self.tag_bits), self.tags[lane])", "self.tags[lane]", CROSSBAR),
+    Mutation("crossbar.py", "with m.If(keep):", "with m.If(~keep):", CROSSBAR),
+    Mutation("change_queue.py", "stale.eq(self.load | fetch)", "stale.eq(self.load)", QUEUE),
+    Mutation("change_queue.py", "stale.eq(self.load | fetch)", "stale.eq(fetch)", QUEUE),
+    Mutation("change_queue.py", "~(self.load | stale | found | chunk.any())", "~(found | chunk.any())", QUEUE),
+    Mutation("change_queue.py", "self.o.ready & ~rest.any()", "self.o.ready", QUEUE),
+    Mutation("change_queue.py", "self.o.payload.lane.eq(start + lane)", "self.o.payload.lane.eq(lane)", QUEUE),
+    Mutation("oscillator/lanes.py", "total >= 0)", "total > 1)", LOCKSTEP),
+    Mutation("oscillator/lanes.py", "Mux(total == 0, sum_tags.reference, total >= 0)", "total >= 0", LOCKSTEP),
+    Mutation("oscillator/lanes.py", " & ~sum_tags.clamp", "", LOCKSTEP),
+    Mutation("oscillator/lanes.py", " & ~in_place", "", LOCKSTEP),
+    Mutation("oscillator/lanes.py", "Cat(edge.present, edge.late)", "Cat(1, edge.late)", LOCKSTEP),
+    Mutation("oscillator/lanes.py", " & (beat.group == edge.group)", "", LOCKSTEP),
+    Mutation("oscillator/move.py", "forward > half", "forward >= half", PARTS),
+    Mutation("oscillator/move.py", "Mux(distance < self.max_step, distance", "Mux(1, distance", PARTS),
+    Mutation("oscillator/move.py", "was_high ^ is_high", "was_high", PARTS),
+    Mutation("oscillator/move.py", "self.o.payload.negate.eq(late)", "self.o.payload.negate.eq(0)", PARTS),
+    Mutation("oscillator/move.py", "double.eq(opposite)", "double.eq(0)", PARTS),
+    Mutation("oscillator/move.py", "self.o.ready & last", "self.o.ready", PARTS),
+    Mutation("oscillator/schedule.py", "with m.If(~still | self.moved):", "with m.If(~still):", PARTS),
+    Mutation("oscillator/schedule.py", "with m.If(periods == 1):", "with m.If(periods <= 2):", PARTS),
+    Mutation("oscillator/schedule.py", "(settle != 0) & ", "", PARTS),
+    Mutation("oscillator/schedule.py", "fetching.eq(index != entries - 1)", "fetching.eq(1)", PARTS),
+    Mutation("oscillator/readout.py", "distance < least", "distance <= least", PARTS),
+    Mutation("oscillator/readout.py", "Mux(forward[-1], -forward, forward)", "forward", PARTS),
+    Mutation("oscillator/readout.py", "last_change.eq(next_slot)", "last_change.eq(slots)", LOCKSTEP),
+    Mutation("oscillator/control.py", "operation.negate.eq(self.slot[-1])", "operation.negate.eq(0)", LOCKSTEP),
+    Mutation("oscillator/control.py", "with m.If(bank == half):", "with m.If(bank == half - 1):", LOCKSTEP),
+    Mutation("oscillator/control.py", "with m.Elif(self.placed):", "with m.Elif(0):", LOCKSTEP),
+    Mutation("oscillator/loader.py", "low.eq(~phase[-1])", "low.eq(phase[-1])", PARTS),
+    Mutation("oscillator/loader.py", "~valid | self.o.ready", "1", PARTS),
+    Mutation("link/executor.py", "differs.eq(self._differs | ", "differs.eq(", LINK),
+    Mutation("link/executor.py", "with m.Elif(~self.parameters_valid):", "with m.Elif(0):", LINK),
+    Mutation("link/executor.py", "self.words.write.eq(self._checked)", "self.words.write.eq(1)", LINK),
+    Mutation("link/executor.py", "m.d.sync += self.parameters_valid.eq(0)", "pass", LINK),
+    Mutation("link/executor.py", "self._aborted.eq(0)", "self._aborted.eq(self._aborted)", LINK),
+)
+
+
+def copy(folder: Path) -> None:
+    """Copy the sources, the tests and the settings."""
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".hypothesis"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    (folder / "conftest.py").write_text(CONFTEST)
+
+
+def apply(mutation: Mutation, folder: Path) -> None:
+    """Put a fault into a copy."""
+    path = folder / SOURCES / mutation.file
+    text = path.read_text()
+    if text.count(mutation.old) != 1:
+        raise SystemExit(
+            f"{mutation.old!r} occurs {text.count(mutation.old)} times in {mutation.file}, not once: correct the list"
+        )
+    path.write_text(text.replace(mutation.old, mutation.new))
+
+
+def fails(tests: tuple[str, ...], folder: Path) -> bool:
+    """Run tests in a copy and return whether one of them fails."""
+    packages = os.pathsep.join(str(folder / name) for name in FOLDERS[:4])
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "--hypothesis-profile=mutations",
+        *tests,
+    ]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": packages, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=TEST_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    if done.returncode not in (0, 1) or " skipped" in done.stdout:
+        raise SystemExit(f"the tests {tests} could not be run:\n{done.stdout}{done.stderr}")
+    return done.returncode == 1
+
+
+def survives(mutation: Mutation) -> bool:
+    """Return whether the tests pass in spite of a fault."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        copy(folder)
+        apply(mutation, folder)
+        return not fails(mutation.tests, folder)
+
+
+def check_unbroken(mutations: list[Mutation]) -> None:
+    """See that every fault can be applied, and that the tests of all pass without one, and so in the copy."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        copy(folder)
+        if fails(tuple(sorted({test for mutation in mutations for test in mutation.tests})), folder):
+            raise SystemExit("the tests fail without any fault: correct that first")
+        for mutation in mutations:
+            copied = folder / SOURCES / mutation.file
+            shutil.copy(ROOT / SOURCES / mutation.file, copied)
+            apply(mutation, folder)
+
+
+def main() -> None:
+    """Try every fault."""
+    options = parser(__doc__)
+    options.add_argument("--only", default="", help="only faults in files whose name contains this")
+    arguments = options.parse_args()
+    chosen = [mutation for mutation in MUTATIONS if arguments.only in mutation.file]
+    if not chosen:
+        raise SystemExit(f"no fault is in a file named like {arguments.only!r}")
+    log("no fault")
+    check_unbroken(chosen)
+    rows: list[dict[str, Any]] = []
+    for number, mutation in enumerate(chosen, 1):
+        end = "survived" if survives(mutation) else "killed"
+        log(f"{number} of {len(chosen)}, {mutation.file}: {mutation.old}  ->  {mutation.new}: {end}")
+        rows.append({"file": mutation.file, "old": mutation.old, "new": mutation.new, "end": end})
+    survivors = [row for row in rows if row["end"] == "survived"]
+    report({"mutations": len(rows), "survived": len(survivors), "rows": rows}, as_json=arguments.json)
+    if survivors:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
