@@ -41,12 +41,10 @@ def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def _read(path: Path) -> Any:
     """Return an array, or all arrays of an archive by name."""
     try:
-        # Never unpickled: a file from somebody else must not run code.
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found:
-            return dict(found)
+        # Opened here, because NumPy leaves a damaged archive open. Never unpickled: data must not run code.
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+            return found if isinstance(found, np.ndarray) else dict(found)
     except FileNotFoundError as error:
         raise ValueError(f"{path}: no such file; check the name") from error
     except OSError as error:
