@@ -52,7 +52,8 @@ class OscillatorCore(wiring.Component):
     bus: ``In(CoreSignature(spec))``
         Parameters, inputs and outputs.
     slot_end: ``Out(1)``
-        A slot ends in this cycle: all phases and sums are those of the golden model after that slot.
+        A slot ends in this cycle: from the next one on, until its first fold is written, all memories hold what the
+        golden model holds after that slot.
     """
 
     bus: Any
