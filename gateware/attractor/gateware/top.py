@@ -7,6 +7,7 @@ from amaranth.lib import io
 
 from attractor.gateware.boards import Board
 from attractor.hdl.cores import build_core
+from attractor.hdl.link import uart_divisor
 from attractor.hdl.system import System
 from attractor.spec import Spec
 
@@ -59,6 +60,13 @@ class Top(Elaboratable):
 
 
 def system_top(spec: Spec, board: Board, baud: int) -> Top:
-    """Return the top level that serves the network ``spec`` on ``board``."""
+    """Return the top level that serves the network ``spec`` on ``board``.
+
+    Raises
+    ------
+    BaudError
+        If the board's clock cannot be divided to this baud.
+    """
+    uart_divisor(board.clock_hz, baud)  # before anything is built: what is built must be used, or Amaranth warns
     system = System(build_core(spec), spec, clock_hz=board.clock_hz, baud=baud, board=board.name)
     return Top(system, STATUS)
