@@ -39,7 +39,7 @@ from attractor.spec.protocol import CRC32, Command, crc32
 from attractor.train.oscillator import diederich_opper
 
 #: Oscillators and lanes of each row.
-SHAPES = ((16, 16), (64, 64), (128, 128), (256, 256), (32, 32), (32, 16), (32, 8))
+SHAPES = ((16, 16), (64, 64), (128, 128), (256, 256), (16, 8), (16, 4))
 PERIODS = 4
 WEIGHT_BITS = 5
 PHASE_BITS = 4
@@ -127,9 +127,13 @@ def main() -> None:
     """Measure every shape."""
     options = parser(__doc__)
     options.add_argument("--runs", type=int, default=4, help="runs of each random network (default %(default)s)")
+    help_largest = "most oscillators of a row; 256 take long to compile and to simulate (default %(default)s)"
+    options.add_argument("--largest", type=int, default=128, help=help_largest)
     arguments = options.parse_args()
     rows = []
     for oscillators, lanes in SHAPES:
+        if oscillators > arguments.largest:
+            continue
         log(f"{oscillators} oscillators on {lanes} lanes")
         rows.append(measure(oscillators, lanes, arguments.runs))
     within = all(map(is_within, rows))

@@ -35,13 +35,13 @@ needs_compiler = pytest.mark.usefixtures("tools")
 @pytest.mark.parametrize("name", ["folded"])
 @needs_compiler
 def test_in_verilator(name: str, tmp_path: Path) -> None:
-    Regression(SPECS[name], "verilator", tmp_path).run(seed=1, calls=range(25))
+    Regression(SPECS[name], "verilator", tmp_path).run(seed=1, calls=range(10))
 
 
 @pytest.mark.parametrize("name", list(SPECS))
 @needs_icarus
 def test_in_icarus(name: str, tmp_path: Path) -> None:
-    Regression(SPECS[name], "icarus", tmp_path).run(seed=2, calls=range(3))
+    Regression(SPECS[name], "icarus", tmp_path).run(seed=2, calls=range(2))
 
 
 def never_subtracts(value: Value, addend: Value, negate: Value) -> Value:  # noqa: ARG001
@@ -54,18 +54,18 @@ def one_lane_further(index: Value, width: int) -> Value:
 
 BREAKS = {
     "sums": (attractor.hdl.crossbar, "add_or_subtract", never_subtracts, "sum"),
-    "tags": (attractor.hdl.oscillator.lanes, "one_hot", one_lane_further, "edge present"),
+    "tags": (attractor.hdl.oscillator.lanes, "one_hot", one_lane_further, "phase"),
 }
 
 
 def check_report(message: str, place: str) -> None:
     """See that a message names slot, place, expected and found."""
     found = re.search(
-        r"call \d+: after slot (\d+): target (\d+), bank -\d+, (.+) is (-?\d+), expected (-?\d+);", message
+        r"call \d+: after slot \d+: (?:target|oscillator) \d+, (.+) is (-?\d+), expected (-?\d+);", message
     )
     assert found is not None, message
-    assert found[3] == place
-    assert found[4] != found[5]
+    assert found[1].endswith(place)
+    assert found[2] != found[3]
 
 
 def broken(kind: str, simulator: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
