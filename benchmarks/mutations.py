@@ -55,7 +55,7 @@ MUTATIONS = (
     Mutation("crossbar.py", "executing.negate & ~clears", "executing.negate", CROSSBAR),
     Mutation("crossbar.py", "Mux(clears, Const(0, self.tag_bits), self.tags[lane])", "self.tags[lane]", CROSSBAR),
     Mutation("crossbar.py", "with m.If(keep):", "with m.If(~keep):", CROSSBAR),
-    Mutation("change_queue.py", "stale.eq(self.load | fetch)", "stale.eq(self.load)", QUEUE),
+    Mutation("change_queue.py", "found & ~stale & ", "found & ", QUEUE),
     Mutation("change_queue.py", "stale.eq(self.load | fetch)", "stale.eq(fetch)", QUEUE),
     Mutation("change_queue.py", "~(self.load | stale | found | chunk.any())", "~(found | chunk.any())", QUEUE),
     Mutation("change_queue.py", "self.o.ready & ~rest.any()", "self.o.ready", QUEUE),
