@@ -116,7 +116,7 @@ def test_what_place_and_route_cannot_fit_gets_the_same_advice(monkeypatch: pytes
 
     monkeypatch.setattr(module, "implement", implement)
     monkeypatch.setattr(module, "system_top", lambda *_: None)
-    with pytest.raises(DoesNotFit, match=r"icebreaker: it needs 5300 ICESTORM_LC of 5280; it would fit with lanes="):
+    with pytest.raises(DoesNotFit, match=r"icebreaker: it needs 5300 ICESTORM_LC of 5280; it would fit with lanes=6,"):
         build(OscillatorSpec(oscillators=16, lanes=8), "icebreaker", cache=None)
 
 
