@@ -33,6 +33,7 @@ NETWORKS: list[tuple[str, dict[str, int]]] = [
     ("icebreaker", {"oscillators": 200, "lanes": 4, "weight_bits": 2}),
     ("icebreaker", {"oscillators": 48, "lanes": 12, "weight_bits": 4, "phase_bits": 5}),
     ("hx8k-evn", {"oscillators": 120, "lanes": 8, "weight_bits": 2}),
+    ("hx8k-evn", {"oscillators": 150, "lanes": 30, "weight_bits": 2}),
     ("hx8k-evn", {"oscillators": 74, "inputs": 64, "labels": 10}),
     ("hx8k-evn", {"oscillators": 40, "lanes": 20, "labels": 4, "weight_bits": 4}),
     ("ulx3s-85f", {"oscillators": 16, "lanes": 2}),

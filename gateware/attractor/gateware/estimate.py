@@ -12,7 +12,8 @@ from attractor.spec import OscillatorSpec, Spec
 from attractor.spec.base import ceil_div
 from attractor.spec.protocol import RECEIVE_BUFFER_BYTES
 
-#: Estimated LUTs are within this fraction of those after packing, for every network that the tests synthesise.
+#: Estimated LUTs are within this fraction of those after packing, for every network that the tests synthesise. When the
+#: model was fitted, the greatest deviation was 3 % on iCE40 and 9 % on ECP5.
 LUT_TOLERANCE = 0.15
 
 # Buffers of the link: bytes received, a frame being checked, a frame being sent; each half of the latter two holds one
@@ -180,6 +181,6 @@ def _larger_boards(board: Board) -> list[Board]:
 
 # LUTs for each unit of :func:`lut_terms`.
 _LUTS: dict[Family, dict[str, float]] = {
-    Family.ICE40: {"system": 1998.0, "sum bits": 6.8, "targets": 3.92, "selected bits": 13.7},
+    Family.ICE40: {"system": 1964.0, "sum bits": 6.37, "targets": 6.08, "selected bits": 0.0},
     Family.ECP5: {"system": 2283.0, "sum bits": 6.72, "targets": 1.12, "selected bits": 2.23},
 }
