@@ -12,9 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from attractor.spec import OscillatorSpec
+
 #: Seconds: only a hang takes that long.
 PATIENCE = 120.0
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+# Buffered as it is for users, so that a lost flush is noticed.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {
+    "PYTHONPATH": os.pathsep.join(filter(None, sys.path))
+}
 
 
 def command(*arguments: object) -> list[str]:
@@ -78,3 +85,18 @@ def test_an_error_ends_a_process_with_one_line_and_no_traceback(tmp_path: Path) 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith(f"error: {missing}: no such file")
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_the_simulators_chatter_stays_out_of_the_result(tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text(OscillatorSpec(oscillators=6).to_json())
+    ended = subprocess.run(
+        command("--json", "test", tmp_path / "spec.json", "--calls", 2),
+        capture_output=True,
+        text=True,
+        timeout=5 * PATIENCE,
+        env=ENVIRONMENT,
+        check=True,
+    )
+    assert json.loads(ended.stdout) == {"calls": 2, "simulator": "verilator", "exact": True}
+    assert ended.stderr.startswith("comparing 2 random calls in verilator")
