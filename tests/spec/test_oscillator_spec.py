@@ -321,3 +321,8 @@ def test_result_round_trip(
     found = OscillatorResult.decode(data)
     assert found.phases.tolist() == phases
     assert dataclasses.replace(found, phases=result.phases) == result
+
+
+def test_too_few_lanes_name_the_rows() -> None:
+    with pytest.raises(SpecError, match="lanes is 1; 4096 oscillators then need 16777216 rows of weights"):
+        OscillatorSpec(oscillators=4096, lanes=1)

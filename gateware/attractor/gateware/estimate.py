@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from attractor.gateware.boards import BOARDS, Board, Family
 from attractor.gateware.packing import Memory, Packed, pack
-from attractor.spec import OscillatorSpec, Spec
+from attractor.spec import OscillatorSpec, Spec, SpecError
 from attractor.spec.base import ceil_div
 from attractor.spec.protocol import RECEIVE_BUFFER_BYTES
 
@@ -162,7 +162,13 @@ def _fewer_lanes(spec: Spec, board: Board) -> int | None:
     # Only lane counts that leave no lane idle in all groups: some 2 * sqrt(targets) of them.
     choices = {ceil_div(spec.targets, groups) for groups in range(1, spec.targets + 1)}
     for lanes in sorted(choices, reverse=True):
-        if lanes < spec.lanes and estimate(dataclasses.replace(spec, lanes=lanes), board).fits:
+        if lanes >= spec.lanes:
+            continue
+        try:
+            folded = dataclasses.replace(spec, lanes=lanes)
+        except SpecError:
+            return None  # so few lanes need more rows of weights than a window has words
+        if estimate(folded, board).fits:
             return lanes
     return None
 

@@ -7,6 +7,8 @@ from enum import Enum
 
 #: Most bytes that one frame carries, and so the widest word of a window.
 PAYLOAD_BYTES = 240
+#: Most words of a window: requests number them with 24 bits.
+MOST_WORDS = (1 << 24) - 1
 
 
 class Region(Enum):
@@ -43,8 +45,8 @@ class Window:
     word_bits: int
 
     def __post_init__(self) -> None:
-        if not 1 <= self.words < 1 << 24:
-            raise ValueError(f"window {self.name} has {self.words} words; it must have 1 to {(1 << 24) - 1}")
+        if not 1 <= self.words <= MOST_WORDS:
+            raise ValueError(f"window {self.name} has {self.words} words; it must have 1 to {MOST_WORDS}")
         if not 1 <= self.word_bits <= 8 * PAYLOAD_BYTES:
             raise ValueError(
                 f"a word of window {self.name} has {self.word_bits} bits; it must have 1 to {8 * PAYLOAD_BYTES}"

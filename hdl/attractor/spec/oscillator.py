@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attractor.spec.base import IntegerArray, ParameterSpec, Spec, SpecError, ceil_div, check_range
-from attractor.spec.memory_map import PAYLOAD_BYTES, MemoryMap, Region, Window
+from attractor.spec.memory_map import MOST_WORDS, PAYLOAD_BYTES, MemoryMap, Region, Window
 
 #: Columns of the schedule; an entry whose ``periods`` are 0 ends it.
 SCHEDULE_COLUMNS = ("periods", "noise", "max_step", "lock")
@@ -77,6 +77,11 @@ class OscillatorSpec(Spec):
         check_range("schedule_entries", self.schedule_entries, 1, 64)
         if self.lanes == 0:
             object.__setattr__(self, "lanes", self.targets)
+        if self.oscillators * self.groups > MOST_WORDS:
+            raise SpecError(
+                f"lanes is {self.lanes}; {self.oscillators} oscillators then need {self.oscillators * self.groups} rows "
+                f"of weights, and a window has at most {MOST_WORDS}: use more lanes"
+            )
 
     # Derived sizes
 
