@@ -79,8 +79,8 @@ class OscillatorSpec(Spec):
             object.__setattr__(self, "lanes", self.targets)
         if self.oscillators * self.groups > MOST_WORDS:
             raise SpecError(
-                f"lanes is {self.lanes}; {self.oscillators} oscillators then need {self.oscillators * self.groups} rows "
-                f"of weights, and a window has at most {MOST_WORDS}: use more lanes"
+                f"lanes is {self.lanes}; {self.oscillators} oscillators then need {self.oscillators * self.groups} "
+                f"rows of weights, and a window has at most {MOST_WORDS}: use more lanes"
             )
 
     # Derived sizes
