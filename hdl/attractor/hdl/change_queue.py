@@ -31,7 +31,7 @@ class ChangeQueue(wiring.Component):
     come out in rising order of group and lane.
 
     A mask may be loaded in every cycle, but only into a group of which nothing is waiting. The first change is on
-    ``o`` four cycles after its ``load``; ``empty`` is true three cycles after a ``load`` of nothing, at the earliest.
+    ``o`` three cycles after its ``load``; ``empty`` is true two cycles after a ``load`` of nothing.
 
     Parameters
     ----------

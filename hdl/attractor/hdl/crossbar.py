@@ -248,7 +248,7 @@ class Crossbar(wiring.Component):
                 write.en.eq(port.write),
                 write.data.eq(port.write_data),
             ]
-            m.d.sync += Assert(~((port.read | port.write) & issue), "weights used by link and crossbar at once")
+            m.d.sync += Assert(~(read.en & write.en) & ~(port.read & issue), "weights used twice at once")
             lanes += [
                 read.data[start : start + self.weight_bits] for start in range(0, window.word_bits, self.weight_bits)
             ]

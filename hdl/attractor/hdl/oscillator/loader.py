@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Assert, Module, Mux, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -68,6 +68,7 @@ class StateLoader(wiring.Component):
             write.data.eq(self.window.write_data),
             self.idle.eq(~(reading | valid)),
         ]
+        m.d.sync += Assert(~(read.en & write.en), "state read while written")
         with m.If(self.start):
             m.d.sync += [source.eq(0), reading.eq(1)]
         with m.Elif(advance):

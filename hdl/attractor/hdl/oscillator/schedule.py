@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Assert, Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -84,6 +84,7 @@ class Schedule(wiring.Component):
             write.data.eq(self.window.write_data),
             self.busy.eq(fetching | arriving),
         ]
+        m.d.sync += Assert(~(read.en & write.en), "schedule read while written")
 
         periods, ended = Signal(16), Signal()
         m.d.sync += [fetching.eq(0), arriving.eq(fetching)]
