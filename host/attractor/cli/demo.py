@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,8 +57,20 @@ def demo(
     classifier.model_.save(model)
     output.log(f"{_network(spec)}; model in {model}")
 
+    with _building(spec, board) as bundle:
+        result = _classify(classifier, context.obj, model, baud, picture)
+        if bundle is not None:
+            result |= _bundled(bundle, board, model)
+    output.result(result, _summary(result))
+
+
+def _classify(
+    classifier: OscillatorClassifier, port: str | None, model: Path, baud: int, picture: Path
+) -> dict[str, Any]:
+    """Classify all test images on a device, compare with the golden model, and draw the picture."""
+    spec, data = classifier.spec_, digits()
     phases = image_phases(spec, data.test_images)
-    with _device(context.obj, model, baud) as device, output.progress("classifying") as progress:
+    with _device(port, model, baud) as device, output.progress("classifying") as progress:
         device.load(classifier.model_)
         results = device.recall(phases, progress=progress)
         link = asdict(device.link.statistics) | asdict(device.counters())
@@ -64,27 +78,22 @@ def demo(
     golden = OscillatorNetwork(spec, classifier.model_.parameters)
     agreement = compare(golden, phases, results)
     accuracy = float(np.mean([result.winner == true for result, true in zip(results, data.test_labels, strict=True)]))
-    cycles = float(np.mean([result.cycles for result in results]))
     output.log(f"{len(results)} test images classified on the {where} board: accuracy {accuracy:.4f}")
     output.log(f"{agreement.equal_phases:,} of {agreement.phases:,} phases equal to the golden model")
     if not agreement.exact:
         raise RuntimeError(f"the board differs from the golden model: {agreement.first_difference}")
-
     _draw(golden, classifier, picture)
     output.log(f"picture in {picture}")
-    result: dict[str, Any] = {
+    return {
         "accuracy": accuracy,
         "images": len(results),
         "agreement": agreement.ratio,
-        "cycles_per_image": cycles or None,
+        "cycles_per_image": float(np.mean([result.cycles for result in results])) or None,
         "board": where,
         "utilisation": None,
         "fmax_mhz": None,
         "link": link,
     }
-    if board != "none":
-        result |= _build(spec, board, model)
-    output.result(result, _summary(result))
 
 
 def _summary(result: dict[str, Any]) -> str:
@@ -141,10 +150,28 @@ def _draw(golden: OscillatorNetwork, classifier: OscillatorClassifier, path: Pat
     figure.savefig(path)
 
 
-def _build(spec: OscillatorSpec, board: str, model: Path) -> dict[str, Any]:
+@contextmanager
+def _building(spec: OscillatorSpec, board: str) -> Iterator[Future[Any] | None]:
+    """Build the bitstream in a second process while the block runs; None without a board."""
+    if board == "none":
+        yield None
+        return
     build = optional("attractor.gateware.build", "gateware").build
-    output.log(f"building the {board} bitstream")
-    bundle = build(spec, board, progress=output.log)
+    output.log(f"building the {board} bitstream meanwhile")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        bundle = pool.submit(build, spec, board)
+        try:
+            yield bundle
+        except BaseException:
+            bundle.cancel()
+            raise
+
+
+def _bundled(building: Future[Any], board: str, model: Path) -> dict[str, Any]:
+    """Wait for the bundle, save it, and return what it says."""
+    if not building.done():
+        output.log(f"waiting for the {board} bitstream")
+    bundle = building.result()
     path = bundle.save(model.with_name(f"{model.stem}.{bundle.board}.zip"))
     output.log(f"bundle in {path}")
     return {
