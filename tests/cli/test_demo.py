@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ def test_a_port_and_a_board(run: Callable, folder: Path, monkeypatch: pytest.Mon
         return Bundle(b"bits", manifest)
 
     monkeypatch.setattr(importlib.import_module("attractor.gateware.build"), "build", build)
+    # Another process would not see the stand-in.
+    monkeypatch.setattr(demo, "ProcessPoolExecutor", lambda workers, **_: ThreadPoolExecutor(workers))
     spec = OscillatorSpec(oscillators=75, inputs=65, labels=10, reference=64)
     (folder / "spec.json").write_text(spec.to_json())
     outcome = run("demo", "--port", "sim:spec.json")
