@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 
 @dataclass
@@ -52,6 +55,48 @@ def closest_label(phases: list[int], labels: int, reference: int, period: int) -
     return best
 
 
+def words(seed: int) -> Iterator[int]:
+    """The words of the generator: 2 * seed + 1, then xorshift."""
+    word = 2 * seed + 1
+    while True:
+        yield word
+        word ^= word << 13 & (1 << 64) - 1
+        word ^= word >> 7
+        word ^= word << 17 & (1 << 64) - 1
+
+
+def random_sign(word: int, lane: int) -> int:
+    bit = word >> lane % 64
+    if lane >= 64:
+        bit ^= word >> (lane + lane // 64) % 64
+    return -1 if bit & 1 else 1
+
+
+def noise_of_slot(generator: Iterator[int], amplitude: int, targets: int, lanes: int) -> list[int]:
+    """A word for each group and pass; the second pass has half the amplitude."""
+    noise = [0] * targets
+    if amplitude:
+        for part in (amplitude, amplitude // 2):
+            for first in range(0, targets, lanes):
+                word = next(generator)
+                for lane in range(min(lanes, targets - first)):
+                    noise[first + lane] += part * random_sign(word, lane)
+    return noise
+
+
+def lock_of(phase: int, slot: int, strength: int, count: int, period: int) -> int:
+    """The level of a square wave at the nearest lock phase; of two at the same distance, the later one."""
+    best = 0
+    for index in range(count):
+        distance = Fraction(period * index, count) - phase
+        around = min(distance % period, -distance % period)
+        nearest = Fraction(period * best, count) - phase
+        least = min(nearest % period, -nearest % period)
+        if around < least or (around == least and distance % period < nearest % period):
+            best = index
+    return strength * level(slot, math.floor(Fraction(period * best, count) + Fraction(1, 2)), period)
+
+
 def run_reference(
     weights: list[list[int]],
     schedule: list[list[int]],
@@ -63,28 +108,34 @@ def run_reference(
     labels: int,
     reference: int,
     period: int,
+    lanes: int,
+    lock_phases: int,
+    seed: int,
 ) -> Outcome:
     phases = list(phases)
+    generator = words(seed)
     count = len(phases)
     references = [level(-1, phases[inputs + i], period) for i in range(count - inputs)]
     slots: list[Slot] = []
     quiet_periods: list[bool] = []
     slot = 0
     stop = False
-    for periods, _, max_step, _ in schedule:
+    for periods, amplitude, max_step, strength in schedule:
         if periods == 0:
             break
         for _ in range(periods):
             for _ in range(period):
                 sums, moved, following = [], [], list(phases)
+                noise = noise_of_slot(generator, amplitude, len(weights), lanes)
                 for i, row in enumerate(weights):
                     total = 0
                     for j in range(count):
                         total += row[j] * level(slot, phases[j], period)
                     previous = references[i]
-                    if total > 0:
+                    disturbed = total + noise[i] + lock_of(phases[inputs + i], slot, strength, lock_phases, period)
+                    if disturbed > 0:
                         references[i] = 1
-                    elif total < 0:
+                    elif disturbed < 0:
                         references[i] = -1
                     if references[i] != previous and not clamp[inputs + i]:
                         goal = (slot if references[i] > 0 else slot + period // 2) % period

@@ -12,10 +12,12 @@ from attractor.spec import OscillatorResult, OscillatorSpec, SpecError
 
 from .reference_oscillator import Outcome, run_reference
 
+Case = tuple[OscillatorSpec, dict[str, Any], np.ndarray, np.ndarray, np.ndarray]
+
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[OscillatorSpec, dict[str, Any], np.ndarray, np.ndarray]:
-    """A random spec, parameters, start phases and clamp masks of a small batch."""
+def cases(draw: st.DrawFn) -> Case:
+    """A random spec, parameters, start phases, clamp masks and seeds of a small batch."""
     oscillators = draw(st.integers(2, 9))
     inputs = draw(st.integers(0, oscillators - 1))
     spec = OscillatorSpec(
@@ -25,11 +27,14 @@ def cases(draw: st.DrawFn) -> tuple[OscillatorSpec, dict[str, Any], np.ndarray, 
         reference=draw(st.integers(0, oscillators - 1)),
         weight_bits=draw(st.integers(2, 8)),
         phase_bits=draw(st.integers(3, 6)),
+        lanes=draw(st.integers(0, oscillators - inputs)),
         schedule_entries=draw(st.integers(1, 3)),
+        lock_phases=draw(st.integers(2, 4)),
     )
     longest = max(1, 48 // spec.period)
+    amplitude = st.just(0) | st.integers(0, min(6, spec.largest_amplitude)) | st.integers(0, spec.largest_amplitude)
     entries = [
-        (draw(st.integers(0, longest)), 0, draw(st.integers(0, spec.period // 2)), 0)
+        (draw(st.integers(0, longest)), draw(amplitude), draw(st.integers(0, spec.period // 2)), draw(amplitude))
         for _ in range(spec.schedule_entries)
     ]
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -42,10 +47,12 @@ def cases(draw: st.DrawFn) -> tuple[OscillatorSpec, dict[str, Any], np.ndarray, 
     }
     phases = generator.integers(0, spec.period, (batch, oscillators))
     clamp = generator.random((batch, oscillators)) < draw(st.sampled_from([0.0, 0.3, 1.0]))
-    return spec, parameters, phases, clamp
+    return spec, parameters, phases, clamp, generator.integers(0, 2**63, batch)
 
 
-def outcomes(spec: OscillatorSpec, parameters: dict[str, Any], phases: np.ndarray, clamp: np.ndarray) -> list[Outcome]:
+def outcomes(
+    spec: OscillatorSpec, parameters: dict[str, Any], phases: np.ndarray, clamp: np.ndarray, seeds: np.ndarray
+) -> list[Outcome]:
     return [
         run_reference(
             parameters["weights"].tolist(),
@@ -57,18 +64,21 @@ def outcomes(spec: OscillatorSpec, parameters: dict[str, Any], phases: np.ndarra
             labels=spec.labels,
             reference=spec.reference,
             period=spec.period,
+            lanes=spec.lanes,
+            lock_phases=spec.lock_phases,
+            seed=seed,
         )
-        for row, mask in zip(phases, clamp, strict=True)
+        for row, mask, seed in zip(phases, clamp, seeds.tolist(), strict=True)
     ]
 
 
 @settings(max_examples=100, deadline=None)
 @given(cases())
-def test_runs_equal_the_definition(case: tuple[OscillatorSpec, dict[str, Any], np.ndarray, np.ndarray]) -> None:
-    spec, parameters, phases, clamp = case
-    run = OscillatorNetwork(spec, parameters).run(phases, clamp, trace=True)
+def test_runs_equal_the_definition(case: Case) -> None:
+    spec, parameters, phases, clamp, seeds = case
+    run = OscillatorNetwork(spec, parameters).run(phases, clamp, seeds=seeds, trace=True)
     assert run.trace is not None
-    for index, expected in enumerate(outcomes(spec, parameters, phases, clamp)):
+    for index, expected in enumerate(outcomes(spec, parameters, phases, clamp, seeds)):
         assert run.phases[index].tolist() == expected.phases
         assert run.winner[index] == expected.winner
         assert run.settled[index] == expected.settled
@@ -81,11 +91,11 @@ def test_runs_equal_the_definition(case: tuple[OscillatorSpec, dict[str, Any], n
 
 @settings(max_examples=70, deadline=None)
 @given(cases())
-def test_every_slot_equals_the_definition(case: tuple[OscillatorSpec, dict[str, Any], np.ndarray, np.ndarray]) -> None:
-    spec, parameters, phases, clamp = case
+def test_every_slot_equals_the_definition(case: Case) -> None:
+    spec, parameters, phases, clamp, seeds = case
     model = OscillatorNetwork(spec, parameters)
-    state = model.start(phases, clamp)
-    expected = outcomes(spec, parameters, phases, clamp)
+    state = model.start(phases, clamp, seeds=seeds)
+    expected = outcomes(spec, parameters, phases, clamp, seeds)
     assert (state.clamped == (clamp | (np.arange(spec.oscillators) < spec.inputs))).all()
     while state.active.any():
         slot, running = state.slot, state.active.copy()
@@ -106,10 +116,10 @@ def test_every_slot_equals_the_definition(case: tuple[OscillatorSpec, dict[str, 
 
 @settings(max_examples=50, deadline=None)
 @given(cases())
-def test_a_call_returns_the_bytes_of_a_run(case: tuple[OscillatorSpec, dict[str, Any], np.ndarray, np.ndarray]) -> None:
-    spec, parameters, phases, clamp = case
-    reply = network(spec, parameters).call(spec.encode_input(phases[0], clamp[0]))
-    expected = outcomes(spec, parameters, phases, clamp)[0]
+def test_a_call_returns_the_bytes_of_a_run(case: Case) -> None:
+    spec, parameters, phases, clamp, seeds = case
+    reply = network(spec, parameters).call(spec.encode_input(phases[0], clamp[0], int(seeds[0])))
+    expected = outcomes(spec, parameters, phases, clamp, seeds)[0]
     result = OscillatorResult.decode(reply)
     assert len(reply) == OscillatorResult.STRUCT.size + spec.targets
     assert result.phases.tolist() == expected.phases[spec.inputs :]

@@ -21,6 +21,7 @@ from attractor.spec import (
     spec_from_json,
 )
 from attractor.spec.base import ceil_div
+from attractor.spec.oscillator import MOST_LANES
 
 SMALL = OscillatorSpec(oscillators=5, inputs=2, labels=2, lanes=2, schedule_entries=3)
 
@@ -36,8 +37,10 @@ def specs(draw: Any, largest: int = 40) -> OscillatorSpec:
         reference=draw(st.integers(0, oscillators - 1)),
         weight_bits=draw(st.integers(2, 8)),
         phase_bits=draw(st.integers(3, 6)),
-        lanes=draw(st.integers(0, oscillators - inputs)),
+        lanes=draw(st.integers(0, min(oscillators - inputs, MOST_LANES))),
         schedule_entries=draw(st.integers(1, 64)),
+        lock_phases=draw(st.integers(2, 4)),
+        learning=draw(st.booleans()),
     )
 
 
@@ -46,7 +49,9 @@ def draw_parameters(spec: OscillatorSpec, seed: int) -> dict[str, np.ndarray]:
     entries = spec.schedule_entries
     schedule = np.zeros((entries, 4), int)
     schedule[:, 0] = rng.choice([0, 0xFFFF, 1, 300], entries)
+    schedule[:, 1] = rng.integers(0, spec.largest_amplitude + 1, entries)
     schedule[:, 2] = rng.integers(0, spec.period // 2 + 1, entries)
+    schedule[:, 3] = rng.integers(0, spec.largest_amplitude + 1, entries)
     return {
         "weights": rng.integers(spec.weight_low, spec.weight_high + 1, (spec.targets, spec.oscillators)),
         "schedule": schedule,
@@ -59,14 +64,14 @@ def draw_parameters(spec: OscillatorSpec, seed: int) -> dict[str, np.ndarray]:
 
 def test_canonical_json_is_sorted_and_without_white_space() -> None:
     assert SMALL.to_json() == (
-        '{"family":"oscillator","inputs":2,"labels":2,"lanes":2,"oscillators":5,"phase_bits":4,"reference":0,'
-        '"schedule_entries":3,"weight_bits":5}'
+        '{"family":"oscillator","inputs":2,"labels":2,"lanes":2,"learning":false,"lock_phases":2,"oscillators":5,'
+        '"phase_bits":4,"reference":0,"schedule_entries":3,"weight_bits":5}'
     )
 
 
 def test_fingerprint_is_stable() -> None:
     """Models and boards of earlier versions carry it."""
-    assert SMALL.fingerprint.hex() == "908e1743475b971b"
+    assert SMALL.fingerprint.hex() == "0f042fedca4ddd46"
     assert SMALL.fingerprint == hashlib.sha256(SMALL.to_json().encode()).digest()[:8]
 
 
@@ -94,6 +99,18 @@ def test_fingerprint_and_differences_tell_specs_apart(first: OscillatorSpec, sec
 
 def test_no_lanes_means_all_of_them() -> None:
     assert OscillatorSpec(oscillators=7, inputs=3) == OscillatorSpec(oscillators=7, inputs=3, lanes=4)
+    assert OscillatorSpec(oscillators=4000).lanes == MOST_LANES
+
+
+@given(specs())
+def test_lock_phases_lie_nearest_to_their_own_slots(spec: OscillatorSpec) -> None:
+    slots = np.array(spec.lock_slots)
+    assert (spec.lock_index(slots) == np.arange(spec.lock_phases)).all()
+    phases = np.arange(spec.period)
+    around = (phases[:, None] - slots) % spec.period
+    distances = np.minimum(around, spec.period - around)
+    # A lock phase is rounded to a slot by at most half of one, so the nearest by slots is at most one slot nearer.
+    assert (distances[phases, spec.lock_index(phases)] <= distances.min(axis=1) + 1).all()
 
 
 @given(specs())
@@ -101,8 +118,10 @@ def test_derived_sizes(spec: OscillatorSpec) -> None:
     assert spec.targets == spec.oscillators - spec.inputs
     assert (spec.groups - 1) * spec.lanes < spec.targets <= spec.groups * spec.lanes
     greatest = max(-spec.weight_low, spec.weight_high) * spec.oscillators
-    assert greatest < 1 << spec.sum_bits - 1  # both signs: a level is -1 or +1
-    assert greatest >= 1 << spec.sum_bits - 2
+    assert spec.largest_sum == greatest
+    disturbed = greatest + 2 * spec.largest_amplitude + spec.largest_amplitude  # noise is less than twice its amplitude
+    assert disturbed < 1 << spec.sum_bits - 1  # both signs: a level is -1 or +1
+    assert disturbed >= 1 << spec.sum_bits - 4
 
 
 # Errors name the value
@@ -175,9 +194,9 @@ def put(array: Any, index: tuple[int, ...], value: int) -> Any:
         ("weights", put(np.zeros((3, 5), int), (2, 1), 16), r"weights\[2, 1\] is 16; .*-16 and 15"),
         ("weights", put(np.zeros((3, 5), int), (0, 4), -17), r"weights\[0, 4\] is -17"),
         ("schedule", put(np.zeros((3, 4), int), (1, 0), 65536), r"schedule\[1, 'periods'\] is 65536; .*0 and 65535"),
-        ("schedule", put(np.zeros((3, 4), int), (1, 1), 1), r"schedule\[1, 'noise'\] is 1; .*0 and 0"),
+        ("schedule", put(np.zeros((3, 4), int), (1, 1), 21), r"schedule\[1, 'noise'\] is 21; .*0 and 20"),
         ("schedule", put(np.zeros((3, 4), int), (2, 2), 9), r"schedule\[2, 'max_step'\] is 9; .*0 and 8"),
-        ("schedule", put(np.zeros((3, 4), int), (0, 3), 1), r"schedule\[0, 'lock'\] is 1"),
+        ("schedule", put(np.zeros((3, 4), int), (0, 3), 21), r"schedule\[0, 'lock'\] is 21"),
         ("settle", np.array([1]), r"settle has shape \(1,\); this spec needs \(\)"),
         ("settle", np.array(-1), r"settle\[\] is -1"),
         ("bias", np.array(0), r"unknown \['bias'\], missing \[\]"),
@@ -249,21 +268,22 @@ def test_parameters_as_bytes(spec: OscillatorSpec, seed: int) -> None:
 
 
 def test_schedule_and_settle_as_bytes() -> None:
-    schedule = np.array([[0x1234, 0, 8, 0], [2, 0, 1, 0], [0, 0, 0, 0]])
+    schedule = np.array([[0x1234, 7, 8, 0], [2, 0, 1, 20], [0, 0, 0, 0]])
     windows = SMALL.encode_parameters(changed("schedule", schedule) | {"settle": np.array(0xABCD)})
-    assert windows["schedule"].hex() == "341200000800" + "020000000100" + "00" * 6
+    assert windows["schedule"].hex() == "34120700080000" + "02000000011400" + "00" * 7
     assert windows["settle"].hex() == "cdab"
 
 
 @pytest.mark.parametrize("weight_bits", range(2, 9))
 @pytest.mark.parametrize("lanes", [1, 240, 385, 0])
-def test_wide_rows_are_cut_into_equal_memories(weight_bits: int, lanes: int) -> None:
+def test_wide_rows_are_cut_into_memories_that_fill_block_ram(weight_bits: int, lanes: int) -> None:
     spec = OscillatorSpec(oscillators=1000, weight_bits=weight_bits, lanes=lanes, phase_bits=3)
     segments = spec.segments
     assert [lane for part in segments for lane in range(part.start, part.stop)] == list(range(spec.lanes))
     widths = [part.stop - part.start for part in segments]
     assert len(set(widths[:-1])) <= 1
     assert widths[-1] <= widths[0]
+    assert all(width % 72 == 0 for width in widths[:-1])
     assert all(spec.memory_map[name].word_bytes <= PAYLOAD_BYTES for name in spec.weight_windows)
     assert len(segments) >= ceil_div(spec.lanes * weight_bits, 8 * PAYLOAD_BYTES)
     parameters = draw_parameters(spec, weight_bits)
@@ -278,14 +298,19 @@ def test_wide_rows_are_cut_into_equal_memories(weight_bits: int, lanes: int) -> 
 def test_input_round_trip(spec: OscillatorSpec, seed: int) -> None:
     rng = np.random.default_rng(seed)
     phases, clamp = rng.integers(0, spec.period, spec.oscillators), rng.random(spec.oscillators) < 0.5
-    data = spec.encode_input(phases, clamp)
-    assert list(data) == [phase | 0x80 * held for phase, held in zip(phases, clamp, strict=True)]
-    unused = bytes(byte | 0x7F & -spec.period for byte in data)
+    noise_seed = int(rng.integers(0, 2**63))
+    data = spec.encode_input(phases, clamp, noise_seed)
+    assert data[:8] == noise_seed.to_bytes(8, "little")
+    assert list(data[8:]) == [phase | 0x80 * held for phase, held in zip(phases, clamp, strict=True)]
+    unused = data[:7] + bytes([data[7] | 0x80]) + bytes(byte | 0x7F & -spec.period for byte in data[8:])
     for region in (data, unused):
-        found_phases, found_clamp = spec.decode_input(region)
+        found_phases, found_clamp, found_seed = spec.decode_input(region)
         assert (found_phases == phases).all()
         assert (found_clamp == clamp).all()
-    assert not spec.decode_input(spec.encode_input(phases))[1].any()
+        assert found_seed == noise_seed
+    _, no_clamp, no_seed = spec.decode_input(spec.encode_input(phases))
+    assert not no_clamp.any()
+    assert no_seed == 0
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,13 @@ from attractor.spec.memory_map import MOST_WORDS, PAYLOAD_BYTES, MemoryMap, Regi
 
 #: Columns of the schedule; an entry whose ``periods`` are 0 ends it.
 SCHEDULE_COLUMNS = ("periods", "noise", "max_step", "lock")
-_SCHEDULE_ENTRY = np.dtype([("periods", "<u2"), ("noise", "<u2"), ("max_step", "u1"), ("lock", "u1")])
+_SCHEDULE_ENTRY = np.dtype([("periods", "<u2"), ("noise", "<u2"), ("max_step", "u1"), ("lock", "<u2")])
+#: Random signs that are added for each target in a slot with noise, each with half the amplitude of the one before.
+NOISE_PASSES = 2
+#: Most lanes: so many have each a random bit of their own.
+MOST_LANES = 2048
+#: Width of the seed of a call; every value is a seed.
+SEED_BITS = 63
 #: Set in an input byte: the oscillator does not move in this call.
 CLAMP_BIT = 0x80
 #: Reported as the winner by a network without labels.
@@ -45,9 +51,15 @@ class OscillatorSpec(Spec):
     phase_bits:
         Width of a phase, 3 to 6; a period has ``2**phase_bits`` slots.
     lanes:
-        Free oscillators that are updated in one clock cycle; 0 stands for all of them.
+        Free oscillators that are updated in one clock cycle, at most 2,048; 0 stands for as many as possible. Noise is
+        drawn lane by lane, so with noise it also decides which random bits an oscillator gets.
     schedule_entries:
         Length of the schedule table, 1 to 64.
+    lock_phases:
+        Number of equidistant phases to which the harmonic lock pulls, 2 to 8 and at most half a period; 2 for Ising
+        problems, as many as there are colours for Potts problems.
+    learning:
+        The device can change its weights by itself.
 
     Raises
     ------
@@ -65,6 +77,8 @@ class OscillatorSpec(Spec):
     phase_bits: int = 4
     lanes: int = 0
     schedule_entries: int = 8
+    lock_phases: int = 2
+    learning: bool = False
 
     def __post_init__(self) -> None:
         check_range("oscillators", self.oscillators, 2, 4096)
@@ -73,10 +87,11 @@ class OscillatorSpec(Spec):
         check_range("reference", self.reference, 0, self.oscillators - 1)
         check_range("weight_bits", self.weight_bits, 2, 8)
         check_range("phase_bits", self.phase_bits, 3, 6)
-        check_range("lanes", self.lanes, 0, self.targets)
+        check_range("lanes", self.lanes, 0, min(self.targets, MOST_LANES))
         check_range("schedule_entries", self.schedule_entries, 1, 64)
+        check_range("lock_phases", self.lock_phases, 2, min(8, self.period // 2))
         if self.lanes == 0:
-            object.__setattr__(self, "lanes", self.targets)
+            object.__setattr__(self, "lanes", min(self.targets, MOST_LANES))
         if self.oscillators * self.groups > MOST_WORDS:
             raise SpecError(
                 f"lanes is {self.lanes}; {self.oscillators} oscillators then need {self.oscillators * self.groups} "
@@ -111,9 +126,33 @@ class OscillatorSpec(Spec):
         return (1 << (self.weight_bits - 1)) - 1
 
     @property
+    def largest_sum(self) -> int:
+        """Greatest magnitude of a weighted sum over all oscillators."""
+        return self.oscillators << (self.weight_bits - 1)
+
+    @property
+    def largest_amplitude(self) -> int:
+        """Greatest noise amplitude, and greatest strength of the lock."""
+        return min(0xFFFF, self.largest_sum // 4)
+
+    @property
     def sum_bits(self) -> int:
-        """Signed width that holds any weighted sum over all oscillators."""
-        return (self.oscillators << (self.weight_bits - 1)).bit_length() + 1
+        """Signed width that holds any weighted sum with noise and lock: less than twice the largest sum."""
+        return (2 * self.largest_sum).bit_length() + 1
+
+    # Lock
+
+    def lock_index(self, phases: IntegerArray) -> IntegerArray:
+        """Return the number of the lock phase nearest to each phase, 0 to ``lock_phases - 1``; any shape."""
+        rounded = (phases.astype(np.int64) * self.lock_phases + self.period // 2) >> self.phase_bits
+        return rounded % self.lock_phases
+
+    @property
+    def lock_slots(self) -> tuple[int, ...]:
+        """The lock phases in slots: ``index * period / lock_phases``, rounded."""
+        return tuple(
+            (2 * index * self.period + self.lock_phases) // (2 * self.lock_phases) for index in range(self.lock_phases)
+        )
 
     # Parameters
 
@@ -122,15 +161,16 @@ class OscillatorSpec(Spec):
         """``weights[i, j]`` couples oscillator j to target i; ``schedule`` and ``settle`` say when to stop.
 
         ``schedule`` has one row for each entry with the columns :data:`SCHEDULE_COLUMNS`: a number of periods, the
-        noise amplitude, the most slots by which a phase moves in one slot, and the strength of the second-harmonic
-        lock. Noise and lock are 0: this gateware has no noise generator and no lock. ``settle`` is the number of
-        whole periods without any phase change after which a call stops; 0 runs the whole schedule.
+        noise amplitude, the most slots by which a phase moves in one slot, and the strength of the harmonic lock.
+        Noise A adds ``+-A +- A // 2`` to each sum (:data:`NOISE_PASSES` random signs, drawn anew in each slot), lock K
+        adds K times the level that a square wave at the lock phase nearest to the target's own phase has. ``settle`` is
+        the number of whole periods without any phase change after which a call stops; 0 runs the whole schedule.
         """
         entries = self.schedule_entries
         weights = ParameterSpec(
             "weights", (self.targets, self.oscillators), np.dtype(np.int8), self.weight_low, self.weight_high
         )
-        highest = (0xFFFF, 0, self.period // 2, 0)
+        highest = (0xFFFF, self.largest_amplitude, self.period // 2, self.largest_amplitude)
         schedule = ParameterSpec("schedule", (entries, 4), np.dtype(np.uint16), 0, highest, SCHEDULE_COLUMNS)
         settle = ParameterSpec("settle", (), np.dtype(np.uint16), 0, 0xFFFF)
         return {"weights": weights, "schedule": schedule, "settle": settle}
@@ -145,9 +185,12 @@ class OscillatorSpec(Spec):
 
     @property
     def segments(self) -> tuple[slice, ...]:
-        """Lanes of each weight memory: a row is cut into equal memories whose words fit one frame."""
-        row_bytes = ceil_div(self.lanes * self.weight_bits, 8)
-        width = ceil_div(self.lanes, ceil_div(row_bytes, PAYLOAD_BYTES))
+        """Lanes of each weight memory: a row is cut into memories whose words fit one frame.
+
+        All but the last are a multiple of 72 lanes, so that they fill block RAMs whatever the width of these.
+        """
+        most = 8 * PAYLOAD_BYTES // self.weight_bits
+        width = self.lanes if self.lanes <= most else most // 72 * 72
         return tuple(slice(start, min(start + width, self.lanes)) for start in range(0, self.lanes, width))
 
     @property
@@ -159,11 +202,11 @@ class OscillatorSpec(Spec):
     def memory_map(self) -> MemoryMap:
         """Windows of the device.
 
-        ``schedule``: one word an entry, ``periods`` 16 bits, ``noise`` 16, ``max_step`` 8, ``lock`` 8.
+        ``schedule``: one word an entry, ``periods`` 16 bits, ``noise`` 16, ``max_step`` 8, ``lock`` 16.
         ``settle``: one word. ``weights.K``: word ``source * groups + group`` holds the weights from ``source`` to the
         lanes of segment K in that group, lowest lane in the lowest bits; target ``group * lanes + lane``.
-        ``state``: a byte for each oscillator, its phase and :data:`CLAMP_BIT`. ``result``: :class:`OscillatorResult`'s
-        numbers. ``phases``: a byte for each target.
+        ``seed``: one word, of the noise. ``state``: a byte for each oscillator, its phase and :data:`CLAMP_BIT`.
+        ``result``: :class:`OscillatorResult`'s numbers. ``phases``: a byte for each target.
         """
         windows = [
             Window("schedule", Region.PARAMETERS, self.schedule_entries, 8 * _SCHEDULE_ENTRY.itemsize),
@@ -172,6 +215,7 @@ class OscillatorSpec(Spec):
         for name, lanes in zip(self.weight_windows, self.segments, strict=True):
             bits = (lanes.stop - lanes.start) * self.weight_bits
             windows.append(Window(name, Region.PARAMETERS, self.oscillators * self.groups, bits))
+        windows.append(Window("seed", Region.INPUT, 1, SEED_BITS))
         windows.append(Window("state", Region.INPUT, self.oscillators, 8))
         windows.append(Window("result", Region.OUTPUT, OscillatorResult.STRUCT.size, 8))
         windows.append(Window("phases", Region.OUTPUT, self.targets, 8))
@@ -226,7 +270,7 @@ class OscillatorSpec(Spec):
             raise SpecError(f"a phase is {value}; it must lie between 0 and {self.period - 1}")
         return array.astype(np.uint8)
 
-    def encode_input(self, phases: npt.ArrayLike, clamp: npt.ArrayLike | None = None) -> bytes:
+    def encode_input(self, phases: npt.ArrayLike, clamp: npt.ArrayLike | None = None, seed: int = 0) -> bytes:
         """Return the input region for one call.
 
         Parameters
@@ -236,6 +280,8 @@ class OscillatorSpec(Spec):
         clamp:
             True where an oscillator must not move, shape (oscillators,); default nowhere. The first ``inputs``
             never move, whatever it says.
+        seed:
+            Seed of the noise, 0 to ``2**63 - 1``.
         """
         state = self.check_phases(phases)
         if clamp is not None:
@@ -243,12 +289,15 @@ class OscillatorSpec(Spec):
             if mask.shape != state.shape:
                 raise SpecError(f"the clamp mask has shape {mask.shape}; it needs {state.shape}")
             state = state | np.where(mask, CLAMP_BIT, 0).astype(np.uint8)
-        return state.tobytes()
+        check_range("seed", seed, 0, (1 << SEED_BITS) - 1)
+        return self.memory_map.join(Region.INPUT, {"seed": seed.to_bytes(8, "little"), "state": state.tobytes()})
 
-    def decode_input(self, data: bytes) -> tuple[IntegerArray, npt.NDArray[np.bool_]]:
-        """Return phases and clamp mask of an input region, as a device reads them: unused bits are ignored."""
-        state = np.frombuffer(data, np.uint8)
-        return state & (self.period - 1), (state & CLAMP_BIT) != 0
+    def decode_input(self, data: bytes) -> tuple[IntegerArray, npt.NDArray[np.bool_], int]:
+        """Return phases, clamp mask and seed of an input region, as a device reads them: unused bits are ignored."""
+        windows = self.memory_map.split(Region.INPUT, data)
+        state = np.frombuffer(windows["state"], np.uint8)
+        seed = int.from_bytes(windows["seed"], "little") & ((1 << SEED_BITS) - 1)
+        return state & (self.period - 1), (state & CLAMP_BIT) != 0, seed
 
 
 @dataclass(frozen=True)

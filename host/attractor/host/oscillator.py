@@ -29,6 +29,7 @@ class OscillatorCalls(ABC):
         phases: npt.ArrayLike,
         clamp: npt.ArrayLike | None = None,
         *,
+        seeds: npt.ArrayLike | None = None,
         progress: Progress | None = None,
         time_limit: float | None = None,
     ) -> list[OscillatorResult]:
@@ -40,6 +41,8 @@ class OscillatorCalls(ABC):
             Start phases in slots, shape (batch, oscillators), or (oscillators,) for a batch of one.
         clamp:
             True where an oscillator must not move, shape (oscillators,) or that of ``phases``; default nowhere.
+        seeds:
+            Seeds of the noise, shape (batch,), 0 to ``2**63 - 1``; default 0 for all. Without noise they mean nothing.
         progress:
             Called after each network.
         time_limit:
@@ -53,7 +56,7 @@ class OscillatorCalls(ABC):
         Raises
         ------
         SpecError
-            If phases or clamp do not fit the spec; nothing was run.
+            If phases, clamp or seeds do not fit the spec; nothing was run.
         LinkError
             If a call failed.
         """
@@ -67,9 +70,16 @@ class OscillatorCalls(ABC):
                 f"the clamp mask has shape {mask.shape}; it needs {np.shape(phases)} or {(spec.oscillators,)}"
             )
         masks = np.broadcast_to(mask, batch.shape)
+        chosen = np.zeros(len(batch), np.uint64) if seeds is None else np.asarray(seeds)
+        if chosen.shape != (len(batch),):
+            raise SpecError(f"the seeds have shape {chosen.shape}; a batch of {len(batch)} needs {(len(batch),)}")
+        inputs = [
+            spec.encode_input(start, clamped, seed)
+            for start, clamped, seed in zip(batch, masks, chosen.tolist(), strict=True)
+        ]
         results = []
-        for start, clamped in zip(batch, masks, strict=True):
-            outputs = self.call(spec.encode_input(start, clamped), time_limit=time_limit)
+        for data in inputs:
+            outputs = self.call(data, time_limit=time_limit)
             results.append(OscillatorResult.decode(outputs))
             if progress is not None:
                 progress(len(results), len(batch))

@@ -10,7 +10,9 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
+from attractor.golden.noise import NoiseGenerator
 from attractor.spec import IntegerArray, OscillatorResult, OscillatorSpec, SpecError
+from attractor.spec.oscillator import NOISE_PASSES
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -32,7 +34,7 @@ class OscillatorState:
     levels:
         Levels in the last slot, +1 or -1, 0 before the first, shape (batch, oscillators), int8.
     sums:
-        Weighted sums in the last slot, 0 before the first, shape (batch, targets), int32.
+        Weighted sums in the last slot, without noise and lock; 0 before the first. Shape (batch, targets), int32.
     reference:
         Reference bits in the last slot, True for +1, shape (batch, targets).
     moved:
@@ -46,6 +48,8 @@ class OscillatorState:
     last_change:
         Slots from the start until the last phase change, the changing slot included; 0 if none changed.
         Shape (batch,), int64.
+    noise:
+        Generator of the random signs.
     """
 
     slot: int
@@ -59,6 +63,7 @@ class OscillatorState:
     periods: npt.NDArray[np.int64]
     quiet: npt.NDArray[np.int64]
     last_change: npt.NDArray[np.int64]
+    noise: NoiseGenerator
 
 
 @dataclass(frozen=True)
@@ -120,11 +125,13 @@ class OscillatorNetwork:
         ended = np.flatnonzero(schedule[:, 0] == 0)
         entries = schedule[: ended[0] if ended.size else None].tolist()
         self._entry_ends = list(accumulate(entry[0] for entry in entries))
-        self._entry_steps = [entry[2] for entry in entries]
+        self._entries = entries
 
     # One slot at a time
 
-    def start(self, phases: npt.ArrayLike, clamp: npt.ArrayLike | None = None) -> OscillatorState:
+    def start(
+        self, phases: npt.ArrayLike, clamp: npt.ArrayLike | None = None, *, seeds: npt.ArrayLike | None = None
+    ) -> OscillatorState:
         """Return the state before slot 0.
 
         Parameters
@@ -134,11 +141,13 @@ class OscillatorNetwork:
         clamp:
             True where an oscillator must not move, shape (oscillators,) or (batch, oscillators); default nowhere.
             The first ``inputs`` never move, whatever it says.
+        seeds:
+            Seeds of the noise, shape (batch,), 0 to ``2**63 - 1``; default 0 for all. Without noise they mean nothing.
 
         Raises
         ------
         SpecError
-            If a shape, type or phase does not fit the spec.
+            If a shape, type, phase or seed does not fit the spec.
         """
         spec = self.spec
         loaded = spec.check_phases(phases).astype(np.uint8)
@@ -150,6 +159,9 @@ class OscillatorNetwork:
         clamped = np.broadcast_to(mask, loaded.shape).copy()
         clamped[:, : spec.inputs] = True
         batch, targets = len(loaded), (len(loaded), spec.targets)
+        chosen = np.zeros(batch, np.uint64) if seeds is None else np.asarray(seeds)
+        if chosen.shape != (batch,):
+            raise SpecError(f"the seeds have shape {chosen.shape}; a batch of {batch} needs {(batch,)}")
         return OscillatorState(
             slot=0,
             phases=loaded,
@@ -162,6 +174,7 @@ class OscillatorNetwork:
             periods=np.zeros(batch, np.int64),
             quiet=np.zeros(batch, np.int64),
             last_change=np.zeros(batch, np.int64),
+            noise=NoiseGenerator(chosen, spec.lanes),
         )
 
     def step(self, state: OscillatorState) -> None:
@@ -179,12 +192,19 @@ class OscillatorNetwork:
 
     # Whole runs
 
-    def run(self, phases: npt.ArrayLike, clamp: npt.ArrayLike | None = None, *, trace: bool = False) -> OscillatorRun:
+    def run(
+        self,
+        phases: npt.ArrayLike,
+        clamp: npt.ArrayLike | None = None,
+        *,
+        seeds: npt.ArrayLike | None = None,
+        trace: bool = False,
+    ) -> OscillatorRun:
         """Run every network of a batch until it stops; arguments and errors as in :meth:`start`.
 
         ``trace`` keeps the phases of every slot, which takes a byte for each oscillator, network and slot.
         """
-        state = self.start(phases, clamp)
+        state = self.start(phases, clamp, seeds=seeds)
         history = [state.phases.copy()]
         while state.active.any():
             self.step(state)
@@ -201,8 +221,8 @@ class OscillatorNetwork:
 
     def call(self, input_bytes: bytes) -> bytes:
         """Run one network on the bytes of a device's input region; return those of its output region."""
-        phases, clamp = self.spec.decode_input(input_bytes)
-        run = self.run(phases[None], clamp)
+        phases, clamp, seed = self.spec.decode_input(input_bytes)
+        run = self.run(phases[None], clamp, seeds=[seed])
         return OscillatorResult(
             phases=run.phases[0, self.spec.inputs :],
             winner=int(run.winner[0]) if self.spec.labels else None,
@@ -237,11 +257,32 @@ class OscillatorNetwork:
         state.levels[rows] = levels
         state.sums[rows] = levels.astype(np.float32) @ self._columns
 
+    def _disturbances(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> IntegerArray | int:
+        """Return what noise and lock add to the sums of ``rows``; draws random bits where there is noise."""
+        _, amplitude, _, strength = self._entry(state.slot)
+        added: IntegerArray | int = 0
+        if amplitude:
+            added = self._draw(state.noise, amplitude)[rows]
+        if strength:
+            index = self.spec.lock_index(state.phases[rows, self.spec.inputs :])
+            slots = np.array(self.spec.lock_slots, np.uint8)
+            added = added + np.where(self._high(slots, state.slot), strength, -strength)[index]
+        return added
+
+    def _draw(self, generator: NoiseGenerator, amplitude: int) -> IntegerArray:
+        """Return the noise of one slot, shape (batch, targets): pass after pass, in each group after group."""
+        total: IntegerArray | int = 0
+        for halvings in range(NOISE_PASSES):
+            bits = np.concatenate([generator.draw() for _ in range(self.spec.groups)], axis=1)[:, : self.spec.targets]
+            total = total + np.where(bits, -(amplitude >> halvings), amplitude >> halvings)
+        return np.asarray(total)
+
     def _move(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> None:
         """Update references and phases of ``rows`` from their sums, and mark the targets that moved."""
         period, half = self.spec.period, self.spec.period // 2
-        sums, before = state.sums[rows], state.reference[rows]
-        reference = (sums > 0) | ((sums == 0) & before)
+        before = state.reference[rows]
+        fields = state.sums[rows] + self._disturbances(state, rows)
+        reference = (fields > 0) | ((fields == 0) & before)
         state.reference[rows] = reference
 
         row, target = np.nonzero(reference != before)
@@ -250,14 +291,14 @@ class OscillatorNetwork:
         goal = state.slot + np.where(reference[row, target], 0, half)
         ahead = (goal - phase) % period
         shortest = np.where(ahead <= half, ahead, ahead - period)
-        max_step = self._max_step(state.slot)
+        max_step = self._entry(state.slot)[2]
         step = np.where(state.clamped[network, oscillator], 0, np.clip(shortest, -max_step, max_step))
         state.phases[network, oscillator] = (phase + step) % period
         state.moved[network, target] = step != 0
 
-    def _max_step(self, slot: int) -> int:
-        """Return the most slots by which a phase moves in ``slot``."""
-        return self._entry_steps[bisect_right(self._entry_ends, slot // self.spec.period)]
+    def _entry(self, slot: int) -> list[int]:
+        """Return the schedule entry in force in ``slot``: periods, noise, max_step, lock."""
+        return self._entries[bisect_right(self._entry_ends, slot // self.spec.period)]
 
     def _end_period(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> None:
         """Count the period that has just ended and stop the networks that are done."""

@@ -1,0 +1,58 @@
+"""Golden model of the pseudo-random generator that all families share."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from attractor.spec.base import check_range
+from attractor.spec.oscillator import MOST_LANES, SEED_BITS
+
+WORD_BITS = 64
+
+
+class NoiseGenerator:
+    """One xorshift generator of 64 bits for each network of a batch, spread over many lanes.
+
+    A word gives a random bit to each lane: lane l gets bit ``l % 64``, from lane 64 on xored with the bit ``l // 64``
+    places above it (cyclic). Any two lanes therefore differ in what they xor. The next word is ``x ^= x << 13;
+    x ^= x >> 7; x ^= x << 17`` (Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8 (2003) 14, the triple
+    13, 7, 17 of section 2), which visits every state but 0.
+
+    Parameters
+    ----------
+    seeds:
+        Shape (batch,), 0 to ``2**63 - 1``; the first word is ``2 * seed + 1``. Small seeds make poor first words.
+    lanes:
+        1 to 2048.
+
+    Raises
+    ------
+    SpecError
+        If a seed or ``lanes`` is out of range.
+    """
+
+    def __init__(self, seeds: npt.ArrayLike, lanes: int) -> None:
+        array = np.atleast_1d(np.asarray(seeds))
+        for seed in array.tolist():
+            check_range("seed", seed, 0, (1 << SEED_BITS) - 1)
+        check_range("lanes", lanes, 1, MOST_LANES)
+        self._words = array.astype(np.uint64) << np.uint64(1) | np.uint64(1)
+        lane = np.arange(lanes, dtype=np.uint64)
+        distance = lane // np.uint64(WORD_BITS)
+        self._first = lane % np.uint64(WORD_BITS)
+        self._second = (self._first + distance) % np.uint64(WORD_BITS)
+        # Distance 0 would xor a bit with itself.
+        self._spread = (distance > 0).astype(np.uint64)
+
+    def draw(self) -> npt.NDArray[np.bool_]:
+        """Return the bits of the present word, shape (batch, lanes), and step to the next word."""
+        words = self._words[:, None]
+        bits = (words >> self._first) ^ (words >> self._second & self._spread)
+        self._step()
+        return (bits & np.uint64(1)).astype(bool)
+
+    def _step(self) -> None:
+        self._words ^= self._words << np.uint64(13)
+        self._words ^= self._words >> np.uint64(7)
+        self._words ^= self._words << np.uint64(17)
