@@ -15,19 +15,20 @@ def times_constant(value: ValueLike, constant: int) -> Value:
 
 
 def add_or_subtract(value: Value, addend: Value, negate: ValueLike) -> Value:
-    """Return ``value`` plus or minus ``addend``, as wide as ``value``: one carry chain for both.
+    """Return ``value`` plus or minus ``addend``, both equally wide: one carry chain for both.
 
-    The least bit is a one that meets ``negate``, so its carry completes the two's complement of the addend.
+    Written as a subtraction, since synthesis lets the minuend alone: on 7-series devices it feeds the carry chain past
+    the look-up tables, which are then free for whatever selects the addend. The least bit of the chain makes the carry
+    that completes the two's complement: ``negate - 1`` borrows unless ``negate`` is set.
     """
     width = len(value)
-    wide = addend.as_signed()[:width] if len(addend) >= width else _extend(addend, width)
-    inverted = wide ^ negate_mask(negate, width)
-    return (Cat(negate, inverted) + Cat(Const(1, 1), value))[1 : width + 1]
+    keep = ~Value.cast(negate)[:1]
+    return (Cat(negate, value) - Cat(Const(1, 1), addend ^ keep.replicate(width)))[1 : width + 1]
 
 
-def negate_mask(negate: ValueLike, width: int) -> Value:
-    """Return ``negate`` repeated ``width`` times."""
-    return Value.cast(negate).replicate(width)
+def sign_extend(value: Value, width: int) -> Value:
+    """Return the bits of a signed ``value`` in ``width`` bits, no fewer than it has."""
+    return Cat(value, value[-1].replicate(width - len(value)))
 
 
 def one_hot(index: Value, width: int) -> Value:
@@ -37,8 +38,3 @@ def one_hot(index: Value, width: int) -> Value:
     lows = [low == value for value in range(1 << low_bits)]
     highs = [high == value for value in range(-(-width // (1 << low_bits)))]
     return Cat(highs[bit >> low_bits] & lows[bit & ((1 << low_bits) - 1)] for bit in range(width))
-
-
-def _extend(value: Value, width: int) -> Value:
-    signed = value.as_signed()
-    return Cat(signed, signed[-1].replicate(width - len(signed)))

@@ -6,43 +6,45 @@ from amaranth.hdl import Assert, Cat, Const, Module, Mux, Shape, ShapeLike, Sign
 from amaranth.lib import data, enum, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.hdl.arithmetic import add_or_subtract, times_constant
+from attractor.hdl.arithmetic import add_or_subtract, sign_extend, times_constant
 from attractor.hdl.core import WindowSignature, port_name
 from attractor.spec import Window
 
 
 class Kind(enum.Enum, shape=2):
-    """What an operation does to the accumulators of all targets."""
+    """What an operation does to the accumulators of all targets, or to their weights."""
 
-    #: ``accumulator[bank] = 0``, tags too.
-    CLEAR = 0
     #: ``accumulator[bank] += increment * weight[source]``: an event.
-    ADD = 1
+    ADD = 0
     #: ``accumulator[bank] += increment * (accumulator[addend] << fold_shift)``.
-    FOLD = 2
+    FOLD = 1
+    #: ``accumulator[bank] = accumulator[addend] + increment * amplitude``: noise, thresholds, and copies.
+    PUSH = 2
+    #: ``weight[source] += increment`` where ``learns``; a weight at the end of its range stays. Accumulators stay.
+    LEARN = 3
 
 
 class Operation(data.StructLayout):
-    """One operation on the accumulators of all targets.
+    """One operation on all targets.
 
     Members
     -------
     kind: :class:`Kind`
     source: ``range(sources)``
-        Row of the weights; ADD only.
+        Row of the weights; ADD and LEARN only.
     bank: ``range(banks)``
         Accumulator that changes.
     addend: ``range(banks)``
-        Accumulator that is added; FOLD only.
+        The other accumulator; FOLD and PUSH only.
     negate: ``1``
-        The increment is negative.
-    double: ``1``
-        The increment is two instead of one; ADD only.
+        The increment is -1 instead of 1.
+    amplitude: ``sum_bits``
+        PUSH only.
     context: any
         Handed on with each :class:`Beat` of the operation.
     """
 
-    def __init__(self, sources: int, banks: int, context: ShapeLike) -> None:
+    def __init__(self, sources: int, banks: int, sum_bits: int, context: ShapeLike) -> None:
         super().__init__(
             {
                 "kind": Kind,
@@ -50,7 +52,7 @@ class Operation(data.StructLayout):
                 "bank": range(banks),
                 "addend": range(banks),
                 "negate": 1,
-                "double": 1,
+                "amplitude": sum_bits,
                 "context": context,
             }
         )
@@ -68,13 +70,23 @@ class Beat(data.StructLayout):
     sums: ``lanes`` times ``signed(sum_bits)``
         What is written.
     tags: ``lanes`` times ``tag_bits``
-        Tags of the bank that is written, as they were.
+        Tags of the accumulator that was read: that of ``bank``, for PUSH that of ``addend``.
     addend_tags: ``lanes`` times ``tag_bits``
-        Tags of the bank that is added; FOLD only.
+        Tags of the accumulator that is added; FOLD only.
+    states: ``lanes`` times ``state_bits``
+        States of the neurons, as they were.
     """
 
     def __init__(
-        self, *, banks: int, groups: int, lanes: int, sum_shape: Shape, tag_bits: int, context: ShapeLike
+        self,
+        *,
+        banks: int,
+        groups: int,
+        lanes: int,
+        sum_shape: Shape,
+        tag_bits: int,
+        state_bits: int,
+        context: ShapeLike,
     ) -> None:
         super().__init__(
             {
@@ -85,6 +97,7 @@ class Beat(data.StructLayout):
                 "sums": data.ArrayLayout(sum_shape, lanes),
                 "tags": data.ArrayLayout(tag_bits, lanes),
                 "addend_tags": data.ArrayLayout(tag_bits, lanes),
+                "states": data.ArrayLayout(state_bits, lanes),
             }
         )
 
@@ -98,10 +111,13 @@ class Crossbar(wiring.Component):
         issue      read group 0  read group 1      .
         execute          .       write group 0  write group 1
 
-    ADD and CLEAR take one cycle for each group, FOLD two: the first reads the accumulator to be added. Operations
+    An operation takes one cycle for each group, FOLD two: the first reads the accumulator to be added. Operations
     follow each other without a gap; an issue waits one cycle where it would read the accumulator that is being
-    written. Each accumulator carries ``tag_bits`` bits that belong to the neuron: they are shown with each beat and
-    replaced by ``tags`` in the same cycle, so all state of a target lives in one memory.
+    written. Each accumulator carries ``tag_bits`` bits, and each target ``state_bits`` bits, that belong to the
+    neuron: they are shown with each beat and replaced by ``tags`` and ``states`` in the same cycle.
+
+    A lane is one carry chain. What it adds is the weight, or else the addend and the amplitude together: the addend is
+    0 but in a FOLD, the amplitude but in a PUSH, so that a bit of the sum needs one look-up table of six inputs.
 
     ``i`` is ready in the last cycle in which the operation is issued. Beats come one cycle after their issue and
     cannot be held back. The weight windows must not be used while ``i`` is valid or ``busy`` is high.
@@ -115,15 +131,17 @@ class Crossbar(wiring.Component):
     weight_bits, sum_bits:
         Signed widths. Sums wrap around, so ``sum_bits`` must hold every sum that is looked at.
     banks:
-        Accumulators for each target.
+        Accumulators for each target; all hold 0 when the device starts.
     windows:
         Windows of the weight memories, each of ``sources * groups`` words, together ``lanes`` weights wide.
     fold_shift:
         FOLD adds the accumulator times ``2 ** fold_shift``.
-    tag_bits:
-        Bits beside each accumulator that belong to the neuron.
+    tag_bits, state_bits:
+        Bits beside each accumulator, and beside each target, that belong to the neuron.
     context:
         Shape of what an operation hands on to its beats.
+    learning:
+        There are LEARN operations.
 
     Members
     -------
@@ -131,7 +149,12 @@ class Crossbar(wiring.Component):
     beat: ``Out(Beat)``
         Valid while ``beat_valid``.
     tags: ``In(lanes times tag_bits)``
-        Tags to write in this beat; ignored by CLEAR.
+    states: ``In(lanes times state_bits)``
+        What to write in this beat.
+    signs: ``In(lanes)``
+        Lanes whose increment is the opposite in this beat.
+    learns: ``In(lanes)``
+        Lanes whose weight changes in this beat; LEARN only.
     busy: ``Out(1)``
         A write is still to come.
     weights: ``In(one WindowSignature for each window)``
@@ -141,6 +164,9 @@ class Crossbar(wiring.Component):
     beat: data.View
     beat_valid: Signal
     tags: data.View
+    states: data.View
+    signs: Signal
+    learns: Signal
     busy: Signal
     weights: wiring.PureInterface
 
@@ -156,30 +182,36 @@ class Crossbar(wiring.Component):
         windows: Sequence[Window],
         fold_shift: int = 0,
         tag_bits: int = 0,
+        state_bits: int = 0,
         context: ShapeLike = 0,
+        learning: bool = False,
     ) -> None:
         if sum(window.word_bits for window in windows) != lanes * weight_bits:
             raise ValueError(f"windows {windows} do not hold {lanes} weights of {weight_bits} bits")
         self.sources, self.groups, self.lanes, self.banks = sources, groups, lanes, banks
         self.weight_bits, self.sum_bits = weight_bits, sum_bits
-        self.windows, self.fold_shift, self.tag_bits = tuple(windows), fold_shift, tag_bits
-        self.operation = Operation(sources, banks, context)
-        self._word = data.ArrayLayout(sum_bits + tag_bits, lanes)
+        self.windows, self.fold_shift, self.learning = tuple(windows), fold_shift, learning
+        self.tag_bits, self.state_bits = tag_bits, state_bits
+        self.operation = Operation(sources, banks, sum_bits, context)
+        self._word = data.StructLayout({"sum": Shape(sum_bits, signed=True), "tags": tag_bits})
+        beat = Beat(
+            banks=banks,
+            groups=groups,
+            lanes=lanes,
+            sum_shape=Shape(sum_bits, signed=True),
+            tag_bits=tag_bits,
+            state_bits=state_bits,
+            context=context,
+        )
         super().__init__(
             {
                 "i": In(stream.Signature(self.operation)),
-                "beat": Out(
-                    Beat(
-                        banks=banks,
-                        groups=groups,
-                        lanes=lanes,
-                        sum_shape=Shape(sum_bits, signed=True),
-                        tag_bits=tag_bits,
-                        context=context,
-                    )
-                ),
+                "beat": Out(beat),
                 "beat_valid": Out(1),
                 "tags": In(data.ArrayLayout(tag_bits, lanes)),
+                "states": In(data.ArrayLayout(state_bits, lanes)),
+                "signs": In(lanes),
+                "learns": In(lanes),
                 "busy": Out(1),
                 "weights": In(wiring.Signature({port_name(w): Out(WindowSignature(w)) for w in windows})),
             }
@@ -194,11 +226,13 @@ class Crossbar(wiring.Component):
         group = Signal(range(self.groups))
         second = Signal()
         fetches_addend = Signal()
-        address, hazard, issue = Signal(range(depth)), Signal(), Signal()
-        bank = Mux(fetches_addend, operation.addend, operation.bank)
+        address, row = Signal(range(depth)), Signal(range(self.sources * self.groups))
+        hazard, issue = Signal(), Signal()
+        reads_addend = fetches_addend | (operation.kind == Kind.PUSH)
         m.d.comb += [
             fetches_addend.eq((operation.kind == Kind.FOLD) & ~second),
-            address.eq(times_constant(bank, self.groups) + group),
+            address.eq(times_constant(Mux(reads_addend, operation.addend, operation.bank), self.groups) + group),
+            row.eq(times_constant(operation.source, self.groups) + group),
             issue.eq(self.i.valid & ~hazard),
             self.i.ready.eq(issue & ~fetches_addend & (group == self.groups - 1)),
         ]
@@ -209,19 +243,34 @@ class Crossbar(wiring.Component):
 
         # Execute
         executing = Signal(self.operation)
-        executing_group, executing_address = Signal.like(group), Signal.like(address)
+        executing_group, write_address, executing_row = Signal.like(group), Signal.like(address), Signal.like(row)
         write, keep = Signal(), Signal()
+        written = Signal.like(address)
+        m.d.comb += written.eq(times_constant(operation.bank, self.groups) + group)
         m.d.sync += [write.eq(issue & ~fetches_addend), keep.eq(issue & fetches_addend)]
         with m.If(issue):
-            m.d.sync += [executing.eq(operation), executing_group.eq(group), executing_address.eq(address)]
-        word = Signal(self._word)
-        weights = self._weights(m, issue, times_constant(operation.source, self.groups) + group)
-        accumulator = self._accumulators(m, depth, issue, address, write, executing_address, word)
-        if depth > 1:
-            # Block RAM returns nothing defined when a word is read while it is written.
-            m.d.comb += hazard.eq(write & (executing_address == address))
-            m.d.sync += Assert(~(issue & write & (executing_address == address)), "accumulator read while written")
-        self._lanes(m, executing, accumulator, weights, keep, word)
+            m.d.sync += [executing.eq(operation), executing_group.eq(group), executing_row.eq(row)]
+            m.d.sync += write_address.eq(written)
+            with m.If(operation.kind != Kind.PUSH):
+                m.d.sync += executing.amplitude.eq(0)
+        # Block RAM returns nothing defined when a word is read while it is written.
+        learns = write & (executing.kind == Kind.LEARN) if self.learning else Const(0)
+        rereads = write & (write_address == address) if depth > 1 else Const(0)
+        m.d.comb += hazard.eq(rereads | (learns & (executing_row == row)))
+        words = [Signal(self._word, name=f"word_{lane}") for lane in range(self.lanes)]
+        old = self._memory(m, "accumulators", depth, issue, address, write & ~learns, write_address, words)
+        states = [Signal(self.state_bits, name=f"state_{lane}") for lane in range(self.lanes)]
+        states_before = self._memory(
+            m, "neurons", self.groups, issue & ~fetches_addend, group, write, executing_group, states
+        )
+        changed = Signal(self.lanes * self.weight_bits)
+        weights = self._weights(m, issue & ~fetches_addend, row, learns, executing_row, changed)
+        if self.learning:
+            m.d.comb += changed.eq(Cat(self._learn(executing, lane, weights[lane]) for lane in range(self.lanes)))
+        for lane in range(self.lanes):
+            before = data.View(self._word, old[lane])
+            self._lane(m, lane, executing, keep, before, weights[lane], words[lane])
+            m.d.comb += [states[lane].eq(self.states[lane]), self.beat.states[lane].eq(states_before[lane])]
         m.d.comb += [
             self.busy.eq(write | keep),
             self.beat_valid.eq(write),
@@ -232,38 +281,56 @@ class Crossbar(wiring.Component):
         ]
         return m
 
-    def _weights(self, m: Module, issue: Value, row: Value) -> list[Value]:
+    def _weights(
+        self, m: Module, issue: Value, row: Value, learns: Value, learnt_row: Value, changed: Value
+    ) -> list[Value]:
         """Return the weights of the row read in the last cycle, lane by lane."""
         lanes: list[Value] = []
+        start = 0
         for window in self.windows:
             port = getattr(self.weights, port_name(window))
             storage = memory.Memory(shape=unsigned(window.word_bits), depth=window.words, init=[])
             m.submodules[port_name(window)] = storage
             read, write = storage.read_port(), storage.write_port()
+            # Without learning both ports share one address: all that a single-ported memory needs.
+            address = Mux(port.read | port.write, port.address, row)
             m.d.comb += [
-                read.addr.eq(Mux(port.read, port.address, row)),
+                read.addr.eq(address),
                 read.en.eq(port.read | issue),
                 port.read_data.eq(read.data),
-                write.addr.eq(port.address),
-                write.en.eq(port.write),
-                write.data.eq(port.write_data),
+                write.addr.eq(Mux(learns, learnt_row, port.address) if self.learning else address),
+                write.en.eq(port.write | learns),
+                write.data.eq(Mux(learns, changed[start : start + window.word_bits], port.write_data)),
             ]
-            m.d.sync += Assert(~(read.en & write.en) & ~(port.read & issue), "weights used twice at once")
-            lanes += [
-                read.data[start : start + self.weight_bits] for start in range(0, window.word_bits, self.weight_bits)
+            m.d.sync += [
+                Assert(~(port.write & read.en) & ~(port.read & issue), "weights used twice at once"),
+                Assert(~(read.en & write.en & (read.addr == write.addr)), "weights read while written"),
             ]
+            start += window.word_bits
+            lanes += [read.data[bit : bit + self.weight_bits] for bit in range(0, window.word_bits, self.weight_bits)]
         return lanes
 
-    def _accumulators(
-        self, m: Module, depth: int, issue: Value, address: Value, write: Value, write_address: Value, word: data.View
-    ) -> data.View:
-        """Return the word read in the last cycle; a single word is a register and always there."""
+    def _memory(
+        self,
+        m: Module,
+        name: str,
+        depth: int,
+        issue: Value,
+        address: Value,
+        write: Value,
+        write_address: Value,
+        words: Sequence[Value | data.View],
+    ) -> list[Value]:
+        """Store one word for each lane; return those read in the last cycle. A single word is a register."""
+        width = len(Value.cast(words[0]))
+        word = Cat(Value.cast(lane) for lane in words)
         if depth == 1:
-            register = Signal(self._word)
+            register = Signal(len(word), name=name)
             with m.If(write):
                 m.d.sync += register.eq(word)
-            return register
-        storage = m.submodules.accumulators = memory.Memory(shape=self._word, depth=depth, init=[])
+            return [register.word_select(lane, width) if width else Const(0, 0) for lane in range(len(words))]
+        storage = memory.Memory(shape=unsigned(len(word)), depth=depth, init=[])
+        m.submodules[name] = storage
         reader, writer = storage.read_port(), storage.write_port()
         m.d.comb += [
             reader.addr.eq(address),
@@ -272,36 +339,47 @@ class Crossbar(wiring.Component):
             writer.en.eq(write),
             writer.data.eq(word),
         ]
-        return reader.data
+        m.d.sync += Assert(~(reader.en & write & (write_address == address)), f"{name} read while written")
+        return [reader.data[lane * width : (lane + 1) * width] for lane in range(len(words))]
 
-    def _lanes(
+    def _lane(
         self,
         m: Module,
+        lane: int,
         executing: data.View,
-        accumulator: data.View,
-        weights: list[Value],
         keep: Value,
+        before: data.View,
+        weight: Value,
         word: data.View,
     ) -> None:
-        addend = Signal(self._word)
+        """The adder of one lane."""
+        addend = Signal(self.sum_bits, name=f"addend_{lane}")
+        addend_tags = Signal(self.tag_bits, name=f"addend_tags_{lane}")
+        m.d.sync += addend.eq(Mux(keep, Value.cast(before.sum), 0))
         with m.If(keep):
-            m.d.sync += addend.eq(accumulator)
-        clears, folds = executing.kind == Kind.CLEAR, executing.kind == Kind.FOLD
-        for lane in range(self.lanes):
-            old, folded = Value.cast(accumulator[lane]), Value.cast(addend[lane])
-            weight = weights[lane].as_signed()
-            total = add_or_subtract(
-                Mux(clears, 0, old[: self.sum_bits])[: self.sum_bits],
-                Mux(
-                    folds,
-                    folded[: self.sum_bits].as_signed() << self.fold_shift,
-                    Mux(clears, 0, Mux(executing.double, weight << 1, weight)),
-                ),
-                executing.negate & ~clears,
-            )
-            m.d.comb += [
-                self.beat.sums[lane].eq(total),
-                self.beat.tags[lane].eq(old[self.sum_bits :]),
-                self.beat.addend_tags[lane].eq(folded[self.sum_bits :]),
-                word[lane].eq(Cat(total, Mux(clears, Const(0, self.tag_bits), self.tags[lane]))),
-            ]
+            m.d.sync += addend_tags.eq(before.tags)
+        shifted = (addend << self.fold_shift)[: self.sum_bits]
+        total = add_or_subtract(
+            Value.cast(before.sum),
+            Mux(
+                executing.kind == Kind.ADD,
+                sign_extend(weight, self.sum_bits),
+                shifted | executing.amplitude,
+            ),
+            executing.negate ^ self.signs[lane],
+        )
+        m.d.comb += [
+            word.sum.eq(total),
+            word.tags.eq(self.tags[lane]),
+            self.beat.sums[lane].eq(total),
+            self.beat.tags[lane].eq(before.tags),
+            self.beat.addend_tags[lane].eq(addend_tags),
+        ]
+
+    def _learn(self, executing: data.View, lane: int, weight: Value) -> Value:
+        """Return the weight of one lane one higher or lower, unless it is at the end of its range or does not learn."""
+        falls = executing.negate ^ self.signs[lane]
+        sign, rest = weight[-1], weight[:-1]
+        at_end = Mux(falls, sign & ~rest.any(), ~sign & rest.all())
+        changed = add_or_subtract(weight, Const(1, self.weight_bits), falls)
+        return Mux(self.learns[lane] & ~at_end, changed, weight)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -205,7 +205,7 @@ class OscillatorSpec(Spec):
         ``schedule``: one word an entry, ``periods`` 16 bits, ``noise`` 16, ``max_step`` 8, ``lock`` 16.
         ``settle``: one word. ``weights.K``: word ``source * groups + group`` holds the weights from ``source`` to the
         lanes of segment K in that group, lowest lane in the lowest bits; target ``group * lanes + lane``.
-        ``seed``: one word, of the noise. ``state``: a byte for each oscillator, its phase and :data:`CLAMP_BIT`.
+        ``seed``: one word, of the noise. ``margin``: one word, only with ``learning``. ``state``: a byte for each oscillator, its phase and :data:`CLAMP_BIT`.
         ``result``: :class:`OscillatorResult`'s numbers. ``phases``: a byte for each target.
         """
         windows = [
@@ -216,6 +216,8 @@ class OscillatorSpec(Spec):
             bits = (lanes.stop - lanes.start) * self.weight_bits
             windows.append(Window(name, Region.PARAMETERS, self.oscillators * self.groups, bits))
         windows.append(Window("seed", Region.INPUT, 1, SEED_BITS))
+        if self.learning:
+            windows.append(Window("margin", Region.INPUT, 1, self.sum_bits - 1))
         windows.append(Window("state", Region.INPUT, self.oscillators, 8))
         windows.append(Window("result", Region.OUTPUT, OscillatorResult.STRUCT.size, 8))
         windows.append(Window("phases", Region.OUTPUT, self.targets, 8))
@@ -270,7 +272,14 @@ class OscillatorSpec(Spec):
             raise SpecError(f"a phase is {value}; it must lie between 0 and {self.period - 1}")
         return array.astype(np.uint8)
 
-    def encode_input(self, phases: npt.ArrayLike, clamp: npt.ArrayLike | None = None, seed: int = 0) -> bytes:
+    @property
+    def margin_high(self) -> int:
+        """Greatest margin; no field reaches it, so with this margin every target learns."""
+        return self.largest_sum + 1
+
+    def encode_input(
+        self, phases: npt.ArrayLike, clamp: npt.ArrayLike | None = None, seed: int = 0, margin: int = 0
+    ) -> bytes:
         """Return the input region for one call.
 
         Parameters
@@ -282,6 +291,9 @@ class OscillatorSpec(Spec):
             never move, whatever it says.
         seed:
             Seed of the noise, 0 to ``2**63 - 1``.
+        margin:
+            0 to run the schedule; otherwise learn the pattern of the levels, 1 to :attr:`margin_high`. Only where the
+            spec has ``learning``.
         """
         state = self.check_phases(phases)
         if clamp is not None:
@@ -290,14 +302,42 @@ class OscillatorSpec(Spec):
                 raise SpecError(f"the clamp mask has shape {mask.shape}; it needs {state.shape}")
             state = state | np.where(mask, CLAMP_BIT, 0).astype(np.uint8)
         check_range("seed", seed, 0, (1 << SEED_BITS) - 1)
-        return self.memory_map.join(Region.INPUT, {"seed": seed.to_bytes(8, "little"), "state": state.tobytes()})
+        contents = {"seed": seed.to_bytes(8, "little"), "state": state.tobytes()}
+        if self.learning:
+            check_range("margin", margin, 0, self.margin_high)
+            contents["margin"] = margin.to_bytes(self.memory_map["margin"].word_bytes, "little")
+        elif margin:
+            raise SpecError(f"margin is {margin}, but this network cannot learn: it needs a spec with learning")
+        return self.memory_map.join(Region.INPUT, contents)
 
-    def decode_input(self, data: bytes) -> tuple[IntegerArray, npt.NDArray[np.bool_], int]:
-        """Return phases, clamp mask and seed of an input region, as a device reads them: unused bits are ignored."""
+    def decode_input(self, data: bytes) -> OscillatorInput:
+        """Return what an input region says, as a device reads it: unused bits are ignored."""
         windows = self.memory_map.split(Region.INPUT, data)
         state = np.frombuffer(windows["state"], np.uint8)
         seed = int.from_bytes(windows["seed"], "little") & ((1 << SEED_BITS) - 1)
-        return state & (self.period - 1), (state & CLAMP_BIT) != 0, seed
+        margin = int.from_bytes(windows.get("margin", b""), "little") & ((1 << self.sum_bits - 1) - 1)
+        return OscillatorInput(state & (self.period - 1), (state & CLAMP_BIT) != 0, seed, margin)
+
+
+class OscillatorInput(NamedTuple):
+    """What a device is given for a call.
+
+    Parameters
+    ----------
+    phases:
+        Start phase of every oscillator in slots, shape (oscillators,), uint8.
+    clamp:
+        True where an oscillator does not move or learn, shape (oscillators,).
+    seed:
+        Seed of the noise.
+    margin:
+        0 to run the schedule; otherwise targets learn whose field is below it.
+    """
+
+    phases: IntegerArray
+    clamp: npt.NDArray[np.bool_]
+    seed: int
+    margin: int
 
 
 @dataclass(frozen=True)
@@ -311,7 +351,7 @@ class OscillatorResult:
     winner:
         Label whose phase is closest to the reference, the lowest one on ties; None without labels.
     settled:
-        True if no phase changed in the last ``max(settle, 1)`` whole periods.
+        True if no phase changed in the last ``max(settle, 1)`` whole periods; after learning, if no target learnt.
     aborted:
         True if the call was ended by an abort.
     periods:

@@ -9,13 +9,21 @@ import numpy.typing as npt
 
 from attractor.golden.crossbar import Crossbar
 from attractor.golden.oscillator import OscillatorNetwork, OscillatorRun, OscillatorState
-from attractor.spec import OscillatorSpec, Spec, SpecError
+from attractor.spec import IntegerArray, OscillatorSpec, Spec, SpecError
 
 __all__ = ["Crossbar", "Network", "OscillatorNetwork", "OscillatorRun", "OscillatorState", "network"]
 
 
 class Network(Protocol):
-    """What the golden models of all families share."""
+    """What the golden models of all families share.
+
+    Attributes
+    ----------
+    parameters:
+        Named integer arrays of the spec; a call that learns changes them.
+    """
+
+    parameters: dict[str, IntegerArray]
 
     def call(self, input_bytes: bytes) -> bytes:
         """Run once on the bytes of a device's input region; return those of its output region."""

@@ -221,7 +221,11 @@ class OscillatorNetwork:
 
     def call(self, input_bytes: bytes) -> bytes:
         """Run one network on the bytes of a device's input region; return those of its output region."""
-        phases, clamp, seed = self.spec.decode_input(input_bytes)
+        phases, clamp, seed, margin = self.spec.decode_input(input_bytes)
+        if margin:
+            learnt = self.learn(phases, margin, clamp)
+            winner = int(self.winner(phases[None])[0]) if self.spec.labels else None
+            return OscillatorResult(phases[self.spec.inputs :], winner, not learnt.any(), 0, 0).encode()
         run = self.run(phases[None], clamp, seeds=[seed])
         return OscillatorResult(
             phases=run.phases[0, self.spec.inputs :],
@@ -230,6 +234,40 @@ class OscillatorNetwork:
             periods=int(run.periods[0]),
             last_change=int(run.last_change[0]),
         ).encode()
+
+    def learn(self, phases: npt.ArrayLike, margin: int, clamp: npt.ArrayLike | None = None) -> BoolArray:
+        """Show one pattern; change the weights of the targets that do not hold it well enough.
+
+        With the levels ``s`` that the phases have in slot -1, target i learns if ``s_i h_i < margin``; it then adds
+        ``s_i s_j`` to its weight from every other oscillator j. A weight at the end of its range stays. With a margin
+        that no field reaches this is Hebb's rule, otherwise that of Diederich and Opper in steps of one.
+
+        Parameters
+        ----------
+        phases:
+            Pattern in slots, shape (oscillators,); commonly 0 and half a period.
+        margin:
+            1 to :attr:`OscillatorSpec.margin_high`.
+        clamp:
+            True where an oscillator does not learn, shape (oscillators,); default nowhere.
+
+        Returns
+        -------
+        numpy.ndarray
+            Targets that learnt, shape (targets,).
+        """
+        spec = self.spec
+        state = self.start(np.asarray(phases)[None], clamp)
+        levels = np.where(self._high(state.phases[0], -1), 1, -1)
+        weights = self.parameters["weights"].astype(np.int64)
+        own = levels[spec.inputs :]
+        learns = (own * (weights @ levels) < margin) & ~state.clamped[0, spec.inputs :]
+        steps = np.outer(own * learns, levels)
+        steps[np.arange(spec.targets), np.arange(spec.inputs, spec.oscillators)] = 0
+        changed = np.clip(weights + steps, spec.weight_low, spec.weight_high)
+        self.parameters["weights"] = changed.astype(self.parameters["weights"].dtype)
+        self._columns = np.ascontiguousarray(changed.T, np.float32)
+        return learns
 
     def winner(self, phases: IntegerArray) -> npt.NDArray[np.int64]:
         """Return the label closest in phase to the reference, the lowest one on ties; -1 without labels.

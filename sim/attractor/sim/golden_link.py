@@ -16,6 +16,7 @@
 - CALL keeps the input words that it wrote when it ends in INPUT_MISMATCH, and writes none when parameters are
   invalid. The *last call* is the last one that ran the core. Its number is looked at after the checks of address and
   length and before that of validity, so its results can be fetched again while a model is being loaded.
+- A call that learns changes parameters, which stay valid.
 - ABORT without a call under way is OK and does nothing. An ABORTED call sent again answers ABORTED again.
 - Bits of a word above ``word_bits`` are dropped when written and read as 0.
 - COUNTERS counts its own request. IDENTIFY forgets the last call and leaves the counters alone.
@@ -97,7 +98,8 @@ class GoldenLink:
     description:
         Compressed description, as :func:`~attractor.spec.protocol.encode_description` makes it.
     run:
-        The core: takes the parameter windows by name and the input region, returns the output region.
+        The core: takes the parameter windows by name and the input region, returns the output region. Where it learns,
+        it replaces parameter windows.
     """
 
     def __init__(self, spec: Spec, description: bytes, run: Callable[[dict[str, bytes], bytes], bytes]) -> None:
@@ -243,9 +245,11 @@ class GoldenLink:
         return Status.OK, self._region(Region.OUTPUT)[:PAYLOAD_BYTES]
 
     def _run_core(self, inputs: bytes) -> None:
-        windows = {window.name: self.contents(window) for window in self.memory_map.region(Region.PARAMETERS)}
-        outputs = self.memory_map.split(Region.OUTPUT, self._run(windows, inputs))
-        for name, data in outputs.items():
+        before = {window.name: self.contents(window) for window in self.memory_map.region(Region.PARAMETERS)}
+        parameters = dict(before)
+        outputs = self.memory_map.split(Region.OUTPUT, self._run(parameters, inputs))
+        learnt = {name: data for name, data in parameters.items() if data is not before[name]}
+        for name, data in (outputs | learnt).items():
             self._windows[self.memory_map.number(name)].write(0, data)
 
     def _report(self, request: Request) -> tuple[Status, bytes]:

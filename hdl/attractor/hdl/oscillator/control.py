@@ -1,11 +1,12 @@
-"""The course of a run: clear, load, then slot after slot until the schedule is over."""
+"""The course of a run: clear, load, then slot after slot until the schedule is over; or clear, load, learn."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.crossbar import Kind, Operation
 from attractor.spec import OscillatorSpec
+from attractor.spec.oscillator import NOISE_PASSES
 
 
 class RunControl(wiring.Component):
@@ -30,6 +31,13 @@ class RunControl(wiring.Component):
         Operations for the crossbar.
     load, loading: ``Out(1)``, ``In(1)``
         Place all oscillators; high until that is done.
+    noise, lock: ``In(range(largest_amplitude + 1))``
+        From the schedule.
+    margin: ``In(sum_bits - 1)``
+        Learn the pattern that was loaded, where its fields are below this margin, instead of running the schedule; 0
+        for not. Only in networks with ``learning``.
+    teaching: ``Out(1)``
+        The placements of ``load`` teach.
     moving: ``In(1)``
         Changes of this slot are still being worked on.
     placed: ``In(1)``
@@ -51,6 +59,10 @@ class RunControl(wiring.Component):
     o: stream.Interface
     load: Signal
     loading: Signal
+    noise: Signal
+    lock: Signal
+    margin: Signal
+    teaching: Signal
     moving: Signal
     placed: Signal
     slot: Signal
@@ -64,6 +76,8 @@ class RunControl(wiring.Component):
 
     def __init__(self, spec: OscillatorSpec, operation: Operation) -> None:
         self.spec = spec
+        self.sum_bank = spec.period // 2
+        self.field_bank, self.zero_bank = self.sum_bank + 1, self.sum_bank + 2
         super().__init__(
             {
                 "start": In(1),
@@ -74,6 +88,10 @@ class RunControl(wiring.Component):
                 "o": Out(stream.Signature(operation)),
                 "load": Out(1),
                 "loading": In(1),
+                "noise": In(range(spec.largest_amplitude + 1)),
+                "lock": In(range(spec.largest_amplitude + 1)),
+                "margin": In(spec.sum_bits - 1),
+                "teaching": Out(1),
                 "moving": In(1),
                 "placed": In(1),
                 "slot": Out(spec.phase_bits),
@@ -89,9 +107,9 @@ class RunControl(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        half = self.spec.period // 2
-        bank, stopping, placed, starts = Signal(range(half + 1)), Signal(), Signal(), Signal()
-        operation = self.o.payload
+        bank, stopping, placed, starts = Signal(range(self.sum_bank + 1)), Signal(), Signal(), Signal()
+        push, disturbed = Signal(range(NOISE_PASSES)), Signal()
+        operation, context = self.o.payload, self.o.payload.context
         m.d.comb += self.moved.eq(placed | self.placed)
         with m.If(self.abort):
             m.d.sync += stopping.eq(1)
@@ -102,10 +120,10 @@ class RunControl(wiring.Component):
                 m.d.sync += [bank.eq(0), self.slot.eq(0), stopping.eq(0), self.aborted.eq(0)]
                 m.next = "clear"
             with m.State("clear"):
-                m.d.comb += [self.o.valid.eq(1), operation.kind.eq(Kind.CLEAR), operation.bank.eq(bank)]
+                self._push(m, bank, self.zero_bank, 0)
                 with m.If(self.o.ready):
                     m.d.sync += bank.eq(bank + 1)
-                    with m.If(bank == half):
+                    with m.If(bank == self.sum_bank):
                         m.d.comb += self.load.eq(1)
                         m.next = "load"
             with m.State("load"):
@@ -113,6 +131,9 @@ class RunControl(wiring.Component):
                 with m.If(~self.loading & ~self.schedule_busy):
                     m.d.comb += starts.eq(1)
                     m.next = "period"
+                    if self.spec.learning:
+                        with m.If(self.margin != 0):
+                            m.next = "mark"
             with m.State("period"):
                 with m.If(stopping | (self.over & ~self.schedule_busy)):
                     m.d.sync += self.aborted.eq(stopping)
@@ -124,10 +145,31 @@ class RunControl(wiring.Component):
                 m.d.comb += [
                     self.o.valid.eq(1),
                     operation.kind.eq(Kind.FOLD),
-                    operation.bank.eq(half),
+                    operation.bank.eq(self.sum_bank),
                     operation.addend.eq(self.slot[:-1]),
                     operation.negate.eq(self.slot[-1]),
+                    context.decides.eq((self.noise == 0) & (self.lock == 0)),
                 ]
+                with m.If(self.o.ready):
+                    m.d.sync += [push.eq(0), disturbed.eq(0)]
+                    m.next = "move"
+                    with m.If(self.noise != 0):
+                        m.next = "noise"
+                    with m.Elif(self.lock != 0):
+                        m.next = "lock"
+            with m.State("noise"):
+                self._push(m, self.field_bank, Mux(disturbed, self.field_bank, self.sum_bank), self.noise >> push)
+                last = push == NOISE_PASSES - 1
+                m.d.comb += [context.noisy.eq(1), context.decides.eq(last & (self.lock == 0))]
+                with m.If(self.o.ready):
+                    m.d.sync += [push.eq(push + 1), disturbed.eq(1)]
+                    with m.If(last):
+                        m.next = "move"
+                        with m.If(self.lock != 0):
+                            m.next = "lock"
+            with m.State("lock"):
+                self._push(m, self.field_bank, Mux(disturbed, self.field_bank, self.sum_bank), self.lock)
+                m.d.comb += [context.locked.eq(1), context.decides.eq(1)]
                 with m.If(self.o.ready):
                     m.next = "move"
             with m.State("move"):
@@ -138,6 +180,19 @@ class RunControl(wiring.Component):
                     m.next = "scan"
                     with m.If(self.period_end | stopping):
                         m.next = "period"
+            if self.spec.learning:
+                with m.State("mark"):
+                    self._push(m, self.field_bank, self.sum_bank, self.margin)
+                    m.d.comb += context.marks.eq(1)
+                    with m.If(self.o.ready):
+                        m.d.comb += self.load.eq(1)
+                        m.next = "teach"
+                with m.State("teach"):
+                    m.d.comb += self.teaching.eq(1)
+                    wiring.connect(m, wiring.flipped(self.i), wiring.flipped(self.o))
+                    with m.If(~self.loading & ~self.schedule_busy):
+                        m.d.comb += self.read_out.eq(1)
+                        m.next = "read out"
             with m.State("read out"), m.If(~self.reading_out):
                 m.next = "idle"
 
@@ -147,3 +202,13 @@ class RunControl(wiring.Component):
         with m.Elif(self.placed):
             m.d.sync += placed.eq(1)
         return m
+
+    def _push(self, m: Module, bank: ValueLike, origin: ValueLike, amplitude: ValueLike) -> None:
+        operation = self.o.payload
+        m.d.comb += [
+            self.o.valid.eq(1),
+            operation.kind.eq(Kind.PUSH),
+            operation.bank.eq(bank),
+            operation.addend.eq(origin),
+            operation.amplitude.eq(amplitude),
+        ]

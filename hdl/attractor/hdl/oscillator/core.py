@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Module, Signal, Value, unsigned
+from amaranth.hdl import Assert, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,9 +10,10 @@ from attractor.hdl.change_queue import ChangeQueue
 from attractor.hdl.core import CoreSignature
 from attractor.hdl.crossbar import Crossbar, Kind
 from attractor.hdl.oscillator.control import RunControl
-from attractor.hdl.oscillator.lanes import TAG_BITS, Lanes
+from attractor.hdl.noise import NoiseGenerator
+from attractor.hdl.oscillator.lanes import TAG_BITS, Lanes, NeuronState
 from attractor.hdl.oscillator.loader import StateLoader
-from attractor.hdl.oscillator.move import Edge, EdgeSequencer, PhaseMover
+from attractor.hdl.oscillator.move import Context, EdgeSequencer, PhaseMover
 from attractor.hdl.oscillator.readout import LabelReadout, RunRecord
 from attractor.hdl.oscillator.schedule import Schedule
 from attractor.spec import OscillatorSpec
@@ -37,8 +38,8 @@ class OscillatorCore(wiring.Component):
     clear         ``(P / 2 + 1) G``
     load          ``2 G`` for each oscillator, and a few
     slot          ``2 G + 3``; and 1 at the end of a period, 2 more where a new schedule entry begins
-    phase change  at most ``3 G``, and 1 where an operation waits for the one before; the first of a slot
-                  also waits for the find-first
+    noise, lock   ``2 G`` and ``G`` more in a slot, and where ``G`` is 1 as much again, waiting
+    phase change  ``2 G``, or ``4 G`` where the level changes too; the first of a slot also waits for the find-first
     read-out      ``labels + 3``
     ============= =================================================================================
 
@@ -54,14 +55,17 @@ class OscillatorCore(wiring.Component):
     slot_end: ``Out(1)``
         A slot ends in this cycle: from the next one on, until its first fold is written, all memories hold what the
         golden model holds after that slot.
+    learnt: ``Out(1)``
+        A target learned in the last call; only in networks with ``learning``.
     """
 
     bus: Any
     slot_end: Signal
+    learnt: Signal
 
     def __init__(self, spec: OscillatorSpec) -> None:
         self.spec = spec
-        super().__init__({"bus": In(CoreSignature(spec)), "slot_end": Out(1)})
+        super().__init__({"bus": In(CoreSignature(spec)), "slot_end": Out(1), "learnt": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -72,11 +76,13 @@ class OscillatorCore(wiring.Component):
             lanes=spec.lanes,
             weight_bits=spec.weight_bits,
             sum_bits=spec.sum_bits,
-            banks=spec.period // 2 + 1,
+            banks=spec.period // 2 + 3,
             windows=[spec.memory_map[name] for name in spec.weight_windows],
             fold_shift=1,
             tag_bits=TAG_BITS,
-            context=Edge(spec),
+            state_bits=NeuronState(spec).size,
+            context=Context(spec),
+            learning=spec.learning,
         )
         m.submodules.control = control = RunControl(spec, crossbar.operation)
         m.submodules.loader = loader = StateLoader(spec)
@@ -90,6 +96,10 @@ class OscillatorCore(wiring.Component):
         wiring.connect(m, wiring.flipped(windows.state), loader.window)
         wiring.connect(m, wiring.flipped(windows.schedule), schedule.window)
         wiring.connect(m, wiring.flipped(windows.settle), schedule.settle_window)
+        if spec.learning:
+            with m.If(windows.margin.write):
+                m.d.sync += control.margin.eq(windows.margin.write_data)
+            m.d.comb += windows.margin.read_data.eq(control.margin)
 
         # Loading and moving never overlap, so whoever has a placement is heard.
         with m.If(loader.o.valid):
@@ -98,7 +108,7 @@ class OscillatorCore(wiring.Component):
             wiring.connect(m, mover.o, sequencer.i)
         wiring.connect(m, sequencer.o, control.i)
         wiring.connect(m, control.o, crossbar.i)
-        waiting = self._changes(m, crossbar, mover, control)
+        waiting = self._neurons(m, crossbar, mover, control)
 
         m.d.comb += [
             control.start.eq(self.bus.start),
@@ -110,6 +120,9 @@ class OscillatorCore(wiring.Component):
             control.placed.eq(sequencer.i.valid & sequencer.i.ready),
             control.schedule_busy.eq(schedule.busy),
             control.over.eq(schedule.over),
+            control.noise.eq(schedule.noise),
+            control.lock.eq(schedule.lock),
+            sequencer.teaching.eq(control.teaching),
             mover.max_step.eq(schedule.max_step),
             schedule.start.eq(control.load),
             schedule.slot_end.eq(control.slot_end),
@@ -120,21 +133,40 @@ class OscillatorCore(wiring.Component):
         self._results(m, control, schedule, mover, sequencer)
         return m
 
-    def _changes(self, m: Module, crossbar: Crossbar, mover: PhaseMover, control: RunControl) -> Value:
+    def _neurons(self, m: Module, crossbar: Crossbar, mover: PhaseMover, control: RunControl) -> Value:
         """Connect what finds and moves the targets whose reference changed; return whether any is waiting."""
-        m.submodules.lanes = lanes = Lanes(self.spec, crossbar.beat.shape())
-        m.submodules.queue = queue = ChangeQueue(self.spec.groups, self.spec.lanes)
+        spec, beat = self.spec, crossbar.beat
+        m.submodules.lanes = lanes = Lanes(spec, beat.shape())
+        m.submodules.queue = queue = ChangeQueue(spec.groups, spec.lanes)
+        m.submodules.noise = noise = NoiseGenerator()
         wiring.connect(m, queue.o, mover.i)
+        low_locks = Cat((control.slot - slot)[spec.phase_bits - 1] for slot in spec.lock_slots)
         m.d.comb += [
-            lanes.beat.eq(crossbar.beat),
+            lanes.beat.eq(beat),
             lanes.late_slot.eq(control.slot[-1]),
+            lanes.noise.eq(Mux(beat.context.noisy, noise.word, 0)),
+            lanes.low_locks.eq(Mux(beat.context.locked, low_locks, 0)),
             crossbar.tags.eq(lanes.tags),
-            queue.load.eq(crossbar.beat_valid & (crossbar.beat.kind == Kind.FOLD)),
-            queue.group.eq(crossbar.beat.group),
+            crossbar.states.eq(lanes.states),
+            crossbar.signs.eq(lanes.signs),
+            crossbar.learns.eq(lanes.learns),
+            queue.load.eq(crossbar.beat_valid & beat.context.decides),
+            queue.group.eq(beat.group),
             queue.mask.eq(lanes.moving),
             queue.flags.eq(lanes.rising),
             mover.slot.eq(control.slot),
+            noise.start.eq(self.bus.start),
+            noise.step.eq(crossbar.beat_valid & beat.context.noisy),
         ]
+        if spec.learning:
+            with m.If(self.bus.start):
+                m.d.sync += self.learnt.eq(0)
+            with m.Elif(crossbar.beat_valid & beat.context.marks & lanes.teaches):
+                m.d.sync += self.learnt.eq(1)
+        seed = self.bus.windows.seed
+        with m.If(seed.write):
+            m.d.sync += noise.seed.eq(seed.write_data)
+        m.d.comb += seed.read_data.eq(noise.seed)
         return ~queue.empty
 
     def _results(
@@ -166,7 +198,7 @@ class OscillatorCore(wiring.Component):
             record.slot_end.eq(control.slot_end),
             record.moved.eq(control.moved),
             record.period_end.eq(control.period_end),
-            record.settled.eq(schedule.settled),
+            record.settled.eq(Mux(control.margin != 0, ~self.learnt, schedule.settled)),
             record.aborted.eq(control.aborted),
             record.winner.eq(NO_WINNER),
             record.address.eq(self.bus.windows.result.address),

@@ -1,7 +1,7 @@
 """What happens to the sums when an oscillator's phase is set: the arithmetic that exists once, not in every lane."""
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import times_constant
@@ -48,22 +48,39 @@ class Placement(data.StructLayout):
         )
 
 
-class Edge(data.StructLayout):
-    """What an operation means for the tags of the oscillator that caused it.
+class Context(data.StructLayout):
+    """What an operation of the crossbar means for the neurons.
 
     Members
     -------
     free, group, lane, clamp, first:
-        Those of the :class:`Placement`.
+        Those of the :class:`Placement` that it belongs to; ``free`` and ``first`` are 0 if there is none.
+    places: ``1``
+        It takes an edge of the oscillator out of a bank, or puts it in.
     present: ``1``
         The oscillator's own edge is now in the bank.
     late: ``1``
         Its phase lies in the second half of the period.
+    lock: ``range(lock_phases)``
+        The lock phase nearest to its phase.
+    noisy, locked: ``1``
+        It adds noise, or the lock.
+    decides: ``1``
+        The sums are the fields of this slot: their signs are the new references.
+    marks: ``1``
+        It takes the margin from the fields: who is below it learns.
     """
 
     def __init__(self, spec: OscillatorSpec) -> None:
-        flags = ("free", "clamp", "first", "present", "late")
-        super().__init__({"group": range(spec.groups), "lane": range(spec.lanes), **dict.fromkeys(flags, 1)})
+        flags = ("free", "clamp", "first", "places", "present", "late", "noisy", "locked", "decides", "marks")
+        super().__init__(
+            {
+                "group": range(spec.groups),
+                "lane": range(spec.lanes),
+                "lock": range(spec.lock_phases),
+                **dict.fromkeys(flags, 1),
+            }
+        )
 
 
 class PhaseMover(wiring.Component):
@@ -160,25 +177,41 @@ class PhaseMover(wiring.Component):
         return ~(self.slot - phase)[self.spec.phase_bits - 1]
 
 
+class Step(enum.Enum, shape=2):
+    """Operations of a placement, in their order; no two in a row use the same bank."""
+
+    #: The sum changes by the weight.
+    LEVEL = 0
+    #: The old edge is taken out.
+    REMOVE = 1
+    #: The sum changes once more: a level that flips changes it by twice the weight.
+    LEVEL_AGAIN = 2
+    #: The new edge is put in.
+    PLACE = 3
+
+
 class EdgeSequencer(wiring.Component):
     """Turns a placement into the crossbar operations that keep the sums true.
 
     Bank b < P/2 holds, for each target, the difference that the edges at slot b make in its sum: a rise adds the
-    weight, a fall half a period later subtracts it, so a phase in the second half counts negative. The last bank is
-    the sum itself. A placement becomes two or three operations, one each cycle that the crossbar takes one: the old
-    edge is removed, the new one added (both at once where they share a bank), and the sum is corrected if the level
-    at the present slot changes. A new placement is taken while the last operation of the one before leaves.
+    weight, a fall half a period later subtracts it, so a phase in the second half counts negative. Bank P/2 is the sum
+    itself. A placement becomes two or four operations, one each cycle that the crossbar takes one: the old edge is
+    removed, the new one added, and the sum is corrected if the level at the present slot changes. A new placement is
+    taken while the last operation of the one before leaves.
 
     Members
     -------
     i: ``In(stream of Placement)``
+    teaching: ``In(1)``
+        A placement becomes one operation that adds the oscillator's level to the weights of all that learn.
     o: ``Out(stream of Operation)``
-        With an :class:`Edge` as context.
+        With a :class:`Context`.
     idle: ``Out(1)``
         Nothing is inside.
     """
 
     i: stream.Interface
+    teaching: Signal
     o: stream.Interface
     idle: Signal
 
@@ -187,6 +220,7 @@ class EdgeSequencer(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(Placement(spec))),
+                "teaching": In(1),
                 "o": Out(stream.Signature(operation)),
                 "idle": Out(1),
             }
@@ -195,43 +229,66 @@ class EdgeSequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         half = self.spec.period // 2
-        placement, valid = Signal.like(self.i.payload), Signal()
-        removes, levels = Signal(init=1), Signal()
-        opposite = ~placement.first & (placement.old[:-1] == placement.new[:-1])
-        removing = removes & ~placement.first & ~opposite
-        last = Mux(levels, 1, ~removing & ~placement.level)
+        placement, valid, step = Signal.like(self.i.payload), Signal(), Signal(Step)
+        operation, context = self.o.payload, self.o.payload.context
         late = placement.new[-1]
-        edge = self.o.payload.context
         m.d.comb += [
             self.o.valid.eq(valid),
             self.idle.eq(~valid),
-            self.i.ready.eq(~valid | (self.o.ready & last)),
-            self.o.payload.kind.eq(Kind.ADD),
-            self.o.payload.source.eq(placement.source),
-            edge.free.eq(placement.free),
-            edge.group.eq(placement.group),
-            edge.lane.eq(placement.lane),
-            edge.clamp.eq(placement.clamp),
-            edge.first.eq(placement.first),
-            edge.present.eq(~removing),
-            edge.late.eq(late),
+            self.i.ready.eq(~valid | (self.o.ready & (step == Step.PLACE))),
+            operation.kind.eq(Kind.ADD),
+            operation.source.eq(placement.source),
+            context.free.eq(placement.free),
+            context.group.eq(placement.group),
+            context.lane.eq(placement.lane),
+            context.clamp.eq(placement.clamp),
+            context.first.eq(placement.first),
+            context.late.eq(late),
+            context.lock.eq(lock_index(self.spec, placement.new)),
+            operation.bank.eq(half),
+            operation.negate.eq(placement.low),
         ]
-        with m.If(levels):
-            m.d.comb += [
-                self.o.payload.bank.eq(half),
-                self.o.payload.negate.eq(placement.low),
-                self.o.payload.double.eq(~placement.first),
-            ]
-        with m.Elif(removing):
-            m.d.comb += [self.o.payload.bank.eq(placement.old[:-1]), self.o.payload.negate.eq(~placement.old[-1])]
-        with m.Else():
-            m.d.comb += [
-                self.o.payload.bank.eq(placement.new[:-1]),
-                self.o.payload.negate.eq(late),
-                self.o.payload.double.eq(opposite),
-            ]
+        following = Signal(Step)
+        with m.Switch(step):
+            with m.Case(Step.LEVEL):
+                m.d.comb += following.eq(Step.REMOVE)
+            with m.Case(Step.REMOVE):
+                m.d.comb += [
+                    operation.bank.eq(placement.old[:-1]),
+                    operation.negate.eq(~placement.old[-1]),
+                    context.places.eq(1),
+                    following.eq(Mux(placement.level, Step.LEVEL_AGAIN, Step.PLACE)),
+                ]
+            with m.Case(Step.LEVEL_AGAIN):
+                m.d.comb += following.eq(Step.PLACE)
+            with m.Case(Step.PLACE):
+                m.d.comb += [
+                    operation.bank.eq(placement.new[:-1]),
+                    operation.negate.eq(late),
+                    context.places.eq(1),
+                    context.present.eq(1),
+                ]
+        if self.spec.learning:
+            with m.If(self.teaching):
+                m.d.comb += [
+                    operation.kind.eq(Kind.LEARN),
+                    operation.negate.eq(placement.low),
+                    context.first.eq(0),
+                    context.places.eq(0),
+                ]
         with m.If(self.i.ready):
-            m.d.sync += [valid.eq(self.i.valid), placement.eq(self.i.payload), removes.eq(1), levels.eq(0)]
+            entry = Mux(self.i.payload.first, Step.LEVEL_AGAIN, Mux(self.i.payload.level, Step.LEVEL, Step.REMOVE))
+            m.d.sync += [
+                valid.eq(self.i.valid),
+                placement.eq(self.i.payload),
+                step.eq(Mux(self.teaching, Step.PLACE, entry)),
+            ]
         with m.Elif(self.o.ready):
-            m.d.sync += [removes.eq(0), levels.eq(~removing)]
+            m.d.sync += step.eq(following)
         return m
+
+
+def lock_index(spec: OscillatorSpec, phase: Value) -> Value:
+    """Return the number of the lock phase nearest to ``phase``."""
+    rounded = (times_constant(phase, spec.lock_phases) + spec.period // 2) >> spec.phase_bits
+    return Mux(rounded == spec.lock_phases, 0, rounded)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Module, Mux, Signal
+from amaranth.hdl import Assert, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,7 +10,7 @@ from attractor.hdl.core import WindowSignature
 from attractor.spec import OscillatorSpec
 
 #: A word of the window ``schedule``.
-ENTRY = data.StructLayout({"periods": 16, "noise": 16, "max_step": 8, "lock": 8})
+ENTRY = data.StructLayout({"periods": 16, "noise": 16, "max_step": 8, "lock": 16})
 
 
 class Schedule(wiring.Component):
@@ -38,6 +38,7 @@ class Schedule(wiring.Component):
     settled: ``Out(1)``
         The last ``max(settle, 1)`` whole periods were quiet.
     max_step: ``Out(8)``
+    noise, lock: ``Out(range(largest_amplitude + 1))``
         Of the present entry.
     """
 
@@ -51,6 +52,8 @@ class Schedule(wiring.Component):
     over: Signal
     settled: Signal
     max_step: Signal
+    noise: Signal
+    lock: Signal
 
     def __init__(self, spec: OscillatorSpec) -> None:
         self.spec = spec
@@ -66,6 +69,8 @@ class Schedule(wiring.Component):
                 "over": Out(1),
                 "settled": Out(1),
                 "max_step": Out(8),
+                "noise": Out(range(spec.largest_amplitude + 1)),
+                "lock": Out(range(spec.largest_amplitude + 1)),
             }
         )
 
@@ -93,6 +98,7 @@ class Schedule(wiring.Component):
         with m.Elif(arriving):
             m.d.sync += [periods.eq(read.data.periods), self.max_step.eq(read.data.max_step)]
             m.d.sync += ended.eq(read.data.periods == 0)
+            m.d.sync += [self.noise.eq(self._limited(read.data.noise)), self.lock.eq(self._limited(read.data.lock))]
         with m.Elif(self.period_end):
             m.d.sync += periods.eq(periods - 1)
             with m.If(periods == 1):
@@ -117,3 +123,8 @@ class Schedule(wiring.Component):
         with m.Elif(self.slot_end & self.moved):
             m.d.sync += still.eq(0)
         return m
+
+    def _limited(self, amplitude: Value) -> Value:
+        """Return an amplitude that no sum overflows with; the link does not check what it writes."""
+        largest = self.spec.largest_amplitude
+        return Mux(amplitude > largest, largest, amplitude)

@@ -20,10 +20,11 @@ from attractor.golden.oscillator import OscillatorNetwork, OscillatorState
 from attractor.sim.lockstep.oscillator_state import (
     Difference,
     expected_accumulators,
-    expected_tags,
     first_difference,
+    first_state_difference,
 )
 from attractor.spec import OscillatorResult, OscillatorSpec, Region, Window
+from attractor.spec.oscillator import SEED_BITS
 
 #: A call that takes longer than this hangs, in clock cycles: schedules are short here.
 CYCLE_LIMIT = 400_000
@@ -89,13 +90,20 @@ class CoreDriver:
         return np.array([int(self.dut.phases[index].value) for index in range(self.spec.oscillators)], np.uint8)
 
     def accumulators(self, first_bank: int) -> list[int]:
-        """Return the accumulator words of a bank and all after it."""
+        """Return the accumulator words of a bank and all after it, up to that of the sum."""
         words = range(first_bank * self.spec.groups, (self.spec.period // 2 + 1) * self.spec.groups)
         return [int(self.dut.crossbar.accumulators[word].value) for word in words]
 
+    def states(self) -> list[int]:
+        """Return the states of the neurons, one word for each group; one group's is a register."""
+        neurons = self.dut.crossbar.neurons
+        if self.spec.groups == 1:
+            return [int(neurons.value)]
+        return [int(neurons[group].value) for group in range(self.spec.groups)]
 
-def random_call(spec: OscillatorSpec, rng: np.random.Generator) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
-    """Draw parameters, start phases and clamps; corners are as likely as the middle."""
+
+def random_call(spec: OscillatorSpec, rng: np.random.Generator) -> tuple[dict[str, Any], np.ndarray, np.ndarray, int]:
+    """Draw parameters, start phases, clamps and seed; corners are as likely as the middle."""
     half = spec.period // 2
     extreme = rng.choice([spec.weight_low, spec.weight_high], (spec.targets, spec.oscillators))
     weights = rng.integers(spec.weight_low, spec.weight_high + 1, extreme.shape)
@@ -104,11 +112,15 @@ def random_call(spec: OscillatorSpec, rng: np.random.Generator) -> tuple[dict[st
     schedule[:, 0] = rng.integers(0, 4, spec.schedule_entries)
     schedule[0, 0] += rng.random() < 0.9
     schedule[:, 2] = rng.choice([0, 1, half, int(rng.integers(0, half + 1))], spec.schedule_entries)
+    for column in (1, 3):
+        highest = int(rng.choice([0, 3, 2 * spec.weight_high, spec.largest_amplitude]))
+        schedule[:, column] = rng.integers(0, min(highest, spec.largest_amplitude) + 1, spec.schedule_entries)
     parameters = {"weights": weights, "schedule": schedule, "settle": np.array(rng.integers(0, 4))}
     phases = rng.integers(0, spec.period, spec.oscillators)
     if rng.random() < 0.4:
         phases = rng.integers(0, 2, spec.oscillators) * spec.period // 2
-    return parameters, phases, rng.random(spec.oscillators) < rng.choice([0, 0.2])
+    clamp = rng.random(spec.oscillators) < rng.choice([0, 0.2])
+    return parameters, phases, clamp, int(rng.integers(0, 1 << SEED_BITS))
 
 
 def compare(driver: CoreDriver, network: OscillatorNetwork, state: OscillatorState, *, all_banks: bool) -> None:
@@ -119,20 +131,26 @@ def compare(driver: CoreDriver, network: OscillatorNetwork, state: OscillatorSta
         raise MismatchError(Difference(slot, f"oscillator {index}, phase", int(phases[index]), int(found[index])))
     first = 0 if all_banks else spec.period // 2
     accumulators = expected_accumulators(spec, network.parameters["weights"], phases, slot)[first:]
-    tags = expected_tags(spec, phases, state.reference[0], state.clamped[0, spec.inputs :])[first:]
-    if difference := first_difference(spec, slot, driver.accumulators(first), accumulators, tags):
+    reference, clamp = state.reference[0], state.clamped[0, spec.inputs :]
+    if difference := first_difference(spec, slot, driver.accumulators(first), accumulators, phases):
+        raise MismatchError(difference)
+    if difference := first_state_difference(spec, slot, driver.states(), phases, reference, clamp):
         raise MismatchError(difference)
 
 
 async def run_call(driver: CoreDriver, rng: np.random.Generator) -> None:
     """Load random parameters and inputs, run, and compare every state after every slot and the results."""
     spec, dut = driver.spec, driver.dut
-    parameters, phases, clamp = random_call(spec, rng)
+    parameters, phases, clamp, seed = random_call(spec, rng)
     network = OscillatorNetwork(spec, parameters)
-    contents = spec.encode_parameters(parameters) | {"state": spec.encode_input(phases, clamp)}
+    inputs = spec.memory_map.split(Region.INPUT, spec.encode_input(phases, clamp, seed))
+    contents = spec.encode_parameters(parameters) | inputs
     for name, data in contents.items():
         await driver.write(spec.memory_map[name], data)
-    state = network.start(phases[None], clamp)
+    state = network.start(phases[None], clamp, seeds=[seed])
+    if spec.learning and rng.random() < 0.6:
+        await learn(driver, network, phases, clamp, rng)
+        return
     abort_slot = int(rng.integers(0, 40)) if rng.random() < 0.2 else -1
     dut.bus__start.value = 1
     await RisingEdge(dut.clk)
@@ -163,6 +181,41 @@ async def run_call(driver: CoreDriver, rng: np.random.Generator) -> None:
     if not aborted and state.active[0]:
         raise MismatchError(Difference(state.slot, "running", 1, 0))
     check_result(network, state, found)
+
+
+async def learn(
+    driver: CoreDriver, network: OscillatorNetwork, phases: np.ndarray, clamp: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Let the core learn the pattern that is loaded already, twice, and compare all weights and the report."""
+    spec, dut = driver.spec, driver.dut
+    for _ in range(2):
+        margin = int(rng.choice([1, spec.margin_high, rng.integers(1, spec.margin_high + 1)]))
+        window = spec.memory_map["margin"]
+        await driver.write(window, margin.to_bytes(window.word_bytes, "little"))
+        dut.bus__start.value = 1
+        await RisingEdge(dut.clk)
+        dut.bus__start.value = 0
+        await RisingEdge(dut.clk)
+        while True:
+            await ReadOnly()
+            if not dut.bus__busy.value:
+                break
+            await RisingEdge(dut.clk)
+        await RisingEdge(dut.clk)
+        learnt = network.learn(phases, margin, clamp)
+        contents = {window.name: await driver.read(window) for window in spec.memory_map.region(Region.PARAMETERS)}
+        found, expected = spec.decode_parameters(contents)["weights"], network.parameters["weights"]
+        for target, source in np.argwhere(found != expected)[:1]:
+            pair = int(expected[target, source]), int(found[target, source])
+            raise MismatchError(Difference(0, f"target {target}, weight from {source}", *pair))
+        data = b"".join([await driver.read(window) for window in spec.memory_map.region(Region.OUTPUT)])
+        result = OscillatorResult.decode(data)
+        if result.settled == learnt.any():
+            raise MismatchError(Difference(0, "settled", int(not learnt.any()), int(result.settled)))
+        if (result.phases != phases[spec.inputs :]).any() or result.periods or result.last_change:
+            raise MismatchError(Difference(0, "phases, periods or last change", 0, 1))
+    window = spec.memory_map["margin"]
+    await driver.write(window, bytes(window.word_bytes))
 
 
 def check_result(network: OscillatorNetwork, state: OscillatorState, found: OscillatorResult) -> None:

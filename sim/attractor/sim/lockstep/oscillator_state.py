@@ -11,8 +11,9 @@ import numpy.typing as npt
 from attractor.spec import IntegerArray, OscillatorSpec
 
 BoolArray = npt.NDArray[np.bool_]
-#: Names of the two tags beside an accumulator: in the bank of the sum, and in the banks of differences.
-SUM_TAGS, EDGE_TAGS = ("reference", "clamp"), ("edge present", "edge late")
+#: Bits beside an accumulator of a bank of differences, and fields of a neuron's state.
+EDGE_TAGS = ("edge present", "edge late")
+STATE_FIELDS = ("reference", "clamp", "lock phase")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def first_difference(
     slot: int,
     words: Sequence[int],
     accumulators: npt.NDArray[np.int64],
-    tags: npt.NDArray[np.int64],
+    phases: IntegerArray,
 ) -> Difference | None:
     """Compare accumulator words with what they must hold.
 
@@ -66,12 +67,13 @@ def first_difference(
     ----------
     words:
         The words of the banks compared, bank by bank and group by group.
-    accumulators, tags:
-        What they must hold, both of shape (banks, targets); a tag has two bits.
+    accumulators:
+        What they must hold, shape (banks, targets); the last bank is that of the sum.
+    phases:
+        Phases of all oscillators.
     """
-    width = spec.sum_bits + 2
-    for bank, (sums, bank_tags) in enumerate(zip(accumulators, tags, strict=True)):
-        names = SUM_TAGS if bank == len(accumulators) - 1 else EDGE_TAGS
+    width, half, own = spec.sum_bits + len(EDGE_TAGS), spec.period // 2, phases[spec.inputs :]
+    for bank, sums in enumerate(accumulators):
         for target in range(spec.targets):
             group, lane = divmod(target, spec.lanes)
             field = words[bank * spec.groups + group] >> lane * width & ((1 << width) - 1)
@@ -80,21 +82,30 @@ def first_difference(
             what = f"target {target}, bank {bank - len(accumulators)}"
             if found != sums[target]:
                 return Difference(slot, f"{what}, sum", int(sums[target]), found)
-            for bit, name in enumerate(names):
-                expected, found_bit = int(bank_tags[target]) >> bit & 1, field >> spec.sum_bits + bit & 1
-                if name == "edge late" and not int(bank_tags[target]) & 1:
-                    continue  # without an edge its half means nothing
-                if found_bit != expected:
-                    return Difference(slot, f"{what}, {name}", expected, found_bit)
+            if bank == len(accumulators) - 1:
+                continue  # beside the sum are those of the slot's own bank
+            present = int(own[target] % half == bank)
+            expected = (present, int(own[target] >= half) & present)
+            found_tags = field >> spec.sum_bits & 1, field >> spec.sum_bits + 1 & present
+            for name, wanted, bit in zip(EDGE_TAGS, expected, found_tags, strict=True):
+                if bit != wanted:  # without an edge its half means nothing
+                    return Difference(slot, f"{what}, {name}", wanted, bit)
     return None
 
 
-def expected_tags(
-    spec: OscillatorSpec, phases: IntegerArray, reference: BoolArray, clamp: BoolArray
-) -> npt.NDArray[np.int64]:
-    """Return the tags of all accumulators, shape (banks, targets)."""
-    half = spec.period // 2
-    own = phases[spec.inputs :]
-    present = own[None, :] % half == np.arange(half)[:, None]
-    edges = present + 2 * (present & (own >= half))
-    return np.concatenate([edges, (reference + 2 * clamp)[None]]).astype(np.int64)
+def first_state_difference(
+    spec: OscillatorSpec, slot: int, words: Sequence[int], phases: IntegerArray, reference: BoolArray, clamp: BoolArray
+) -> Difference | None:
+    """Compare the states of the neurons, one word for each group, with what they must hold."""
+    lock_bits = (spec.lock_phases - 1).bit_length()
+    width = 2 + lock_bits + spec.learning
+    locks = spec.lock_index(phases[spec.inputs :])
+    for target in range(spec.targets):
+        group, lane = divmod(target, spec.lanes)
+        field = words[group] >> lane * width
+        found = field & 1, field >> 1 & 1, field >> 2 & ((1 << lock_bits) - 1)
+        expected = int(reference[target]), int(clamp[target]), int(locks[target])
+        for name, wanted, value in zip(STATE_FIELDS, expected, found, strict=True):
+            if value != wanted:
+                return Difference(slot, f"target {target}, {name}", wanted, value)
+    return None
