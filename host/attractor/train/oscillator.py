@@ -51,7 +51,7 @@ def hebb(patterns: npt.ArrayLike, *, weight_bits: int, zero_diagonal: bool = Tru
     ValueError
         If a pattern holds anything but +1 and -1, or ``weight_bits`` is out of range.
     """
-    x, high = _patterns(patterns), _highest(weight_bits)
+    x, high = _patterns(patterns), highest_weight(weight_bits)
     return _rounded(x.T @ x, high, zero_diagonal, whole=True)
 
 
@@ -61,7 +61,7 @@ def covariance_hebb(patterns: npt.ArrayLike, *, weight_bits: int, zero_diagonal:
     Standard. An oscillator that is equal in all patterns gets no couplings, so it stays as it was loaded. Parameters,
     result and errors as in :func:`hebb`; the sums are scaled so that the greatest reaches ``high``, then rounded once.
     """
-    x, high = _patterns(patterns), _highest(weight_bits)
+    x, high = _patterns(patterns), highest_weight(weight_bits)
     centred = x - x.mean(axis=0)
     return _rounded(centred.T @ centred, high, zero_diagonal)
 
@@ -73,7 +73,7 @@ def storkey(patterns: npt.ArrayLike, *, weight_bits: int, zero_diagonal: bool = 
     and j. Standard. Parameters, result and errors as in :func:`hebb`; the result is scaled so that the greatest
     coupling reaches ``high``, then rounded once, because its steps have no scale before the last pattern.
     """
-    x, high = _patterns(patterns), _highest(weight_bits)
+    x, high = _patterns(patterns), highest_weight(weight_bits)
     count = x.shape[1]
     weights = np.zeros((count, count))
     for pattern in x:
@@ -133,7 +133,7 @@ def diederich_opper(
     TrainingError
         If a pattern is not stable in the end.
     """
-    x, high = _patterns(patterns), _highest(weight_bits)
+    x, high = _patterns(patterns), highest_weight(weight_bits)
     count = x.shape[1]
     size = 1 / count if step is None else step
     if size <= 0:
@@ -187,8 +187,7 @@ def saturated_delta(
     ``t_c`` (+1 for the true class, -1 for the others), and nothing is sent backwards.
 
     The field is that of the rounded couplings; the steps add up in real numbers. It saturates at
-    ``high sqrt(d) / 4``: d couplings of a quarter of their range add up to that in a random walk, so that most of
-    the range is used and few couplings are cut at its ends. The rate falls linearly to a tenth.
+    :func:`saturation_field` of the couplings that a class may have, in the mean. The rate falls linearly to a tenth.
 
     Parameters
     ----------
@@ -205,7 +204,8 @@ def saturated_delta(
     epochs:
         Passes over the samples, in a new random order each.
     rate:
-        First step for one sample, in units of the field at which the output saturates; default 0.13 / d.
+        First step for one sample, in units of the field at which the output saturates; default 0.13 divided by the
+        couplings that a class may have, in the mean.
     seed:
         Seed of the order.
     batch:
@@ -223,16 +223,17 @@ def saturated_delta(
     ValueError
         If data do not fit, with the offending value.
     """
-    x, high = _patterns(inputs).astype(np.float32), _highest(weight_bits)
+    x, high = _patterns(inputs).astype(np.float32), highest_weight(weight_bits)
     samples, count = x.shape
-    teacher = _teacher(labels, samples, classes)
+    teacher = teacher_levels(labels, samples, classes)
     allowed = np.ones((classes, count), bool) if mask is None else np.asarray(mask, bool)
     if allowed.shape != (classes, count):
         raise ValueError(f"the mask has shape {allowed.shape}; it needs {(classes, count)}")
     if epochs < 1 or batch < 1:
         raise ValueError(f"epochs is {epochs} and batch is {batch}; both must be at least 1")
-    saturation = high * np.sqrt(count) / 4
-    first = 0.13 / count if rate is None else rate
+    fan_in = max(float(allowed.sum()) / classes, 1.0)
+    saturation = saturation_field(fan_in, weight_bits)
+    first = 0.13 / fan_in if rate is None else rate
     generator = np.random.default_rng(seed)
     weights = np.zeros((classes, count))
     limit = high + 0.49
@@ -247,6 +248,15 @@ def saturated_delta(
         if progress is not None:
             progress(epoch + 1, epochs)
     return np.rint(weights).astype(np.int8)
+
+
+def saturation_field(fan_in: float, weight_bits: int) -> float:
+    """Return the field at which a learning oscillator with ``fan_in`` couplings saturates, ``high sqrt(fan_in) / 4``.
+
+    Couplings of a quarter of their range add up to that in a random walk, so that most of the range is used and few
+    couplings are cut at its ends.
+    """
+    return highest_weight(weight_bits) * float(np.sqrt(fan_in)) / 4
 
 
 def magnitude_mask(weights: npt.ArrayLike, keep: float) -> npt.NDArray[np.bool_]:
@@ -319,7 +329,8 @@ def _patterns(patterns: npt.ArrayLike) -> FloatArray:
     return array.astype(np.float64)
 
 
-def _highest(weight_bits: int) -> int:
+def highest_weight(weight_bits: int) -> int:
+    """Return the greatest magnitude of a learnt coupling; raise :class:`ValueError` for a width below 2 or above 8."""
     if not 2 <= weight_bits <= 8:
         raise ValueError(f"weight_bits is {weight_bits}; it must lie between 2 and 8")
     return (1 << (weight_bits - 1)) - 1
@@ -336,7 +347,11 @@ def _rounded(weights: FloatArray, high: int, zero_diagonal: bool, *, whole: bool
     return np.rint(weights * scale).astype(np.int8)
 
 
-def _teacher(labels: npt.ArrayLike, samples: int, classes: int) -> npt.NDArray[np.float32]:
+def teacher_levels(labels: npt.ArrayLike, samples: int, classes: int) -> npt.NDArray[np.float32]:
+    """Return +1 for the class of each sample and -1 for the others, shape (samples, classes).
+
+    Raises :class:`ValueError` if there is not one label for each sample, or one is no class.
+    """
     array = np.asarray(labels)
     if array.shape != (samples,):
         raise ValueError(f"labels have shape {array.shape}; there are {samples} samples")
