@@ -73,14 +73,13 @@ def random_sign(word: int, lane: int) -> int:
 
 
 def noise_of_slot(generator: Iterator[int], amplitude: int, targets: int, lanes: int) -> list[int]:
-    """A word for each group and pass; the second pass has half the amplitude."""
+    """A word for each group."""
     noise = [0] * targets
     if amplitude:
-        for part in (amplitude, amplitude // 2):
-            for first in range(0, targets, lanes):
-                word = next(generator)
-                for lane in range(min(lanes, targets - first)):
-                    noise[first + lane] += part * random_sign(word, lane)
+        for first in range(0, targets, lanes):
+            word = next(generator)
+            for lane in range(min(lanes, targets - first)):
+                noise[first + lane] = amplitude * random_sign(word, lane)
     return noise
 
 
@@ -120,7 +119,7 @@ def run_reference(
     quiet_periods: list[bool] = []
     slot = 0
     stop = False
-    for periods, amplitude, max_step, strength in schedule:
+    for periods, amplitude, max_step, strength, alternate in schedule:
         if periods == 0:
             break
         for _ in range(periods):
@@ -137,7 +136,8 @@ def run_reference(
                         references[i] = 1
                     elif disturbed < 0:
                         references[i] = -1
-                    if references[i] != previous and not clamp[inputs + i]:
+                    turn = not alternate or (i + slot % period + slot // period) % 2 == 0
+                    if references[i] != previous and not clamp[inputs + i] and turn:
                         goal = (slot if references[i] > 0 else slot + period // 2) % period
                         following[inputs + i] = moved_phase(phases[inputs + i], goal, max_step, period)
                     sums.append(total)

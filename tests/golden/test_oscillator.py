@@ -34,7 +34,13 @@ def cases(draw: st.DrawFn) -> Case:
     longest = max(1, 48 // spec.period)
     amplitude = st.just(0) | st.integers(0, min(6, spec.largest_amplitude)) | st.integers(0, spec.largest_amplitude)
     entries = [
-        (draw(st.integers(0, longest)), draw(amplitude), draw(st.integers(0, spec.period // 2)), draw(amplitude))
+        (
+            draw(st.integers(0, longest)),
+            draw(amplitude),
+            draw(st.integers(0, spec.period // 2)),
+            draw(amplitude),
+            draw(st.integers(0, 1)),
+        )
         for _ in range(spec.schedule_entries)
     ]
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -159,7 +165,7 @@ def test_exactly_opposite_moves_upwards() -> None:
 
 def test_an_empty_schedule_returns_what_was_loaded() -> None:
     spec = OscillatorSpec(oscillators=3, labels=2, schedule_entries=2)
-    parameters = {"weights": np.ones((3, 3), int), "schedule": [[0, 0, 8, 0], [5, 0, 8, 0]], "settle": 0}
+    parameters = {"weights": np.ones((3, 3), int), "schedule": [[0, 0, 8, 0, 0], [5, 0, 8, 0, 0]], "settle": 0}
     run = OscillatorNetwork(spec, parameters).run([[3, 9, 5]], trace=True)
     assert run.phases.tolist() == [[3, 9, 5]]
     assert (run.periods.tolist(), run.last_change.tolist(), run.settled.tolist()) == ([0], [0], [False])

@@ -72,7 +72,7 @@ def test_map_of_an_oscillator_network() -> None:
     spec = OscillatorSpec(oscillators=500, inputs=10, weight_bits=8, lanes=300, schedule_entries=4)
     found = [(window.name, window.region.name, window.words, window.word_bits) for window in spec.memory_map.windows]
     assert found == [
-        ("schedule", "PARAMETERS", 4, 56),
+        ("schedule", "PARAMETERS", 4, 64),
         ("settle", "PARAMETERS", 1, 16),
         ("weights.0", "PARAMETERS", 1000, 1728),
         ("weights.1", "PARAMETERS", 1000, 672),

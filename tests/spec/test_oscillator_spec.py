@@ -47,11 +47,12 @@ def specs(draw: Any, largest: int = 40) -> OscillatorSpec:
 def draw_parameters(spec: OscillatorSpec, seed: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     entries = spec.schedule_entries
-    schedule = np.zeros((entries, 4), int)
+    schedule = np.zeros((entries, 5), int)
     schedule[:, 0] = rng.choice([0, 0xFFFF, 1, 300], entries)
     schedule[:, 1] = rng.integers(0, spec.largest_amplitude + 1, entries)
     schedule[:, 2] = rng.integers(0, spec.period // 2 + 1, entries)
     schedule[:, 3] = rng.integers(0, spec.largest_amplitude + 1, entries)
+    schedule[:, 4] = rng.integers(0, 2, entries)
     return {
         "weights": rng.integers(spec.weight_low, spec.weight_high + 1, (spec.targets, spec.oscillators)),
         "schedule": schedule,
@@ -193,10 +194,11 @@ def put(array: Any, index: tuple[int, ...], value: int) -> Any:
         ("weights", np.zeros((3, 5)), "weights has type float64"),
         ("weights", put(np.zeros((3, 5), int), (2, 1), 16), r"weights\[2, 1\] is 16; .*-16 and 15"),
         ("weights", put(np.zeros((3, 5), int), (0, 4), -17), r"weights\[0, 4\] is -17"),
-        ("schedule", put(np.zeros((3, 4), int), (1, 0), 65536), r"schedule\[1, 'periods'\] is 65536; .*0 and 65535"),
-        ("schedule", put(np.zeros((3, 4), int), (1, 1), 21), r"schedule\[1, 'noise'\] is 21; .*0 and 20"),
-        ("schedule", put(np.zeros((3, 4), int), (2, 2), 9), r"schedule\[2, 'max_step'\] is 9; .*0 and 8"),
-        ("schedule", put(np.zeros((3, 4), int), (0, 3), 21), r"schedule\[0, 'lock'\] is 21"),
+        ("schedule", put(np.zeros((3, 5), int), (1, 0), 65536), r"schedule\[1, 'periods'\] is 65536; .*0 and 65535"),
+        ("schedule", put(np.zeros((3, 5), int), (1, 1), 21), r"schedule\[1, 'noise'\] is 21; .*0 and 20"),
+        ("schedule", put(np.zeros((3, 5), int), (2, 2), 9), r"schedule\[2, 'max_step'\] is 9; .*0 and 8"),
+        ("schedule", put(np.zeros((3, 5), int), (0, 3), 21), r"schedule\[0, 'lock'\] is 21"),
+        ("schedule", put(np.zeros((3, 5), int), (0, 4), 2), r"schedule\[0, 'alternate'\] is 2; .*0 and 1"),
         ("settle", np.array([1]), r"settle has shape \(1,\); this spec needs \(\)"),
         ("settle", np.array(-1), r"settle\[\] is -1"),
         ("bias", np.array(0), r"unknown \['bias'\], missing \[\]"),
@@ -228,7 +230,7 @@ def test_parameter_with_one_range_for_all() -> None:
 
 
 def test_schedule_of_one_stretch() -> None:
-    assert SMALL.schedule(7).tolist() == [[7, 0, 8, 0], [0] * 4, [0] * 4]
+    assert SMALL.schedule(7).tolist() == [[7, 0, 8, 0, 0], [0] * 5, [0] * 5]
     assert SMALL.schedule(7, max_step=1)[0, 2] == 1
     with pytest.raises(SpecError, match="65536"):
         SMALL.schedule(65536)
@@ -268,9 +270,9 @@ def test_parameters_as_bytes(spec: OscillatorSpec, seed: int) -> None:
 
 
 def test_schedule_and_settle_as_bytes() -> None:
-    schedule = np.array([[0x1234, 7, 8, 0], [2, 0, 1, 20], [0, 0, 0, 0]])
+    schedule = np.array([[0x1234, 7, 8, 0, 1], [2, 0, 1, 20, 0], [0, 0, 0, 0, 0]])
     windows = SMALL.encode_parameters(changed("schedule", schedule) | {"settle": np.array(0xABCD)})
-    assert windows["schedule"].hex() == "34120700080000" + "02000000011400" + "00" * 7
+    assert windows["schedule"].hex() == "3412070008000001" + "0200000001140000" + "00" * 8
     assert windows["settle"].hex() == "cdab"
 
 
@@ -299,18 +301,29 @@ def test_input_round_trip(spec: OscillatorSpec, seed: int) -> None:
     rng = np.random.default_rng(seed)
     phases, clamp = rng.integers(0, spec.period, spec.oscillators), rng.random(spec.oscillators) < 0.5
     noise_seed = int(rng.integers(0, 2**63))
-    data = spec.encode_input(phases, clamp, noise_seed)
-    assert data[:8] == noise_seed.to_bytes(8, "little")
-    assert list(data[8:]) == [phase | 0x80 * held for phase, held in zip(phases, clamp, strict=True)]
-    unused = data[:7] + bytes([data[7] | 0x80]) + bytes(byte | 0x7F & -spec.period for byte in data[8:])
+    margin = int(rng.integers(0, spec.margin_high + 1)) if spec.learning else 0
+    data = spec.encode_input(phases, clamp, noise_seed, margin)
+    states, words = data[-spec.oscillators :], data[: -spec.oscillators]
+    assert words[:8] == noise_seed.to_bytes(8, "little")
+    assert int.from_bytes(words[8:], "little") == margin
+    assert list(states) == [phase | 0x80 * held for phase, held in zip(phases, clamp, strict=True)]
+    unused = words[:7] + bytes([words[7] | 0x80]) + words[8:] + bytes(byte | 0x7F & -spec.period for byte in states)
     for region in (data, unused):
-        found_phases, found_clamp, found_seed = spec.decode_input(region)
-        assert (found_phases == phases).all()
-        assert (found_clamp == clamp).all()
-        assert found_seed == noise_seed
-    _, no_clamp, no_seed = spec.decode_input(spec.encode_input(phases))
-    assert not no_clamp.any()
-    assert no_seed == 0
+        found = spec.decode_input(region)
+        assert (found.phases == phases).all()
+        assert (found.clamp == clamp).all()
+        assert (found.seed, found.margin) == (noise_seed, margin)
+    default = spec.decode_input(spec.encode_input(phases))
+    assert not default.clamp.any()
+    assert (default.seed, default.margin) == (0, 0)
+
+
+def test_a_margin_needs_a_network_that_learns() -> None:
+    with pytest.raises(SpecError, match="margin is 3, but this network cannot learn: it needs a spec with learning"):
+        SMALL.encode_input([0] * 5, margin=3)
+    learning = OscillatorSpec(oscillators=5, learning=True)
+    with pytest.raises(SpecError, match="margin is 82; it must lie between 0 and 81"):
+        learning.encode_input([0] * 5, margin=82)
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from attractor.spec.base import IntegerArray, ParameterSpec, Spec, SpecError, ce
 from attractor.spec.memory_map import MOST_WORDS, PAYLOAD_BYTES, MemoryMap, Region, Window
 
 #: Columns of the schedule; an entry whose ``periods`` are 0 ends it.
-SCHEDULE_COLUMNS = ("periods", "noise", "max_step", "lock")
-_SCHEDULE_ENTRY = np.dtype([("periods", "<u2"), ("noise", "<u2"), ("max_step", "u1"), ("lock", "<u2")])
-#: Random signs that are added for each target in a slot with noise, each with half the amplitude of the one before.
-NOISE_PASSES = 2
+SCHEDULE_COLUMNS = ("periods", "noise", "max_step", "lock", "alternate")
+_SCHEDULE_ENTRY = np.dtype(
+    [("periods", "<u2"), ("noise", "<u2"), ("max_step", "u1"), ("lock", "<u2"), ("alternate", "u1")]
+)
 #: Most lanes: so many have each a random bit of their own.
 MOST_LANES = 2048
 #: Width of the seed of a call; every value is a seed.
@@ -137,7 +137,7 @@ class OscillatorSpec(Spec):
 
     @property
     def sum_bits(self) -> int:
-        """Signed width that holds any weighted sum with noise and lock: less than twice the largest sum."""
+        """Signed width that holds any weighted sum with noise and lock, or less the largest margin."""
         return (2 * self.largest_sum).bit_length() + 1
 
     # Lock
@@ -161,24 +161,27 @@ class OscillatorSpec(Spec):
         """``weights[i, j]`` couples oscillator j to target i; ``schedule`` and ``settle`` say when to stop.
 
         ``schedule`` has one row for each entry with the columns :data:`SCHEDULE_COLUMNS`: a number of periods, the
-        noise amplitude, the most slots by which a phase moves in one slot, and the strength of the harmonic lock.
-        Noise A adds ``+-A +- A // 2`` to each sum (:data:`NOISE_PASSES` random signs, drawn anew in each slot), lock K
-        adds K times the level that a square wave at the lock phase nearest to the target's own phase has. ``settle`` is
-        the number of whole periods without any phase change after which a call stops; 0 runs the whole schedule.
+        noise amplitude, the most slots by which a phase moves in one slot, the strength of the harmonic lock, and
+        whether targets move in alternation. Noise A adds A or -A to each sum, at random in each slot. Lock K adds K
+        times the level that a square wave at the lock phase nearest to the target's own phase has. In alternation
+        target i moves only in slots where ``i + slot + period`` is even. ``settle`` is the number of whole periods
+        without any phase change after which a call stops; 0 runs the whole schedule.
         """
         entries = self.schedule_entries
         weights = ParameterSpec(
             "weights", (self.targets, self.oscillators), np.dtype(np.int8), self.weight_low, self.weight_high
         )
-        highest = (0xFFFF, self.largest_amplitude, self.period // 2, self.largest_amplitude)
-        schedule = ParameterSpec("schedule", (entries, 4), np.dtype(np.uint16), 0, highest, SCHEDULE_COLUMNS)
+        highest = (0xFFFF, self.largest_amplitude, self.period // 2, self.largest_amplitude, 1)
+        schedule = ParameterSpec(
+            "schedule", (entries, len(SCHEDULE_COLUMNS)), np.dtype(np.uint16), 0, highest, SCHEDULE_COLUMNS
+        )
         settle = ParameterSpec("settle", (), np.dtype(np.uint16), 0, 0xFFFF)
         return {"weights": weights, "schedule": schedule, "settle": settle}
 
     def schedule(self, periods: int, *, max_step: int | None = None) -> IntegerArray:
         """Return a schedule of one stretch: ``periods`` periods at ``max_step`` (default: jump, half a period)."""
-        rows = np.zeros((self.schedule_entries, 4), np.int64)
-        rows[0] = periods, 0, self.period // 2 if max_step is None else max_step, 0
+        rows = np.zeros((self.schedule_entries, len(SCHEDULE_COLUMNS)), np.int64)
+        rows[0] = periods, 0, self.period // 2 if max_step is None else max_step, 0, 0
         return self.parameters["schedule"].check(rows)
 
     # Layout
@@ -202,10 +205,12 @@ class OscillatorSpec(Spec):
     def memory_map(self) -> MemoryMap:
         """Windows of the device.
 
-        ``schedule``: one word an entry, ``periods`` 16 bits, ``noise`` 16, ``max_step`` 8, ``lock`` 16.
+        ``schedule``: one word an entry, ``periods`` 16 bits, ``noise`` 16, ``max_step`` 8, ``lock`` 16,
+        ``alternate`` 1 of 8.
         ``settle``: one word. ``weights.K``: word ``source * groups + group`` holds the weights from ``source`` to the
         lanes of segment K in that group, lowest lane in the lowest bits; target ``group * lanes + lane``.
-        ``seed``: one word, of the noise. ``margin``: one word, only with ``learning``. ``state``: a byte for each oscillator, its phase and :data:`CLAMP_BIT`.
+        ``seed``: one word, of the noise. ``margin``: one word, only with ``learning``.
+        ``state``: a byte for each oscillator, its phase and :data:`CLAMP_BIT`.
         ``result``: :class:`OscillatorResult`'s numbers. ``phases``: a byte for each target.
         """
         windows = [

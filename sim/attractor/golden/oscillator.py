@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from attractor.golden.noise import NoiseGenerator
 from attractor.spec import IntegerArray, OscillatorResult, OscillatorSpec, SpecError
-from attractor.spec.oscillator import NOISE_PASSES
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -297,23 +296,17 @@ class OscillatorNetwork:
 
     def _disturbances(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> IntegerArray | int:
         """Return what noise and lock add to the sums of ``rows``; draws random bits where there is noise."""
-        _, amplitude, _, strength = self._entry(state.slot)
+        _, amplitude, _, strength, _ = self._entry(state.slot)
         added: IntegerArray | int = 0
         if amplitude:
-            added = self._draw(state.noise, amplitude)[rows]
+            drawn = [state.noise.draw() for _ in range(self.spec.groups)]
+            negative = np.concatenate(drawn, axis=1)[rows, : self.spec.targets]
+            added = np.where(negative, -amplitude, amplitude)
         if strength:
             index = self.spec.lock_index(state.phases[rows, self.spec.inputs :])
             slots = np.array(self.spec.lock_slots, np.uint8)
             added = added + np.where(self._high(slots, state.slot), strength, -strength)[index]
         return added
-
-    def _draw(self, generator: NoiseGenerator, amplitude: int) -> IntegerArray:
-        """Return the noise of one slot, shape (batch, targets): pass after pass, in each group after group."""
-        total: IntegerArray | int = 0
-        for halvings in range(NOISE_PASSES):
-            bits = np.concatenate([generator.draw() for _ in range(self.spec.groups)], axis=1)[:, : self.spec.targets]
-            total = total + np.where(bits, -(amplitude >> halvings), amplitude >> halvings)
-        return np.asarray(total)
 
     def _move(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> None:
         """Update references and phases of ``rows`` from their sums, and mark the targets that moved."""
@@ -329,13 +322,16 @@ class OscillatorNetwork:
         goal = state.slot + np.where(reference[row, target], 0, half)
         ahead = (goal - phase) % period
         shortest = np.where(ahead <= half, ahead, ahead - period)
-        max_step = self._entry(state.slot)[2]
-        step = np.where(state.clamped[network, oscillator], 0, np.clip(shortest, -max_step, max_step))
+        _, _, max_step, _, alternate = self._entry(state.slot)
+        held = state.clamped[network, oscillator]
+        if alternate:
+            held = held | ((target + state.slot + state.slot // period) % 2 == 1)
+        step = np.where(held, 0, np.clip(shortest, -max_step, max_step))
         state.phases[network, oscillator] = (phase + step) % period
         state.moved[network, target] = step != 0
 
     def _entry(self, slot: int) -> list[int]:
-        """Return the schedule entry in force in ``slot``: periods, noise, max_step, lock."""
+        """Return the schedule entry in force in ``slot``: the numbers of :data:`SCHEDULE_COLUMNS`."""
         return self._entries[bisect_right(self._entry_ends, slot // self.spec.period)]
 
     def _end_period(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> None:

@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.crossbar import Kind, Operation
 from attractor.spec import OscillatorSpec
-from attractor.spec.oscillator import NOISE_PASSES
 
 
 class RunControl(wiring.Component):
@@ -43,6 +42,8 @@ class RunControl(wiring.Component):
     placed: ``In(1)``
         An oscillator takes on a phase in this cycle.
     slot: ``Out(phase_bits)``
+    odd_period: ``Out(1)``
+        The number of periods run is odd.
     slot_end, period_end, moved: ``Out(1)``
         A slot ends in this cycle; it is the last of its period; a phase changed in it.
     schedule_busy, over: ``In(1)``
@@ -66,6 +67,7 @@ class RunControl(wiring.Component):
     moving: Signal
     placed: Signal
     slot: Signal
+    odd_period: Signal
     slot_end: Signal
     period_end: Signal
     moved: Signal
@@ -95,6 +97,7 @@ class RunControl(wiring.Component):
                 "moving": In(1),
                 "placed": In(1),
                 "slot": Out(spec.phase_bits),
+                "odd_period": Out(1),
                 "slot_end": Out(1),
                 "period_end": Out(1),
                 "moved": Out(1),
@@ -108,7 +111,6 @@ class RunControl(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bank, stopping, placed, starts = Signal(range(self.sum_bank + 1)), Signal(), Signal(), Signal()
-        push, disturbed = Signal(range(NOISE_PASSES)), Signal()
         operation, context = self.o.payload, self.o.payload.context
         m.d.comb += self.moved.eq(placed | self.placed)
         with m.If(self.abort):
@@ -117,7 +119,7 @@ class RunControl(wiring.Component):
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("idle"))
             with m.State("idle"), m.If(self.start):
-                m.d.sync += [bank.eq(0), self.slot.eq(0), stopping.eq(0), self.aborted.eq(0)]
+                m.d.sync += [bank.eq(0), self.slot.eq(0), self.odd_period.eq(0), stopping.eq(0), self.aborted.eq(0)]
                 m.next = "clear"
             with m.State("clear"):
                 self._push(m, bank, self.zero_bank, 0)
@@ -151,24 +153,20 @@ class RunControl(wiring.Component):
                     context.decides.eq((self.noise == 0) & (self.lock == 0)),
                 ]
                 with m.If(self.o.ready):
-                    m.d.sync += [push.eq(0), disturbed.eq(0)]
                     m.next = "move"
                     with m.If(self.noise != 0):
                         m.next = "noise"
                     with m.Elif(self.lock != 0):
                         m.next = "lock"
             with m.State("noise"):
-                self._push(m, self.field_bank, Mux(disturbed, self.field_bank, self.sum_bank), self.noise >> push)
-                last = push == NOISE_PASSES - 1
-                m.d.comb += [context.noisy.eq(1), context.decides.eq(last & (self.lock == 0))]
+                self._push(m, self.field_bank, self.sum_bank, self.noise)
+                m.d.comb += [context.noisy.eq(1), context.decides.eq(self.lock == 0)]
                 with m.If(self.o.ready):
-                    m.d.sync += [push.eq(push + 1), disturbed.eq(1)]
-                    with m.If(last):
-                        m.next = "move"
-                        with m.If(self.lock != 0):
-                            m.next = "lock"
+                    m.next = "move"
+                    with m.If(self.lock != 0):
+                        m.next = "lock"
             with m.State("lock"):
-                self._push(m, self.field_bank, Mux(disturbed, self.field_bank, self.sum_bank), self.lock)
+                self._push(m, self.field_bank, Mux(self.noise == 0, self.sum_bank, self.field_bank), self.lock)
                 m.d.comb += [context.locked.eq(1), context.decides.eq(1)]
                 with m.If(self.o.ready):
                     m.next = "move"
@@ -176,7 +174,7 @@ class RunControl(wiring.Component):
                 wiring.connect(m, wiring.flipped(self.i), wiring.flipped(self.o))
                 with m.If(~self.moving):
                     m.d.comb += [self.slot_end.eq(1), self.period_end.eq(self.slot.all())]
-                    m.d.sync += self.slot.eq(self.slot + 1)
+                    m.d.sync += [self.slot.eq(self.slot + 1), self.odd_period.eq(self.odd_period ^ self.period_end)]
                     m.next = "scan"
                     with m.If(self.period_end | stopping):
                         m.next = "period"

@@ -8,9 +8,9 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.change_queue import ChangeQueue
 from attractor.hdl.core import CoreSignature
-from attractor.hdl.crossbar import Crossbar, Kind
-from attractor.hdl.oscillator.control import RunControl
+from attractor.hdl.crossbar import Crossbar
 from attractor.hdl.noise import NoiseGenerator
+from attractor.hdl.oscillator.control import RunControl
 from attractor.hdl.oscillator.lanes import TAG_BITS, Lanes, NeuronState
 from attractor.hdl.oscillator.loader import StateLoader
 from attractor.hdl.oscillator.move import Context, EdgeSequencer, PhaseMover
@@ -38,7 +38,7 @@ class OscillatorCore(wiring.Component):
     clear         ``(P / 2 + 1) G``
     load          ``2 G`` for each oscillator, and a few
     slot          ``2 G + 3``; and 1 at the end of a period, 2 more where a new schedule entry begins
-    noise, lock   ``2 G`` and ``G`` more in a slot, and where ``G`` is 1 as much again, waiting
+    noise, lock   ``G`` more in a slot for each, and 1 where ``G`` is 1
     phase change  ``2 G``, or ``4 G`` where the level changes too; the first of a slot also waits for the find-first
     read-out      ``labels + 3``
     ============= =================================================================================
@@ -108,7 +108,7 @@ class OscillatorCore(wiring.Component):
             wiring.connect(m, mover.o, sequencer.i)
         wiring.connect(m, sequencer.o, control.i)
         wiring.connect(m, control.o, crossbar.i)
-        waiting = self._neurons(m, crossbar, mover, control)
+        waiting = self._neurons(m, crossbar, mover, control, schedule)
 
         m.d.comb += [
             control.start.eq(self.bus.start),
@@ -133,7 +133,9 @@ class OscillatorCore(wiring.Component):
         self._results(m, control, schedule, mover, sequencer)
         return m
 
-    def _neurons(self, m: Module, crossbar: Crossbar, mover: PhaseMover, control: RunControl) -> Value:
+    def _neurons(
+        self, m: Module, crossbar: Crossbar, mover: PhaseMover, control: RunControl, schedule: Schedule
+    ) -> Value:
         """Connect what finds and moves the targets whose reference changed; return whether any is waiting."""
         spec, beat = self.spec, crossbar.beat
         m.submodules.lanes = lanes = Lanes(spec, beat.shape())
@@ -144,6 +146,7 @@ class OscillatorCore(wiring.Component):
         m.d.comb += [
             lanes.beat.eq(beat),
             lanes.late_slot.eq(control.slot[-1]),
+            lanes.turn.eq(Mux(schedule.alternate, Mux(control.slot[0] ^ control.odd_period, 0b10, 0b01), 0b11)),
             lanes.noise.eq(Mux(beat.context.noisy, noise.word, 0)),
             lanes.low_locks.eq(Mux(beat.context.locked, low_locks, 0)),
             crossbar.tags.eq(lanes.tags),

@@ -1,6 +1,6 @@
 """The neuron behind each accumulator: reference bits, own edges, noise and lock, and who has to move."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -54,6 +54,8 @@ class Lanes(wiring.Component):
     beat: ``In(Beat)``
     late_slot: ``In(1)``
         The slot lies in the second half of the period.
+    turn: ``In(2)``
+        Even, and odd, targets may move in this slot.
     noise: ``In(64)``
         The random word in a beat that adds noise, otherwise 0.
     low_locks: ``In(lock_phases)``
@@ -73,6 +75,7 @@ class Lanes(wiring.Component):
 
     beat: data.View
     late_slot: Signal
+    turn: Signal
     noise: Signal
     low_locks: Signal
     tags: data.View
@@ -89,6 +92,7 @@ class Lanes(wiring.Component):
             {
                 "beat": In(beat),
                 "late_slot": In(1),
+                "turn": In(2),
                 "noise": In(WORD_BITS),
                 "low_locks": In(spec.lock_phases),
                 "tags": Out(data.ArrayLayout(TAG_BITS, spec.lanes)),
@@ -143,13 +147,14 @@ class Lanes(wiring.Component):
         total: Value = beat.sums[lane]
         rises, moves = Signal(name=f"rises_{lane}"), Signal(name=f"moves_{lane}")
         in_place = tags.present & (tags.late == (self.late_slot ^ ~rises))
+        odd = beat.group[0] ^ (lane & 1) if spec.lanes % 2 and spec.groups > 1 else Const(lane & 1, 1)
         last_lanes = spec.targets - (spec.groups - 1) * spec.lanes
         exists = 1 if lane < last_lanes else beat.group != spec.groups - 1
         m.d.comb += [
             rises.eq(Mux(total == 0, state.reference, ~total[-1])),
             moves.eq((rises ^ state.reference) & ~state.clamp & exists),
             self.rising[lane].eq(rises),
-            self.moving[lane].eq(moves & ~in_place),
+            self.moving[lane].eq(moves & ~in_place & self.turn.bit_select(odd, 1)),
             self.tags[lane].eq(Mux(turns, Cat(edge.present, edge.late), tags)),
         ]
         with m.If(edge.decides):

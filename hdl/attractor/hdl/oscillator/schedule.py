@@ -10,7 +10,7 @@ from attractor.hdl.core import WindowSignature
 from attractor.spec import OscillatorSpec
 
 #: A word of the window ``schedule``.
-ENTRY = data.StructLayout({"periods": 16, "noise": 16, "max_step": 8, "lock": 16})
+ENTRY = data.StructLayout({"periods": 16, "noise": 16, "max_step": 8, "lock": 16, "alternate": 8})
 
 
 class Schedule(wiring.Component):
@@ -39,6 +39,7 @@ class Schedule(wiring.Component):
         The last ``max(settle, 1)`` whole periods were quiet.
     max_step: ``Out(8)``
     noise, lock: ``Out(range(largest_amplitude + 1))``
+    alternate: ``Out(1)``
         Of the present entry.
     """
 
@@ -54,6 +55,7 @@ class Schedule(wiring.Component):
     max_step: Signal
     noise: Signal
     lock: Signal
+    alternate: Signal
 
     def __init__(self, spec: OscillatorSpec) -> None:
         self.spec = spec
@@ -71,6 +73,7 @@ class Schedule(wiring.Component):
                 "max_step": Out(8),
                 "noise": Out(range(spec.largest_amplitude + 1)),
                 "lock": Out(range(spec.largest_amplitude + 1)),
+                "alternate": Out(1),
             }
         )
 
@@ -97,7 +100,7 @@ class Schedule(wiring.Component):
             m.d.sync += [index.eq(0), fetching.eq(1), ended.eq(0)]
         with m.Elif(arriving):
             m.d.sync += [periods.eq(read.data.periods), self.max_step.eq(read.data.max_step)]
-            m.d.sync += ended.eq(read.data.periods == 0)
+            m.d.sync += [ended.eq(read.data.periods == 0), self.alternate.eq(read.data.alternate.any())]
             m.d.sync += [self.noise.eq(self._limited(read.data.noise)), self.lock.eq(self._limited(read.data.lock))]
         with m.Elif(self.period_end):
             m.d.sync += periods.eq(periods - 1)

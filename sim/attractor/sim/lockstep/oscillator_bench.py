@@ -24,7 +24,7 @@ from attractor.sim.lockstep.oscillator_state import (
     first_state_difference,
 )
 from attractor.spec import OscillatorResult, OscillatorSpec, Region, Window
-from attractor.spec.oscillator import SEED_BITS
+from attractor.spec.oscillator import SCHEDULE_COLUMNS, SEED_BITS
 
 #: A call that takes longer than this hangs, in clock cycles: schedules are short here.
 CYCLE_LIMIT = 400_000
@@ -108,10 +108,11 @@ def random_call(spec: OscillatorSpec, rng: np.random.Generator) -> tuple[dict[st
     extreme = rng.choice([spec.weight_low, spec.weight_high], (spec.targets, spec.oscillators))
     weights = rng.integers(spec.weight_low, spec.weight_high + 1, extreme.shape)
     weights = np.where(rng.random() < 0.2, extreme, weights * (rng.random(extreme.shape) < rng.choice([0.1, 0.5, 1])))
-    schedule = np.zeros((spec.schedule_entries, 4), np.int64)
+    schedule = np.zeros((spec.schedule_entries, len(SCHEDULE_COLUMNS)), np.int64)
     schedule[:, 0] = rng.integers(0, 4, spec.schedule_entries)
     schedule[0, 0] += rng.random() < 0.9
     schedule[:, 2] = rng.choice([0, 1, half, int(rng.integers(0, half + 1))], spec.schedule_entries)
+    schedule[:, 4] = rng.integers(0, 2, spec.schedule_entries)
     for column in (1, 3):
         highest = int(rng.choice([0, 3, 2 * spec.weight_high, spec.largest_amplitude]))
         schedule[:, column] = rng.integers(0, min(highest, spec.largest_amplitude) + 1, spec.schedule_entries)
@@ -189,7 +190,7 @@ async def learn(
     """Let the core learn the pattern that is loaded already, twice, and compare all weights and the report."""
     spec, dut = driver.spec, driver.dut
     for _ in range(2):
-        margin = int(rng.choice([1, spec.margin_high, rng.integers(1, spec.margin_high + 1)]))
+        margin = int(rng.choice([1, spec.margin_high, int(rng.integers(1, spec.margin_high + 1))]))
         window = spec.memory_map["margin"]
         await driver.write(window, margin.to_bytes(window.word_bytes, "little"))
         dut.bus__start.value = 1
