@@ -50,7 +50,7 @@ def too_hard(estimator: object) -> dict[str, str]:
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning", "ignore:invalid value encountered in cast")
 @parametrize_with_checks(
-    [OscillatorClassifier(epochs=3), Thresholded(rule="hebb")],  # type: ignore[arg-type]
+    [OscillatorClassifier(epochs=3), OscillatorClassifier(epochs=3, hidden=5), Thresholded(rule="hebb")],  # type: ignore[arg-type]
     expected_failed_checks=too_hard,
 )
 def test_conventions(estimator: object, check: object) -> None:
@@ -115,6 +115,26 @@ def test_digits_are_classified_alike_on_a_device() -> None:
     expected = fitted.predict(data.test_images[:20])
     with Device.open(GoldenBoard(fitted.spec_)) as device:
         np.testing.assert_array_equal(fitted.set_params(device=device).predict(data.test_images[:20]), expected)
+
+
+def test_a_hidden_layer_is_fitted_saved_and_run_alike(tmp_path: Path) -> None:
+    # Classes that no linear classifier tells apart: whether two pixels are equal.
+    images = np.random.default_rng(4).integers(0, 2, (400, 6)).astype(float)
+    labels = np.where(images[:, 0] == images[:, 1], "equal", "different")
+    plain = OscillatorClassifier(weight_bits=6, epochs=10).fit(images, labels)
+    hidden = OscillatorClassifier(weight_bits=6, epochs=60, hidden=20, lanes=5).fit(images, labels)
+    assert plain.score(images, labels) < 0.8
+    assert hidden.score(images, labels) > 0.95
+    assert (hidden.spec_.targets, hidden.spec_.lanes, hidden.n_features_in_) == (22, 5, 6)
+    hidden.model_.save(tmp_path / "model.safetensors")
+    model = Model.load(tmp_path / "model.safetensors")
+    assert model.provenance["rule"] == "broadcast-delta"
+    with Device.open(GoldenBoard(model.spec)) as device:
+        loaded = OscillatorClassifier.from_model(model, device=device)
+        assert (loaded.hidden, loaded.n_features_in_) == (20, 6)
+        np.testing.assert_array_equal(loaded.predict(images[:30]), hidden.predict(images[:30]))
+    with pytest.raises(ValueError, match="hidden is -1"):
+        OscillatorClassifier(hidden=-1).fit(images, labels)
 
 
 def test_grey_scales_and_class_names_do_not_matter() -> None:

@@ -5,7 +5,15 @@ import pytest
 
 from attractor.golden import OscillatorNetwork
 from attractor.spec import SpecError
-from attractor.train.layered import layered_parameters, layered_phases, layered_spec, ramp_step
+from attractor.train.hidden import broadcast_delta
+from attractor.train.layered import (
+    binary_levels,
+    layered_parameters,
+    layered_phases,
+    layered_spec,
+    ramp_step,
+    train_layered,
+)
 
 
 def test_order_of_the_oscillators() -> None:
@@ -93,3 +101,13 @@ def test_bad_input_is_named() -> None:
         layered_parameters(spec, np.zeros((2, 4), int))
     with pytest.raises(SpecError, match="40"):
         layered_parameters(spec, np.full((2, 4), 40), np.zeros((3, 5), int))
+
+
+def test_grey_images_are_cut_at_one_half() -> None:
+    images = np.array([[0.0, 0.49, 0.5, 1.0]] * 8)
+    labels = np.array([0, 1] * 4)
+    assert binary_levels(images[:1]).tolist() == [[-1, -1, 1, 1]]
+    spec, parameters = train_layered(images, labels, classes=2, hidden=3, weight_bits=4, phase_bits=3, epochs=2)
+    assert (spec.targets, spec.labels, spec.weight_bits, spec.period) == (5, 2, 4, 8)
+    weights = broadcast_delta(binary_levels(images), labels, classes=2, hidden=3, weight_bits=4, epochs=2)
+    assert (parameters["weights"] == layered_parameters(spec, weights.labels, weights.hidden)["weights"]).all()

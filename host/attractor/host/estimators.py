@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +22,7 @@ from attractor.host.device import Device
 from attractor.host.model import Model
 from attractor.host.oscillator import Progress
 from attractor.spec import IntegerArray, OscillatorSpec
-from attractor.train import classifier
+from attractor.train import classifier, layered
 from attractor.train import oscillator as rules
 
 #: Rules that :class:`HopfieldNetwork` knows, by name.
@@ -207,6 +208,9 @@ class OscillatorClassifier(ClassifierMixin, _OscillatorEstimator):
     ----------
     weight_bits, phase_bits, lanes:
         As in :class:`OscillatorSpec`.
+    hidden:
+        Hidden oscillators between pixels and labels; with 0 the labels listen to grey pixels, with more the hidden
+        oscillators listen to pixels that are black or white. See :mod:`attractor.train.layered`.
     epochs:
         Passes over the training images.
     random_state:
@@ -236,6 +240,7 @@ class OscillatorClassifier(ClassifierMixin, _OscillatorEstimator):
         weight_bits: int = 5,
         phase_bits: int = 4,
         lanes: int = 0,
+        hidden: int = 0,
         epochs: int = 40,
         random_state: int = 0,
         device: str | Device | None = None,
@@ -243,6 +248,7 @@ class OscillatorClassifier(ClassifierMixin, _OscillatorEstimator):
         self.weight_bits = weight_bits
         self.phase_bits = phase_bits
         self.lanes = lanes
+        self.hidden = hidden
         self.epochs = epochs
         self.random_state = random_state
         self.device = device
@@ -271,8 +277,11 @@ class OscillatorClassifier(ClassifierMixin, _OscillatorEstimator):
         classes, numbers = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(f"{type(self).__name__} needs samples of at least 2 classes; the data have 1 class")
+        if self.hidden < 0:
+            raise ValueError(f"hidden is {self.hidden}; it must be 0 or a number of hidden oscillators")
         self.low_, self.high_ = float(images.min()), float(images.max())
-        spec, parameters = classifier.train_classifier(
+        train = partial(layered.train_layered, hidden=self.hidden) if self.hidden else classifier.train_classifier
+        spec, parameters = train(
             self._scaled(images),
             numbers,
             classes=len(classes),
@@ -283,7 +292,8 @@ class OscillatorClassifier(ClassifierMixin, _OscillatorEstimator):
             progress=progress,
         )
         provenance = {
-            "rule": "saturated-delta",
+            "rule": "broadcast-delta" if self.hidden else "saturated-delta",
+            "hidden": self.hidden,
             "epochs": self.epochs,
             "seed": self.random_state,
             "images": len(images),
@@ -321,7 +331,7 @@ class OscillatorClassifier(ClassifierMixin, _OscillatorEstimator):
         check_is_fitted(self)
         images = check_array(X, dtype="float64")
         self._check_features(images)
-        _, winners = self._run(classifier.image_phases(self.spec_, self._scaled(images)), progress)
+        _, winners = self._run(self._phases(images), progress)
         return self.classes_[winners]
 
     @classmethod
@@ -340,12 +350,20 @@ class OscillatorClassifier(ClassifierMixin, _OscillatorEstimator):
                 f"the model is no classifier of images (its provenance lacks {sorted(missing)}); "
                 "save one that OscillatorClassifier.fit made, or run this one with recall"
             )
-        classifier_ = cls(weight_bits=spec.weight_bits, phase_bits=spec.phase_bits, lanes=spec.lanes, device=device)
+        sizes = {"weight_bits": spec.weight_bits, "phase_bits": spec.phase_bits, "lanes": spec.lanes}
+        classifier_ = cls(**sizes, hidden=spec.targets - spec.labels, device=device)
         classifier_.model_ = model
         classifier_.classes_ = np.array(said["classes"])
         classifier_.low_, classifier_.high_ = float(said["black"]), float(said["white"])
-        classifier_.n_features_in_ = spec.inputs - 1
+        classifier_.n_features_in_ = spec.reference
         return classifier_
+
+    def _phases(self, images: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+        """Return the start phases of the fitted network."""
+        spec, scaled = self.spec_, self._scaled(images)
+        if spec.targets > spec.labels:
+            return layered.layered_phases(spec, layered.binary_levels(scaled))
+        return classifier.image_phases(spec, scaled)
 
     def _scaled(self, images: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return grey values from 0 to 1."""

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from attractor.spec import IntegerArray, OscillatorSpec
 from attractor.train.classifier import INHIBITION, SELF_COUPLING
-from attractor.train.oscillator import saturation_field
+from attractor.train.hidden import Augment, broadcast_delta
+from attractor.train.oscillator import Progress, saturation_field
 
 #: What the ramp adds at most, in units of the field at which the output of a learning label saturates.
 RAMP = 0.8
@@ -75,6 +76,11 @@ def layered_phases(spec: OscillatorSpec, levels: npt.ArrayLike) -> npt.NDArray[n
     phases[:, pixels + 1 : spec.inputs] = np.arange(1, half)
     phases[:, spec.oscillators - spec.labels :] = half // 2
     return phases
+
+
+def binary_levels(images: npt.ArrayLike) -> npt.NDArray[np.int8]:
+    """Return +1 where a grey value is at least 0.5, else -1, int8, in the shape of ``images``."""
+    return np.where(np.asarray(images) >= 0.5, np.int8(1), np.int8(-1))
 
 
 def ramp_step(spec: OscillatorSpec, fan_in: float) -> int:
@@ -139,3 +145,55 @@ def layered_parameters(
     among[:] = -round(INHIBITION * spec.weight_high)
     np.fill_diagonal(among, round(SELF_COUPLING * spec.weight_high))
     return spec.check_parameters({"weights": weights, "schedule": spec.schedule(periods), "settle": np.array(settle)})
+
+
+def train_layered(
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    *,
+    classes: int,
+    hidden: int,
+    weight_bits: int = 6,
+    phase_bits: int = 4,
+    epochs: int = 40,
+    seed: int = 0,
+    augment: Augment | None = None,
+    progress: Progress | None = None,
+) -> tuple[OscillatorSpec, dict[str, IntegerArray]]:
+    """Train a classifier with a hidden layer by :func:`attractor.train.hidden.broadcast_delta`.
+
+    Parameters
+    ----------
+    images:
+        Grey values from 0 to 1, shape (samples, pixels); :func:`binary_levels` makes them black or white.
+    labels:
+        Class of each image, shape (samples,), integers from 0 to ``classes - 1``.
+    classes, hidden, weight_bits, phase_bits:
+        Sizes of the network.
+    epochs, seed, augment, progress:
+        As in :func:`~attractor.train.hidden.broadcast_delta`.
+
+    Returns
+    -------
+    spec, parameters
+        The network; its start phases come from :func:`layered_phases`.
+
+    Raises
+    ------
+    ValueError
+        If data do not fit, with the offending value.
+    """
+    levels = binary_levels(images)
+    weights = broadcast_delta(
+        levels,
+        labels,
+        classes=classes,
+        hidden=hidden,
+        weight_bits=weight_bits,
+        epochs=epochs,
+        seed=seed,
+        augment=augment,
+        progress=progress,
+    )
+    spec = layered_spec(levels.shape[1], hidden, classes, weight_bits=weight_bits, phase_bits=phase_bits)
+    return spec, layered_parameters(spec, weights.labels, weights.hidden)
