@@ -10,6 +10,7 @@ import typer
 from attractor.cli import boards, models, verification
 from attractor.cli.demo import demo
 from attractor.cli.output import output
+from attractor.cli.solve import solve
 
 _EPILOG = "--json, --port, -v and -q may stand before or after the command."
 
@@ -62,6 +63,7 @@ for command in (
     models.load,
     models.recall,
     models.classify,
+    solve,
     boards.board,
     boards.build,
     boards.boards,

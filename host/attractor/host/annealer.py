@@ -169,6 +169,38 @@ class Annealer:
         return self._opened
 
 
+def replay(
+    model: Model, phases: npt.NDArray[np.uint8], clamp: npt.NDArray[np.bool_], seed: int
+) -> npt.NDArray[np.uint8]:
+    """Run one read once more on the golden model, which equals every device, and keep the phases after each period.
+
+    Parameters
+    ----------
+    model:
+        The network with its schedule.
+    phases:
+        Start phases, shape (oscillators,).
+    clamp:
+        True where an oscillator does not move, shape (oscillators,).
+    seed:
+        Seed of the noise.
+
+    Returns
+    -------
+    ndarray
+        Phases at the start and after each period, shape (periods + 1, oscillators), uint8.
+    """
+    spec = _spec(model)
+    network = OscillatorNetwork(spec, model.parameters)
+    state = network.start(phases[None], clamp, seeds=[seed])
+    kept = [phases]
+    while state.active.any():
+        for _ in range(spec.period):
+            network.step(state)
+        kept.append(state.phases[0].copy())
+    return np.stack(kept)
+
+
 def _spec(model: Model) -> OscillatorSpec:
     assert isinstance(model.spec, OscillatorSpec)
     return model.spec

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from attractor.spec import IntegerArray, OscillatorSpec, SpecError
-from attractor.spec.oscillator import NOISE_PASSES
-
-#: Standard deviation of the noise of amplitude 1: passes of +-1, +-1/2, ...
-_DEVIATION = sum(4.0**-halvings for halvings in range(NOISE_PASSES)) ** 0.5
+from attractor.spec.oscillator import SCHEDULE_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -26,18 +23,21 @@ class Annealing:
     periods:
         Periods of a run.
     noise:
-        Standard deviation of the noise at the start, in fields; it falls to 0 in equal steps, as many as the schedule
-        has entries.
+        Amplitude of the noise at the start, in fields; it falls to 0 in equal steps, as many as the schedule has
+        entries.
     max_step:
-        Most slots by which a phase moves in a slot.
+        Most slots by which a phase moves in a slot; 0 for a quarter of a period.
     lock:
-        Strength of the harmonic lock at the end, in fields; it rises from 0 in equal steps.
+        Strength of the harmonic lock, in fields.
+    alternate:
+        Whether only every other oscillator moves in a slot.
     """
 
     periods: int = 300
-    noise: float = 1.5
-    max_step: int = 1
-    lock: float = 0.0
+    noise: float = 1.0
+    max_step: int = 0
+    lock: float = 0.25
+    alternate: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.periods, int | np.integer) or self.periods < 1:
@@ -48,7 +48,7 @@ class Annealing:
                 raise SpecError(f"{name} is {value}; it must be at least 0, in units of the mean field")
 
     def rows(self, spec: OscillatorSpec, weights: IntegerArray) -> IntegerArray:
-        """Return the schedule for weights of shape (targets, oscillators); shape (schedule_entries, 4).
+        """Return the schedule for weights of shape (targets, oscillators); shape (schedule_entries, columns).
 
         Raises
         ------
@@ -58,12 +58,16 @@ class Annealing:
         steps = min(spec.schedule_entries, self.periods)
         falling = np.linspace(1, 0, steps) if steps > 1 else np.array([0.5])
         field, most = mean_field(weights), spec.largest_amplitude
-        ends = np.arange(steps + 1) * self.periods // steps
-        rows = np.zeros((spec.schedule_entries, 4), np.int64)
-        rows[:steps, 0] = np.diff(ends)
-        rows[:steps, 1] = np.minimum(np.rint(falling * self.noise * field / _DEVIATION), most)
-        rows[:steps, 2] = self.max_step
-        rows[:steps, 3] = np.minimum(np.rint((1 - falling) * self.lock * field), most)
+        columns = {
+            "periods": np.diff(np.arange(steps + 1) * self.periods // steps),
+            "noise": np.minimum(np.rint(falling * self.noise * field), most),
+            "max_step": self.max_step or spec.period // 4,
+            "lock": min(round(self.lock * field), most),
+            "alternate": int(self.alternate),
+        }
+        rows = np.zeros((spec.schedule_entries, len(SCHEDULE_COLUMNS)), np.int64)
+        for index, name in enumerate(SCHEDULE_COLUMNS):
+            rows[:steps, index] = columns[name]
         return spec.parameters["schedule"].check(rows)
 
     def magnification(self, spec: OscillatorSpec, weights: IntegerArray) -> int:
@@ -74,7 +78,7 @@ class Annealing:
         largest = int(np.abs(weights).max(initial=0))
         if not largest:
             return 1
-        strongest = max(self.noise / _DEVIATION, self.lock) * mean_field(weights)
+        strongest = max(self.noise, self.lock) * mean_field(weights)
         most = spec.weight_high // largest
         if strongest > 0:
             most = min(most, int(spec.largest_amplitude / strongest))

@@ -49,7 +49,7 @@ def classifier_figure(
     RuntimeError
         If matplotlib is absent.
     """
-    figure = _new_figure((2.1 * (len(images) + 1.35), 4.6))
+    figure = new_figure((2.1 * (len(images) + 1.35), 4.6))
     grid = figure.add_gridspec(
         2, len(images) + 1, height_ratios=(1, 1.55), width_ratios=(*[1] * len(images), 1.35), hspace=0.12, wspace=0.18
     )
@@ -73,7 +73,8 @@ def classifier_figure(
     return figure
 
 
-def _new_figure(size: tuple[float, float]) -> Figure:
+def new_figure(size: tuple[float, float]) -> Figure:
+    """Return an empty figure, its size in inches; raise :class:`RuntimeError` if matplotlib is absent."""
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:

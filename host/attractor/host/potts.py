@@ -15,7 +15,7 @@ from attractor.host.ising import Placement, ProblemError, checked_seed, measured
 from attractor.host.model import Model
 from attractor.host.oscillator import Progress
 from attractor.host.problems.graph import Graph
-from attractor.spec import IntegerArray, OscillatorSpec
+from attractor.spec import IntegerArray
 
 #: Shaken as found best on random graphs that three colours are known to suffice for.
 COLOURING = Annealing(periods=300, noise=1.0, max_step=1, lock=0.5)
@@ -94,8 +94,7 @@ def sample_colouring(
     chosen = checked_seed(seed)
     annealer = Annealer(device, call_limit=call_limit)
     try:
-        placement = _placement(annealer, graph, colours, annealing, phase_bits)
-        model = _model(placement, graph, annealing)
+        model, placement = colouring_program(annealer, graph, colours, annealing=annealing, phase_bits=phase_bits)
         phases, seeds = starts(placement, chosen, num_reads)
         reads = annealer.run(model, phases, placement.clamp, seeds, time_limit=time_limit, progress=progress)
     finally:
@@ -140,7 +139,10 @@ def read_colours(
     return readings[rows, best], conflicts[rows, best]
 
 
-def _placement(annealer: Annealer, graph: Graph, colours: int, annealing: Annealing, phase_bits: int) -> Placement:
+def colouring_program(
+    annealer: Annealer, graph: Graph, colours: int, *, annealing: Annealing = COLOURING, phase_bits: int = 4
+) -> tuple[Model, Placement]:
+    """Return weights and schedule, and which oscillator is which vertex; errors as in :func:`sample_colouring`."""
     spec = annealer.spec
     if spec is None:
         spec = measured_spec(graph.vertices, biased=False, weight_bits=8, phase_bits=phase_bits, lock_phases=colours)
@@ -149,16 +151,11 @@ def _placement(annealer: Annealer, graph: Graph, colours: int, annealing: Anneal
             f"{annealer.name} locks to {spec.lock_phases} phases, and {colours} colours were asked for; build gateware "
             f"with lock_phases {colours}, or set lock to 0"
         )
-    elif not 2 <= colours <= spec.period // 2:
+    if not 2 <= colours <= spec.period // 2:
         raise ProblemError(f"colours is {colours}; on {annealer.name} it must lie between 2 and {spec.period // 2}")
-    return Placement.on(spec, graph.vertices, biased=False, name=annealer.name)
-
-
-def _model(placement: Placement, graph: Graph, annealing: Annealing) -> Model:
-    """Return the network in which joined vertices repel each other."""
-    spec: OscillatorSpec = placement.spec
-    ones = np.ones(len(graph.edges), np.int64)
-    weights = placement.weights(np.zeros(graph.vertices, np.int64), graph.edges, ones)
+    placement = Placement.on(spec, graph.vertices, biased=False, name=annealer.name)
+    # Joined vertices repel each other.
+    weights = placement.weights(np.zeros(graph.vertices, np.int64), graph.edges, np.ones(len(graph.edges), np.int64))
     weights = weights * annealing.magnification(spec, weights)
     parameters = {"weights": weights, "schedule": annealing.rows(spec, weights), "settle": np.array(0)}
-    return Model(spec, parameters, {"problem": "colouring"})
+    return Model(spec, parameters, {"problem": "colouring"}), placement

@@ -27,6 +27,7 @@ PARAMETERS = {
     "noise": ["largest_amplitude"],
     "max_step": ["phase_bits"],
     "lock": ["largest_amplitude"],
+    "alternate": [],
     "scale": ["weight_bits"],
 }
 
@@ -122,6 +123,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         noise: float = Annealing.noise,
         max_step: int = Annealing.max_step,
         lock: float = Annealing.lock,
+        alternate: bool = Annealing.alternate,
         scale: Scale = "refuse",
         **kwargs: Any,
     ) -> dimod.SampleSet:
@@ -144,7 +146,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
             again; ``"none"`` refuses.
         time_limit:
             Seconds after which no more reads are begun; the first always is.
-        periods, noise, max_step, lock:
+        periods, noise, max_step, lock, alternate:
             See :class:`Annealing`.
         scale:
             ``"refuse"`` takes only coefficients that a common factor turns into weights exactly; ``"auto"`` scales and
@@ -168,7 +170,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
             If the device fails.
         """
         self.remove_unknown_kwargs(**kwargs)
-        annealing = Annealing(periods, noise, max_step, lock)
+        annealing = Annealing(periods, noise, max_step, lock, alternate)
         seed = checked_seed(seed)
         parsed = self.parse_initial_states(bqm, initial_states, initial_states_generator, num_reads, seed % 2**32)
         program = self.program(bqm, annealing, scale=scale)

@@ -1,0 +1,196 @@
+"""What ``attractor solve`` makes of each kind of problem: a run, its summary, its solution and its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from attractor.host import Device
+from attractor.host.annealer import Annealer, replay
+from attractor.host.annealing import Annealing
+from attractor.host.dimod_extra import dimod
+from attractor.host.ising import Placement, starts
+from attractor.host.model import Model
+from attractor.host.plot_dynamics import annealing_figure
+from attractor.host.potts import COLOURING, colouring_program, read_colours, sample_colouring
+from attractor.host.problems import Graph, max_cut
+from attractor.host.sampler import OscillatorSampler, best_samples
+
+#: Periods that are read at once for a picture.
+_CHUNK = 16
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a problem is to be solved.
+
+    Parameters
+    ----------
+    device:
+        As for :class:`OscillatorSampler`.
+    annealing:
+        Schedule, with the values that the user gave.
+    scale:
+        As for :meth:`OscillatorSampler.sample`.
+    reads:
+        What decides about reads: ``num_reads``, ``seed``, ``time_limit``.
+    progress:
+        Called with the number of finished reads and of all.
+    """
+
+    device: Device | str | None
+    annealing: dict[str, Any]
+    scale: Any
+    reads: dict[str, Any]
+    progress: Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best read.
+
+    Parameters
+    ----------
+    summary:
+        What is printed and saved, ready for JSON.
+    values:
+        Value of each variable.
+    figure:
+        Draws the read, as a matplotlib figure.
+    """
+
+    summary: dict[str, Any]
+    values: dict[Hashable, int]
+    figure: Callable[[], Any]
+
+
+def solve_problem(problem: Graph | dimod.BinaryQuadraticModel, colours: int | None, request: Request) -> Found:
+    """Solve a problem as what it is: a graph is cut, or coloured if a number of colours is given.
+
+    Raises
+    ------
+    ValueError
+        If colours are asked for and the problem is no graph, or the problem does not fit.
+    HostError
+        If the device fails.
+    """
+    if colours is not None:
+        if not isinstance(problem, Graph):
+            raise ValueError("--colours is for graphs, and the file holds a model with coefficients; leave it out")
+        return _colour(problem, colours, request)
+    return _minimise(problem, request)
+
+
+def _minimise(problem: Graph | dimod.BinaryQuadraticModel, request: Request) -> Found:
+    graph = problem if isinstance(problem, Graph) else None
+    bqm = max_cut(graph).bqm if graph is not None else problem
+    assert isinstance(bqm, dimod.BinaryQuadraticModel)
+    annealing = Annealing(**request.annealing)
+    with OscillatorSampler(request.device, progress=request.progress) as sampler:
+        samples = sampler.sample(bqm, scale=request.scale, **vars(annealing), **request.reads)
+        program = sampler.program(bqm, annealing, scale=request.scale)
+    energies, info = samples.record.energy, samples.info
+    best = int(energies.argmin())
+    best_sample = dict(zip(samples.variables, samples.record.sample[best].tolist(), strict=True))
+    values: dict[Hashable, int] = best_sample
+    if graph is not None:
+        # Vertices as the file numbers them, and the side of each.
+        values = {vertex + 1: int(best_sample[vertex] > 0) for vertex in range(graph.vertices)}
+        name, measures = "cut", -energies
+        about: dict[str, Any] = {"problem": "max-cut", "vertices": graph.vertices, "edges": len(graph.edges)}
+    else:
+        name, measures = "energy", energies
+        about = {
+            "problem": "ising" if bqm.vartype is dimod.SPIN else "qubo",
+            "variables": bqm.num_variables,
+            "couplings": bqm.num_interactions,
+        }
+    summary = about | _summary(name, measures, best, info) | {"scale": info["scale"], **_rounding(info)}
+
+    def figure() -> Any:
+        sign = -1 if graph is not None else 1
+
+        def read(phases: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+            spins = best_samples(program.placement.spins(phases), bqm)
+            return sign * bqm.energies((spins, list(bqm.variables)))
+
+        groups = np.array([best_sample[variable] > 0 for variable in bqm.variables], np.int64)
+        return _figure(program.model, program.placement, info["seed"], best, read, groups, name)
+
+    return Found(summary, values, figure)
+
+
+def _colour(graph: Graph, colours: int, request: Request) -> Found:
+    annealing = Annealing(**vars(COLOURING) | request.annealing)
+    found = sample_colouring(
+        graph, colours, device=request.device, annealing=annealing, progress=request.progress, **request.reads
+    )
+    best = found.best
+    values: dict[Hashable, int] = {vertex + 1: int(colour) for vertex, colour in enumerate(found.colours[best])}
+    about = {"problem": "colouring", "vertices": graph.vertices, "edges": len(graph.edges), "colours": colours}
+    summary = about | _summary("conflicts", found.conflicts, best, found.info)
+
+    def figure() -> Any:
+        annealer = Annealer(request.device)
+        try:
+            model, placement = colouring_program(annealer, graph, colours, annealing=annealing)
+        finally:
+            annealer.close()
+
+        def read(phases: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+            places = phases[:, placement.places]
+            return read_colours(graph, places, colours, placement.spec.period)[1].astype(np.float64)
+
+        return _figure(model, placement, found.info["seed"], best, read, found.colours[best], "conflicts")
+
+    return Found(summary, values, figure)
+
+
+def _summary(name: str, measures: npt.NDArray[Any], best: int, info: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: measures[best].item(),
+        f"mean_{name}": float(measures.mean()),
+        "reads": len(measures),
+        "best_read": best,
+        "seed": info["seed"],
+        "periods": sum(row[0] for row in info["schedule"]),
+        "device": info["device"],
+        "timing": info["timing"],
+    }
+
+
+def _rounding(info: dict[str, Any]) -> dict[str, Any]:
+    return {"rounding": info["quantisation"]} if info["quantisation"]["max_absolute"] else {}
+
+
+def _figure(
+    model: Model,
+    placement: Placement,
+    seed: int,
+    read: int,
+    measure: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float64]],
+    groups: npt.NDArray[np.int64],
+    name: str,
+) -> Any:
+    """Run a read again on the golden model, and draw it."""
+    phases, seeds = starts(placement, seed, read + 1)
+    kept = replay(model, phases[read], placement.clamp, int(seeds[read]))
+    schedule = model.parameters["schedule"].astype(np.int64)
+    inputs, places = placement.spec.inputs, placement.places
+    return annealing_figure(
+        kept[:, places],
+        placement.spec.period,
+        model.parameters["weights"][np.ix_(places - inputs, places)],
+        np.concatenate([measure(kept[rows]) for rows in _chunks(len(kept))]),
+        groups,
+        name=name,
+        noise=np.repeat(schedule[:, 1], schedule[:, 0]).astype(np.float64),
+    )
+
+
+def _chunks(count: int) -> Iterator[slice]:
+    return (slice(start, start + _CHUNK) for start in range(0, count, _CHUNK))

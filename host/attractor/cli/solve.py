@@ -1,0 +1,75 @@
+"""``attractor solve``: problems from files, on oscillators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from attractor.cli.extras import optional
+from attractor.cli.files import check_writable
+from attractor.cli.models import Baud, device_of
+from attractor.cli.output import output
+from attractor.cli.pictures import check_picture
+from attractor.host import Device
+from attractor.spec.protocol import DEFAULT_BAUD
+
+
+def solve(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A graph (rudy, G-set), or a model that dimod wrote.")],
+    colours: Annotated[
+        int | None, typer.Option(help="Colour a graph with so many colours, instead of cutting it.")
+    ] = None,
+    reads: Annotated[int, typer.Option(min=1, help="Runs, each from a start of its own.")] = 16,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of starts and noise; default a new one.")] = None,
+    periods: Annotated[int | None, typer.Option(min=1, help="Periods of a run.")] = None,
+    noise: Annotated[float | None, typer.Option(min=0, help="Noise at the start, in mean fields.")] = None,
+    max_step: Annotated[int | None, typer.Option(min=1, help="Most slots by which a phase moves in a slot.")] = None,
+    lock: Annotated[float | None, typer.Option(min=0, help="Harmonic lock, in mean fields.")] = None,
+    scale: Annotated[str, typer.Option(help="'auto' scales and rounds coefficients that do not fit.")] = "refuse",
+    time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which no run is begun.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Solution to write, .json or text.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Picture of the best run to write.")] = None,
+    baud: Baud = DEFAULT_BAUD,
+) -> None:
+    """Find a large cut or a colouring of a graph, or a low energy of a model.
+
+    Without --port a network of the problem's size runs on the golden model. --port sim: and rtl: simulate a board of
+    that size; any other port is used as it is.
+    """
+    if out is not None:
+        check_writable(out)
+    if plot is not None:
+        check_picture(plot)
+    files = optional("attractor.host.problem_files", "solve")
+    solutions = optional("attractor.cli.solutions", "solve")
+    problem = files.read_problem(file)
+    given = {"periods": periods, "noise": noise, "max_step": max_step, "lock": lock}
+    annealing = {name: value for name, value in given.items() if value is not None}
+    limits = {"num_reads": reads, "seed": seed, "time_limit": time_limit}
+    with _where(context, baud) as device, output.progress("solving") as progress:
+        request = solutions.Request(device, annealing, scale, limits, progress)
+        found = solutions.solve_problem(problem, colours, request)
+        result: dict[str, Any] = {"file": str(file)} | found.summary
+        if out is not None:
+            files.Solution(found.values, result).save(out)
+            result["solution"] = str(out)
+        if plot is not None:
+            output.log("drawing the best run")
+            found.figure().savefig(plot)
+            result["picture"] = str(plot)
+    output.result(result)
+
+
+@contextmanager
+def _where(context: typer.Context, baud: int) -> Iterator[Device | str | None]:
+    """Give the open device at ``--port``, the address of a board to be made for the problem, or None."""
+    if not context.obj or context.obj.endswith(":"):
+        yield context.obj
+    else:
+        with device_of(context, baud) as device:
+            yield device
