@@ -19,28 +19,44 @@ def wrapped(value: int, bits: int) -> int:
 @given(st.data())
 def test_random_operations(data: st.DataObject) -> None:
     sources, targets, banks = (data.draw(st.integers(1, high)) for high in (5, 4, 3))
-    bits = data.draw(st.integers(2, 12))
-    weights = [[data.draw(st.integers(-128, 127)) for _ in range(targets)] for _ in range(sources)]
-    crossbar = Crossbar(weights, banks, bits)
+    bits, weight_bits, shift = (data.draw(st.integers(low, high)) for low, high in ((2, 12), (1, 8), (0, 2)))
+    low, high = -(2 ** (weight_bits - 1)), 2 ** (weight_bits - 1) - 1
+    weights = [[data.draw(st.integers(low, high)) for _ in range(targets)] for _ in range(sources)]
+    crossbar = Crossbar(weights, banks, bits, weight_bits=weight_bits, fold_shift=shift)
     expected = [[0] * targets for _ in range(banks)]
     for _ in range(data.draw(st.integers(1, 20))):
-        bank, increment = data.draw(st.integers(0, banks - 1)), data.draw(st.sampled_from([-2, -1, 1, 2]))
-        match data.draw(st.sampled_from(["clear", "add", "fold"])):
-            case "clear":
-                crossbar.clear(bank)
-                expected[bank] = [0] * targets
+        bank, addend = data.draw(st.integers(0, banks - 1)), data.draw(st.integers(0, banks - 1))
+        source, amplitude = data.draw(st.integers(0, sources - 1)), data.draw(st.integers(-5000, 5000))
+        one_for_all = data.draw(st.booleans())
+        signs = data.draw(st.lists(st.sampled_from([-1, 1]), min_size=targets, max_size=targets))
+        if one_for_all:
+            signs = signs[:1] * targets
+        increments = signs[0] if one_for_all else signs
+        learns = data.draw(st.lists(st.booleans(), min_size=targets, max_size=targets))
+        before = [list(row) for row in expected]
+        kind = data.draw(st.sampled_from(["add", "fold", "push", "learn"]))
+        match kind:
             case "add":
-                source = data.draw(st.integers(0, sources - 1))
-                crossbar.add(source, bank, increment)
-                for i in range(targets):
-                    expected[bank][i] = wrapped(expected[bank][i] + increment * weights[source][i], bits)
+                crossbar.add(source, bank, increments)
+            case "fold":
+                crossbar.fold(addend, bank, increments)
+            case "push":
+                crossbar.push(addend, bank, amplitude, increments)
             case _:
-                other = data.draw(st.integers(0, banks - 1))
-                crossbar.fold(other, bank, increment)
-                addend = list(expected[other])
-                for i in range(targets):
-                    expected[bank][i] = wrapped(expected[bank][i] + increment * addend[i], bits)
+                crossbar.learn(source, learns, increments)
+        for i in range(targets):
+            match kind:
+                case "add":
+                    expected[bank][i] = wrapped(before[bank][i] + signs[i] * weights[source][i], bits)
+                case "fold":
+                    expected[bank][i] = wrapped(before[bank][i] + signs[i] * before[addend][i] * 2**shift, bits)
+                case "push":
+                    expected[bank][i] = wrapped(before[addend][i] + signs[i] * amplitude, bits)
+                case _:
+                    if learns[i] and low <= weights[source][i] + signs[i] <= high:
+                        weights[source][i] += signs[i]
         assert crossbar.sums.tolist() == expected
+        assert crossbar.weights.tolist() == weights
 
 
 def test_edges_in_half_a_period_give_the_sums_of_every_slot() -> None:
@@ -49,9 +65,9 @@ def test_edges_in_half_a_period_give_the_sums_of_every_slot() -> None:
     generator = np.random.default_rng(3)
     weights, phases = generator.integers(-16, 16, (1, 7)), generator.integers(0, 8, 7)
     half, accumulator = spec.period // 2, spec.period // 2
-    crossbar = Crossbar(weights.T, half + 1, spec.sum_bits)
+    crossbar = Crossbar(weights.T, half + 1, spec.sum_bits, weight_bits=spec.weight_bits, fold_shift=1)
     for source, phase in enumerate(phases.tolist()):
-        crossbar.add(source, phase % half, 2 if phase < half else -2)
+        crossbar.add(source, phase % half, 1 if phase < half else -1)
         crossbar.add(source, accumulator, 1 if phase >= half else -1)
     model = OscillatorNetwork(spec, {"weights": weights, "schedule": spec.schedule(1), "settle": 0})
     state = model.start(phases[None], np.ones(7, bool))
@@ -61,19 +77,50 @@ def test_edges_in_half_a_period_give_the_sums_of_every_slot() -> None:
         assert crossbar.sums[accumulator].tolist() == state.sums[0].tolist()
 
 
+def test_copies_and_noise_do_not_touch_the_origin() -> None:
+    crossbar = Crossbar([[3, -4]], 3, 8)
+    crossbar.add(0, 0, [1, -1])
+    crossbar.push(0, 1, 0)
+    crossbar.push(1, 2, 100, [1, -1])
+    assert crossbar.sums.tolist() == [[3, 4], [3, 4], [103, -96]]
+
+
+def test_a_weight_at_the_end_of_its_range_stays() -> None:
+    crossbar = Crossbar([[-4, 3, 3, -4, 0], [0, 0, 0, 0, 0]], 1, 8, weight_bits=3)
+    crossbar.learn(0, [True, True, True, True, False], [-1, 1, -1, 1, 1])
+    assert crossbar.weights.tolist() == [[-4, 3, 2, -3, 0], [0, 0, 0, 0, 0]]
+    assert not crossbar.sums.any()
+
+
 def test_what_does_not_fit_is_named() -> None:
     crossbar = Crossbar([[1, 2]], 2, 8)
     with pytest.raises(ValueError, match="increment is 0"):
         crossbar.add(0, 0, 0)
+    with pytest.raises(ValueError, match="increment is 2"):
+        crossbar.learn(0, [True, True], [1, 2])
+    with pytest.raises(ValueError, match=r"increments have shape \(3,\)"):
+        crossbar.push(0, 0, 1, [1, 1, 1])
+    with pytest.raises(ValueError, match=r"learns has shape \(1,\)"):
+        crossbar.learn(0, [True])
     with pytest.raises(ValueError, match="source is 1"):
         crossbar.add(1, 0, 1)
+    with pytest.raises(ValueError, match="source is -1"):
+        crossbar.learn(-1, [True, True])
     with pytest.raises(ValueError, match="bank is 2"):
-        crossbar.clear(2)
+        crossbar.push(0, 2, 0)
     with pytest.raises(ValueError, match="bank is -1"):
         crossbar.fold(-1, 0, 1)
+    assert crossbar.weights.tolist() == [[1, 2]]
+    assert not crossbar.sums.any()
     with pytest.raises(ValueError, match="sum_bits is 1"):
         Crossbar([[1]], 1, 1)
     with pytest.raises(ValueError, match="banks is 0"):
         Crossbar([[1]], 0, 8)
+    with pytest.raises(ValueError, match="weight_bits is 33"):
+        Crossbar([[1]], 1, 8, weight_bits=33)
+    with pytest.raises(ValueError, match="fold_shift is 9"):
+        Crossbar([[1]], 1, 8, fold_shift=9)
+    with pytest.raises(ValueError, match="a weight is 4"):
+        Crossbar([[3, 4]], 1, 8, weight_bits=3)
     with pytest.raises(ValueError, match="integers of shape"):
         Crossbar([[0.5]], 1, 8)
