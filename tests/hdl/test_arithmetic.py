@@ -4,10 +4,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from amaranth.hdl import Module, Signal, Value, signed
+from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.sim import Simulator
 
-from attractor.hdl.arithmetic import add_or_subtract, negate_mask, one_hot, times_constant
+from attractor.hdl.arithmetic import add_or_subtract, one_hot, sign_extend, times_constant
 
 
 def evaluate(output: Value, inputs: tuple[Signal, ...], cases: list[tuple[int, ...]]) -> list[int]:
@@ -40,22 +40,32 @@ def test_times_constant(constant: int) -> None:
     assert found == [number * constant for number in range(32)]
 
 
-@pytest.mark.parametrize("width", [1, 2, 3, 4])
-@pytest.mark.parametrize("addend_width", [1, 2, 3, 5])
-def test_add_or_subtract(width: int, addend_width: int) -> None:
-    value, addend, negate = Signal(width), Signal(signed(addend_width)), Signal()
-    half = 1 << addend_width - 1
-    cases = [(v, a, n) for v in range(1 << width) for a in range(-half, half) for n in (0, 1)]
+@pytest.mark.parametrize("width", [1, 2, 3, 5])
+def test_add_or_subtract(width: int) -> None:
+    value, addend, negate = Signal(width), Signal(width), Signal()
+    cases = [(v, a, n) for v in range(1 << width) for a in range(1 << width) for n in (0, 1)]
     output = add_or_subtract(value, addend, negate)
     assert len(output) == width
     found = evaluate(output, (value, addend, negate), cases)
     assert found == [wrapped(v - a if n else v + a, width) for v, a, n in cases]
 
 
-@pytest.mark.parametrize("width", [1, 2, 3, 7])
-def test_negate_mask(width: int) -> None:
-    negate = Signal()
-    assert evaluate(negate_mask(negate, width), (negate,), [(0,), (1,)]) == [0, (1 << width) - 1]
+@pytest.mark.parametrize("negate", [0, 1])
+def test_a_constant_is_added_or_subtracted(negate: int) -> None:
+    value = Signal(4)
+    found = evaluate(add_or_subtract(value, Const(5, 4), negate), (value,), [(number,) for number in range(16)])
+    assert found == [wrapped(number - 5 if negate else number + 5, 4) for number in range(16)]
+
+
+@pytest.mark.parametrize("width", [1, 2, 4])
+@pytest.mark.parametrize("more", [0, 1, 5])
+def test_sign_extend(width: int, more: int) -> None:
+    value = Signal(width)
+    output = sign_extend(value, width + more)
+    assert len(output) == width + more
+    half = 1 << width - 1
+    found = evaluate(output, (value,), [(wrapped(number, width),) for number in range(-half, half)])
+    assert found == [wrapped(number, width + more) for number in range(-half, half)]
 
 
 @pytest.mark.parametrize("width", range(1, 20))

@@ -1,0 +1,107 @@
+# amaranth: UnusedElaboratable=no
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attractor.golden.noise import NoiseGenerator as GoldenGenerator
+from attractor.hdl.noise import WORD_BITS, NoiseGenerator, spread
+from attractor.spec.oscillator import MOST_LANES, SEED_BITS
+
+from .link.streams import simulate
+
+SEEDS = st.integers(0, 2**SEED_BITS - 1)
+
+
+class Spread(wiring.Component):
+    """The generator and the bits of its lanes."""
+
+    bits: Signal
+
+    def __init__(self, lanes: int) -> None:
+        self.generator = NoiseGenerator()
+        self.lanes = lanes
+        super().__init__({"bits": Out(lanes), "unused": In(1)})
+
+    def elaborate(self, platform: object) -> Module:  # noqa: ARG002
+        m = Module()
+        m.submodules.generator = self.generator
+        bits = spread(self.generator.word, self.lanes)
+        assert len(bits) == self.lanes
+        m.d.comb += self.bits.eq(bits)
+        # Without a clocked statement of its own the top level has no clock.
+        beat = Signal()
+        m.d.sync += beat.eq(~beat)
+        return m
+
+
+def golden_bits(golden: GoldenGenerator) -> int:
+    """Return the golden bits of the present word as a number, and step."""
+    return sum(int(bit) << lane for lane, bit in enumerate(golden.draw()[0].tolist()))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seeds=st.lists(SEEDS, min_size=1, max_size=3),
+    lanes=st.sampled_from([1, 5, 63, 64, 65, 200, MOST_LANES]),
+    steps=st.lists(st.booleans(), max_size=12),
+)
+def test_lanes_equal_the_golden_generator(seeds: list[int], lanes: int, steps: list[bool]) -> None:
+    part = Spread(lanes)
+    generator = part.generator
+
+    async def bench(ctx: Any) -> None:
+        for seed in seeds:
+            ctx.set(generator.seed, seed)
+            ctx.set(generator.start, 1)
+            await ctx.tick()
+            ctx.set(generator.start, 0)
+            ctx.set(generator.seed, seed ^ 1)  # read at the start only
+            golden = GoldenGenerator([seed], lanes)
+            assert ctx.get(generator.word) == 2 * seed + 1
+            expected = golden_bits(golden)
+            assert ctx.get(part.bits) == expected
+            for step in steps:
+                ctx.set(generator.step, step)
+                await ctx.tick()
+                ctx.set(generator.step, 0)
+                expected = golden_bits(golden) if step else expected
+                assert ctx.get(part.bits) == expected
+
+    simulate(part, bench)
+
+
+@pytest.mark.parametrize("seed", [0, 2**SEED_BITS - 1])
+def test_a_start_counts_more_than_a_step(seed: int) -> None:
+    generator = NoiseGenerator()
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(generator.seed, seed)
+        ctx.set(generator.start, 1)
+        ctx.set(generator.step, 1)
+        await ctx.tick()
+        assert ctx.get(generator.word) == 2 * seed + 1
+
+    simulate(generator, bench)
+
+
+def test_words_equal_the_golden_generator_for_long() -> None:
+    generator, golden = NoiseGenerator(), GoldenGenerator([987654321], WORD_BITS)
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(generator.seed, 987654321)
+        ctx.set(generator.start, 1)
+        await ctx.tick()
+        ctx.set(generator.start, 0)
+        ctx.set(generator.step, 1)
+        for _ in range(500):
+            assert ctx.get(generator.word) == golden_bits(golden)
+            await ctx.tick()
+
+    simulate(generator, bench)
