@@ -236,7 +236,7 @@ def test_a_board_that_dies_in_the_middle_of_a_load(board: GoldenBoard, model: Mo
         assert device.holds(model)  # nothing reached it
         return
     with pytest.raises(DeviceError, match=r"CALL was refused with INVALID_PARAMETERS: .*load a model first"):
-        device.call(bytes(24))
+        device.call(bytes(32))
     device.load(changed)
     assert device.holds(changed)
 
@@ -346,13 +346,13 @@ def test_inputs_that_never_arrive(board: GoldenBoard, model: Model) -> None:
 
     port.outward = disturb
     with pytest.raises(DeviceError, match=r"CALL was refused with INPUT_MISMATCH: .* nothing was run; call again"):
-        device.call(bytes(range(16)) + bytes(8))
+        device.call(bytes(8) + bytes(range(16)) + bytes(8))
 
 
 def test_a_read_of_another_length(board: GoldenBoard) -> None:
     device = Device.open(board)
     device.link.port = answering(board, Command.READ, b"xy")
-    with pytest.raises(LinkError, match="2 bytes came back for 12 bytes of window schedule; the gateware does not fit"):
+    with pytest.raises(LinkError, match="2 bytes came back for 16 bytes of window schedule; the gateware does not fit"):
         device.read_parameters()
 
 
@@ -388,10 +388,10 @@ def test_inputs_that_do_not_fit(
 
 
 def test_calls_that_cannot_be(device: Device, random_model: Callable[..., Model]) -> None:
-    with pytest.raises(SpecError, match="the inputs have 3 bytes; this network's have 24"):
+    with pytest.raises(SpecError, match="the inputs have 3 bytes; this network's have 32"):
         device.call(bytes(3))
     with pytest.raises(DeviceError, match="CALL was refused with INVALID_PARAMETERS") as caught:
-        device.call(bytes(24))
+        device.call(bytes(32))
     assert (caught.value.command, caught.value.status) == (Command.CALL, Status.INVALID_PARAMETERS)
     with Device.open(GoldenBoard(OscillatorSpec(oscillators=4))) as unlabelled:
         unlabelled.load(random_model(unlabelled.spec))
@@ -463,7 +463,7 @@ def slow(board: GoldenBoard, model: Model) -> tuple[SlowBoard, Device]:
 
 def test_a_long_call_is_waited_for_and_run_once(slow: tuple[SlowBoard, Device], model: Model) -> None:
     port, device = slow
-    inputs = bytes(range(16)) + bytes(8)
+    inputs = bytes(8) + bytes(range(16)) + bytes(8)
     assert device.call(inputs) == OscillatorNetwork(port.board.spec, model.parameters).call(inputs)
     assert port.calls == 1
     assert 3 < device.link.statistics.repeated < 10  # ever more rarely, so the receive buffer holds them all
@@ -473,10 +473,10 @@ def test_a_call_that_takes_too_long_is_aborted(slow: tuple[SlowBoard, Device]) -
     port, device = slow
     start = port.clock.now
     with pytest.raises(LinkTimeout, match="the call gave no results within 5 s and was aborted; give it a longer time"):
-        device.call(bytes(24), time_limit=5.0)
+        device.call(bytes(32), time_limit=5.0)
     assert port.call is None
     assert 5.0 <= port.clock.now - start < 6.0
-    device.call(bytes(24))
+    device.call(bytes(32))
 
 
 def test_a_board_that_dies_in_a_call(slow: tuple[SlowBoard, Device]) -> None:
@@ -484,7 +484,7 @@ def test_a_board_that_dies_in_a_call(slow: tuple[SlowBoard, Device]) -> None:
     port.deaf, port.seconds = True, 1e9
     start = port.clock.now
     with pytest.raises(LinkTimeout, match="no answer to CALL after 6 repeats; check power and cable"):
-        device.call(bytes(24), time_limit=5.0)
+        device.call(bytes(32), time_limit=5.0)
     assert port.clock.now - start < 15.0
 
 

@@ -64,8 +64,14 @@ class Bench:
         assert (reply.status, reply.payload) == (Status.OK, digest)
 
     def call(self, inputs: bytes, *, again: bool = False) -> Reply:
-        payload = CRC32.pack(crc32(inputs)) + inputs
-        return self.ask(Command.CALL, self.number("state"), payload=payload, again=again)
+        """Write all inputs but the last window, which goes along with the call."""
+        parts = self.spec.memory_map.split(Region.INPUT, inputs)
+        *others, last = parts
+        if not again:
+            for name in others:
+                assert self.ask(Command.WRITE, self.number(name), payload=parts[name]).status == Status.OK
+        payload = CRC32.pack(crc32(inputs)) + parts[last]
+        return self.ask(Command.CALL, self.number(last), payload=payload, again=again)
 
 
 @pytest.fixture
@@ -93,7 +99,7 @@ def test_identity_and_description(bench: Bench, model: Model) -> None:
 
 
 def test_a_call_is_the_golden_model(loaded: Bench, model: Model) -> None:
-    inputs = bytes(range(16)) + bytes(8)
+    inputs = bytes(8) + bytes(range(16)) + bytes(8)
     expected = golden.network(loaded.spec, model.parameters).call(inputs)
     reply = loaded.call(inputs)
     assert (reply.status, reply.payload) == (Status.OK, expected)
@@ -106,7 +112,7 @@ def test_outputs_are_cut_at_a_frame(random_model: Callable[..., Model]) -> None:
     model = random_model(spec, periods=1)
     bench = Bench(spec)
     bench.load(model)
-    inputs = bytes(230)
+    inputs = bytes(238)
     expected = golden.network(spec, model.parameters).call(inputs)
     assert len(expected) > 240
     assert bench.call(inputs).payload == expected[:240]
@@ -178,7 +184,7 @@ def test_any_write_to_parameters_makes_them_invalid(loaded: Bench) -> None:
     assert loaded.board.parameters_valid
     loaded.ask(Command.WRITE, loaded.number("settle"), 0, b"\2\0")  # what is there already
     assert not loaded.board.parameters_valid
-    assert loaded.call(bytes(24)).status == Status.INVALID_PARAMETERS
+    assert loaded.call(bytes(32)).status == Status.INVALID_PARAMETERS
 
 
 def test_a_failed_commit_makes_them_invalid(loaded: Bench) -> None:
@@ -192,7 +198,7 @@ def test_a_failed_commit_makes_them_invalid(loaded: Bench) -> None:
 
 
 def test_a_refused_call_writes_nothing_and_a_mismatch_keeps_its_words(bench: Bench, model: Model) -> None:
-    assert bench.call(b"\3" * 24).status == Status.INVALID_PARAMETERS
+    assert bench.call(b"\3" * 32).status == Status.INVALID_PARAMETERS
     state = bench.spec.memory_map["state"]
     assert bench.board.link.contents(state) == bytes(24)
     bench.load(model)
@@ -210,29 +216,29 @@ def test_the_last_call_is_not_run_again(loaded: Bench, monkeypatch: pytest.Monke
         return run(self, inputs)
 
     monkeypatch.setattr(golden.OscillatorNetwork, "call", counted)
-    first = loaded.call(b"\1" * 24)
-    again = loaded.call(b"\2" * 24, again=True)
+    first = loaded.call(b"\1" * 32)
+    again = loaded.call(b"\2" * 32, again=True)
     assert again == first
-    assert runs == [b"\1" * 24]
+    assert runs == [b"\1" * 32]
 
     # What is asked in between changes nothing, a call that did not run neither; a refused copy is still refused.
     number = loaded.sequence
     assert loaded.ask(Command.CALL, loaded.number("state"), 0, bytes(4)).status == Status.INPUT_MISMATCH
     loaded.ask(Command.WRITE, loaded.number("settle"), 0, b"\0\0")
     loaded.sequence = number
-    assert loaded.call(bytes(24), again=True) == first
+    assert loaded.call(bytes(32), again=True) == first
     assert loaded.ask(Command.CALL, loaded.number("state"), 24, bytes(4), again=True).status == Status.BAD_ADDRESS
     assert len(runs) == 1
 
     loaded.ask(Command.IDENTIFY)
     loaded.sequence = number
-    assert loaded.call(bytes(24), again=True).status == Status.INVALID_PARAMETERS
+    assert loaded.call(bytes(32), again=True).status == Status.INVALID_PARAMETERS
 
 
 def test_parameters_out_of_range_are_read_as_the_nearest(bench: Bench, model: Model) -> None:
     windows = bench.spec.encode_parameters(model.parameters)
     schedule = bytearray(windows["schedule"])
-    schedule[2:6] = b"\xff\xff\xff\xff"  # noise, max_step and lock of the first entry
+    schedule[2:8] = b"\xff" * 6  # noise, max_step, lock and alternate of the first entry
     windows["schedule"] = bytes(schedule)
     for name, data in windows.items():
         step = bench.spec.memory_map[name].words_per_frame * bench.spec.memory_map[name].word_bytes
@@ -240,18 +246,21 @@ def test_parameters_out_of_range_are_read_as_the_nearest(bench: Bench, model: Mo
             word = start // bench.spec.memory_map[name].word_bytes
             bench.ask(Command.WRITE, bench.number(name), word, data[start : start + step])
     bench.ask(Command.COMMIT, payload=CRC32.pack(crc32(bench.spec.memory_map.join(Region.PARAMETERS, windows))))
-    inputs = bytes(range(16)) + bytes(8)
-    assert bench.call(inputs).payload == golden.network(bench.spec, model.parameters).call(inputs)
+    inputs = bytes(8) + bytes(range(16)) + bytes(8)
+    nearest = model.parameters["schedule"].copy()
+    nearest[0, 1:] = bench.spec.largest_amplitude, bench.spec.period // 2, bench.spec.largest_amplitude, 1
+    expected = golden.network(bench.spec, {**model.parameters, "schedule": nearest}).call(inputs)
+    assert bench.call(inputs).payload == expected
 
 
 def test_reset(loaded: Bench, model: Model) -> None:
-    loaded.call(bytes(24))
+    loaded.call(bytes(32))
     loaded.board.write(b"\1\2\3")
     loaded.board.reset()
     assert Counters.unpack(loaded.ask(Command.COUNTERS).payload) == Counters(1, 0, 0)
     assert not loaded.board.parameters_valid
     assert loaded.board.parameter_windows() == loaded.spec.encode_parameters(model.parameters)
-    assert loaded.call(bytes(24), again=True).status == Status.INVALID_PARAMETERS
+    assert loaded.call(bytes(32), again=True).status == Status.INVALID_PARAMETERS
     loaded.board.reset(power_cycle=True)
     assert not np.any([data.strip(b"\0") for data in loaded.board.parameter_windows().values()])
 
@@ -273,6 +282,82 @@ def test_damage_is_counted_and_not_answered(bench: Bench) -> None:
     bench.board.write(good[5:])
     counters = Counters.unpack(Reply.decode(bench.board.read(1.0)[:-1]).payload)
     assert counters == Counters(frames=2, damaged=len(damaged), overruns=0)
+
+
+LEARNER = OscillatorSpec(
+    oscillators=9, inputs=2, weight_bits=3, phase_bits=3, lanes=3, schedule_entries=1, learning=True
+)
+
+
+@pytest.fixture
+def learner(random_model: Callable[..., Model]) -> Bench:
+    bench = Bench(LEARNER)
+    bench.load(random_model(LEARNER))
+    return bench
+
+
+def weights_read(bench: Bench) -> bytes:
+    """Return the weights as READ returns them."""
+    window = bench.spec.memory_map["weights.0"]
+    reply = bench.ask(Command.READ, bench.number("weights.0"), payload=bytes([window.words]))
+    assert reply.status == Status.OK
+    return reply.payload
+
+
+def test_a_learning_call_changes_the_weights_that_are_read(learner: Bench, random_model: Callable[..., Model]) -> None:
+    network = golden.network(LEARNER, random_model(LEARNER).parameters)
+    before = weights_read(learner)
+    rng, kept = np.random.default_rng(4), False
+    for margin in (LEARNER.margin_high, 1, 5, 5, 5, LEARNER.margin_high):
+        inputs = LEARNER.encode_input(rng.integers(0, 2, 9) * 4, rng.random(9) < 0.2, margin=margin)
+        reply = learner.call(inputs)
+        assert (reply.status, reply.payload) == (Status.OK, network.call(inputs))
+        expected = LEARNER.encode_parameters(network.parameters)
+        assert weights_read(learner) == expected["weights.0"]
+        # What is learnt stays valid; a digest is that of the new weights, and so is a commit.
+        assert learner.board.parameters_valid
+        digest = CRC32.pack(crc32(expected["weights.0"]))
+        words = LEARNER.memory_map["weights.0"].words.to_bytes(3, "little")
+        assert learner.ask(Command.DIGEST, learner.number("weights.0"), payload=words).payload == digest
+        kept |= weights_read(learner) == before
+    assert not kept
+    digest = CRC32.pack(crc32(LEARNER.memory_map.join(Region.PARAMETERS, learner.board.parameter_windows())))
+    assert learner.ask(Command.COMMIT, payload=digest).status == Status.OK
+    # And the next run uses them.
+    inputs = LEARNER.encode_input(rng.integers(0, 8, 9), seed=3)
+    assert learner.call(inputs).payload == network.call(inputs)
+
+
+def test_a_repeated_learning_call_learns_once(learner: Bench) -> None:
+    inputs = LEARNER.encode_input(np.arange(9) % 2 * 4, margin=LEARNER.margin_high)
+    first = learner.call(inputs)
+    weights = weights_read(learner)
+    learner.sequence -= 1
+    assert learner.call(inputs, again=True) == first
+    assert weights_read(learner) == weights
+
+
+def test_lanes_without_a_target_keep_what_was_written(learner: Bench) -> None:
+    # Seven targets on three lanes: the last group has one, and its other lanes hold bits of nobody.
+    window, number = LEARNER.memory_map["weights.0"], learner.number("weights.0")
+    for source in range(9):
+        assert learner.ask(Command.WRITE, number, 3 * source + 2, b"\x50\x01").status == Status.OK
+    windows = learner.board.parameter_windows()
+    digest = CRC32.pack(crc32(LEARNER.memory_map.join(Region.PARAMETERS, windows)))
+    assert learner.ask(Command.COMMIT, payload=digest).status == Status.OK
+    before = weights_read(learner)
+    learner.call(LEARNER.encode_input(np.zeros(9, int), margin=LEARNER.margin_high))
+    after = weights_read(learner)
+    assert after != before
+    for word in range(2, window.words, 3):
+        old, new = (int.from_bytes(data[2 * word : 2 * word + 2], "little") for data in (before, after))
+        assert old >> 3 == new >> 3 == 0x150 >> 3
+
+
+def test_a_call_without_a_margin_keeps_the_weights(learner: Bench) -> None:
+    before = weights_read(learner)
+    learner.call(LEARNER.encode_input(np.arange(9) % 8))
+    assert weights_read(learner) == before
 
 
 @settings(max_examples=50)
