@@ -20,6 +20,7 @@ from attractor.host.annealing import Annealing
 from attractor.host.ising import Placement, ProblemError, measured_spec, quantise
 from attractor.host.sampler import OscillatorSampler
 from attractor.sim.golden_board import GoldenBoard
+from attractor.sim.verilator import has_compiler
 from attractor.spec import OscillatorResult, OscillatorSpec
 
 
@@ -350,3 +351,16 @@ def test_magnified_weights_still_fit() -> None:
             amplitude = 3.0 * factor * 2 * count**0.5
             assert (room and amplitude <= spec.largest_amplitude) == fits
     assert Annealing().magnification(spec, np.zeros((40, 40), np.int64)) == 1
+
+
+# Gateware
+
+
+@pytest.mark.skipif(not has_compiler(), reason="no C++ compiler for simulated gateware")
+def test_gateware_gives_the_samples_of_the_golden_model() -> None:
+    bqm = random_bqm(7, 6)
+    golden = QuickSampler(weight_bits=6).sample(bqm, num_reads=4, seed=2, scale="auto")
+    found = QuickSampler("rtl:", weight_bits=6).sample(bqm, num_reads=4, seed=2, scale="auto")
+    assert (found.record.sample == golden.record.sample).all()
+    assert found.info["timing"]["cycles"] > 4 * 8 * 16  # reads, periods, slots
+    assert found.info["timing"]["anneal"] > 0
