@@ -11,7 +11,7 @@ from amaranth.sim import Simulator
 Testbench = Callable[[Any], Coroutine[Any, Any, None]]
 
 
-async def put(ctx: Any, stream: Any, values: Iterable[int], rng: random.Random, stall: float = 0.0) -> None:
+async def put(ctx: Any, stream: Any, values: Iterable[Any], rng: random.Random, stall: float = 0.0) -> None:
     """Send ``values``; in each cycle nothing is offered with chance ``stall``. An offer stays until it is taken."""
     for value in values:
         while rng.random() < stall:

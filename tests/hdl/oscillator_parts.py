@@ -1,0 +1,51 @@
+"""What the tests of the parts of an oscillator core share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Const
+from hypothesis import strategies as st
+
+from attractor.spec import OscillatorSpec
+
+SEEDS = st.integers(0, 2**32)
+#: Networks whose oscillators are moved: one and several groups, inputs, lock phases, learning.
+MOVERS = [
+    OscillatorSpec(oscillators=2, phase_bits=3),
+    OscillatorSpec(oscillators=9, inputs=2, lanes=3, lock_phases=3, learning=True),
+    OscillatorSpec(oscillators=8, inputs=1, lanes=4, phase_bits=5, lock_phases=4),
+    OscillatorSpec(oscillators=5, lanes=1, phase_bits=6, lock_phases=8, learning=True),
+]
+
+
+def as_bits(layout: Any, fields: dict[str, int]) -> int:
+    return Const.cast(layout.const(fields)).value
+
+
+def level(spec: OscillatorSpec, phase: int, slot: int) -> int:
+    return 1 if (slot - phase) % spec.period < spec.period // 2 else -1
+
+
+async def serve(ctx: Any, memory: list[int], part: Any) -> None:
+    """Answer the reads of ``part`` from ``memory``, a cycle later."""
+    while True:
+        _, _, read, address = await ctx.tick().sample(part.read, part.address)
+        if read:
+            ctx.set(part.phase, memory[address])
+
+
+async def write_window(ctx: Any, port: Any, words: list[int]) -> None:
+    """Write a window and see that it reads back."""
+    for address, word in enumerate(words):
+        ctx.set(port.address, address)
+        ctx.set(port.write_data, word)
+        ctx.set(port.write, 1)
+        await ctx.tick()
+        ctx.set(port.write, 0)
+    for address, word in enumerate(words):
+        ctx.set(port.address, address)
+        ctx.set(port.read, 1)
+        await ctx.tick()
+        ctx.set(port.read, 0)
+        assert ctx.get(port.read_data) == word
