@@ -109,7 +109,7 @@ def _minimise(problem: Graph | dimod.BinaryQuadraticModel, request: Request) -> 
             "variables": bqm.num_variables,
             "couplings": bqm.num_interactions,
         }
-    summary = about | _summary(name, measures, best, info) | {"scale": info["scale"], **_rounding(info)}
+    summary = about | _summary(name, measures, best, info) | {"scale": _whole(info["scale"]), **_rounding(info)}
 
     def figure() -> Any:
         sign = -1 if graph is not None else 1
@@ -152,7 +152,7 @@ def _colour(graph: Graph, colours: int, request: Request) -> Found:
 
 def _summary(name: str, measures: npt.NDArray[Any], best: int, info: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: measures[best].item(),
+        name: _whole(measures[best].item()),
         f"mean_{name}": float(measures.mean()),
         "reads": len(measures),
         "best_read": best,
@@ -161,6 +161,11 @@ def _summary(name: str, measures: npt.NDArray[Any], best: int, info: dict[str, A
         "device": info["device"],
         "timing": info["timing"],
     }
+
+
+def _whole(value: float) -> float | int:
+    """Return a number as an integer if it is one."""
+    return int(value) if float(value).is_integer() else value
 
 
 def _rounding(info: dict[str, Any]) -> dict[str, Any]:

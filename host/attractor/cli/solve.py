@@ -62,7 +62,27 @@ def solve(
             output.log("drawing the best run")
             found.figure().savefig(plot)
             result["picture"] = str(plot)
-    output.result(result)
+    output.result(result, _text(result))
+
+
+def _text(result: dict[str, Any]) -> str:
+    """Return the result as text, with all digits of what was found."""
+    shown = {name: _number(value) for name, value in result.items() if name not in ("timing", "rounding")}
+    timing = result["timing"]
+    shown["seconds"] = f"{timing['upload'] + timing['anneal'] + timing['download']:.3g}"
+    if timing["cycles"]:
+        shown["cycles"] = f"{timing['cycles']:,}"
+    if "rounding" in result:
+        worst = result["rounding"]
+        shown["rounding"] = f"up to {worst['max_absolute']:.3g}, {worst['max_relative']:.1%} of a coefficient"
+    width = max(map(len, shown))
+    return "\n".join(f"{name.replace('_', ' '):{width}}  {value}" for name, value in shown.items())
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.5g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def annealing_figure(
     """
     figure = new_figure((11.0, 6.4))
     grid = figure.add_gridspec(
-        2, 2, width_ratios=(1.75, 1), height_ratios=(1.1, 1), left=0.065, right=0.955, top=0.94, bottom=0.09,
+        2, 2, width_ratios=(1.75, 1), height_ratios=(1.1, 1), left=0.075, right=0.955, top=0.94, bottom=0.09,
         wspace=0.2, hspace=0.16,
     )  # fmt: skip
     order = np.lexsort((phases[-1], groups))
@@ -190,6 +190,7 @@ def draw_measure(
     axes.set_xlim(0, len(measure))
     axes.set_xlabel("period")
     axes.set_ylabel(name)
+    axes.yaxis.set_major_formatter("{x:,.6g}")
     axes.spines[["top", "right"]].set_visible(False)
 
 
