@@ -21,7 +21,7 @@ import numpy as np
 
 from attractor.gateware import flow
 from attractor.gateware.boards import Board, Family, find_board
-from attractor.gateware.estimate import lut_terms
+from attractor.gateware.estimate import estimate, lut_terms
 from attractor.gateware.tools import ToolError, find_toolchain
 from attractor.gateware.top import system_top
 from attractor.spec import OscillatorSpec, Spec, spec_from_dict
@@ -32,6 +32,7 @@ NETWORKS: list[tuple[str, dict[str, int]]] = [
     ("icebreaker", {"oscillators": 32, "lanes": 4, "weight_bits": 3, "phase_bits": 3}),
     ("icebreaker", {"oscillators": 200, "lanes": 4, "weight_bits": 2}),
     ("icebreaker", {"oscillators": 48, "lanes": 12, "weight_bits": 4, "phase_bits": 5}),
+    ("icebreaker", {"oscillators": 400, "lanes": 10, "schedule_entries": 1}),
     ("hx8k-evn", {"oscillators": 120, "lanes": 8, "weight_bits": 2}),
     ("hx8k-evn", {"oscillators": 150, "lanes": 30, "weight_bits": 2}),
     ("hx8k-evn", {"oscillators": 74, "inputs": 64, "labels": 10}),
@@ -53,7 +54,8 @@ NETWORKS: list[tuple[str, dict[str, int]]] = [
 
 def utilisation(spec: Spec, board: Board) -> dict[str, int]:
     """Return the number of cells of each kind after packing, which are more than after synthesis."""
-    plan = flow.prepare(system_top(spec, board, board.default_baud), board, seed=1)
+    large = estimate(spec, board).large_rams > 0
+    plan = flow.prepare(system_top(spec, board, board.default_baud), board, seed=1, large_weights=large)
     toolchain = find_toolchain(board.family)
     synthesis, placement, _ = flow._commands(plan)
     with tempfile.TemporaryDirectory() as name:

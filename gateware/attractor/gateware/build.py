@@ -80,12 +80,14 @@ def build(
         cached = _cached(entry)
         if cached is not None:
             return cached
-    estimate(spec, target).check()
+    estimated = estimate(spec, target)
+    estimated.check()
     try:
         implementation = implement(
             system_top(spec, target, speed),
             target,
             seed=seed,
+            large_weights=estimated.large_rams > 0,
             check_cells=lambda cells: check_cells(cells, spec, target),
             progress=progress,
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from attractor.gateware.boards import BOARDS, Board, Family
-from attractor.gateware.packing import Memory, Packed, pack
+from attractor.gateware.packing import Memory, Packed, pack, pack_large
 from attractor.spec import OscillatorSpec, Spec, SpecError
 from attractor.spec.base import ceil_div
 from attractor.spec.protocol import RECEIVE_BUFFER_BYTES
@@ -45,6 +45,8 @@ class Estimate:
         Block RAMs: exact, as Yosys packs them.
     memories:
         The memories and what each becomes.
+    large_rams:
+        Large single-ported RAMs (SPRAM of the UP5K): the weights, where they do not fit into block RAM.
     """
 
     spec: Spec
@@ -52,6 +54,7 @@ class Estimate:
     luts: int
     block_rams: int
     memories: tuple[tuple[Memory, Packed], ...]
+    large_rams: int = 0
 
     @property
     def fits(self) -> bool:
@@ -64,6 +67,8 @@ class Estimate:
         available = self.board.resources
         if self.block_rams > available.block_rams:
             return f"{self.block_rams} block RAMs of {available.block_rams}"
+        if self.large_rams > available.large_rams:
+            return f"{self.large_rams} large RAMs of {available.large_rams}"
         if self.luts * (1 - LUT_TOLERANCE) > available.luts:
             return f"about {self.luts} LUTs of {available.luts}"
         return None
@@ -85,10 +90,23 @@ def estimate(spec: Spec, board: Board) -> Estimate:
     TypeError
         If no model is written for the family of the spec.
     """
-    packed = tuple((memory, pack(memory, board.family)) for memory in memories(spec))
+    packed = _pack(spec, board)
     coefficients = _LUTS[board.family]
     luts = sum(coefficients.get(name, 1.0) * count for name, count in lut_terms(spec, board.family).items())
-    return Estimate(spec, board, round(luts), sum(kind.block_rams for _, kind in packed), packed)
+    block_rams, large_rams = (sum(kind.block_rams for _, kind in packed), sum(kind.large_rams for _, kind in packed))
+    return Estimate(spec, board, round(luts), block_rams, packed, large_rams)
+
+
+def _pack(spec: Spec, board: Board) -> tuple[tuple[Memory, Packed], ...]:
+    """Return what each memory becomes; weights go to the large RAMs where block RAM is too small for them."""
+    packed = tuple((memory, pack(memory, board.family)) for memory in memories(spec))
+    fits = sum(kind.block_rams for _, kind in packed) <= board.resources.block_rams
+    # A network that learns reads one row while it writes another, which a single port cannot.
+    if fits or not board.resources.large_rams or not isinstance(spec, OscillatorSpec) or spec.learning:
+        return packed
+    return tuple(
+        (memory, pack_large(memory) if memory.name in spec.weight_windows else kind) for memory, kind in packed
+    )
 
 
 def check_cells(cells: Mapping[str, int], spec: Spec, board: Board) -> None:
@@ -135,10 +153,14 @@ def lut_terms(spec: Spec, family: Family) -> dict[str, int]:
 
 def _oscillator_memories(spec: OscillatorSpec) -> tuple[Memory, ...]:
     windows = [spec.memory_map[name] for name in (*spec.weight_windows, "schedule", "state")]
-    banks, tag_bits = spec.period // 2 + 1, 2
+    banks, tag_bits = spec.period // 2 + 3, 2
+    state_bits = 2 + (spec.lock_phases - 1).bit_length() + spec.learning
+    # The neurons of a single group are registers of their own.
+    neurons = [Memory("neurons", spec.groups, spec.lanes * state_bits)] if spec.groups > 1 else []
     return (
         *(Memory(window.name, window.words, window.word_bits) for window in windows),
         Memory("accumulators", banks * spec.groups, spec.lanes * (spec.sum_bits + tag_bits)),
+        *neurons,
         Memory("phases", spec.oscillators, spec.phase_bits),
     )
 

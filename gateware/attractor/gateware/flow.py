@@ -34,6 +34,11 @@ _STEPS = {"yosys": "synthesis", "nextpnr": "place and route", "icepack": "packin
 # comparator and a holding register around each memory. The components here never use such a word (they assert it in
 # simulation), and this line says so. Asynchronous and transparent ports keep their promise.
 _NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE>0 %i r:TRANSPARENCY_MASK<1 %i"
+# The large RAMs of the UP5K have no initial contents. Weights need none: no call runs before they were written.
+_LARGE_WEIGHTS = (
+    r"delete */t:$meminit_v2 */r:MEMID=\weights_* %i",
+    'setattr -set ram_style "huge" */m:weights_*',
+)
 # Assertions are for simulation; place and route knows no cell for them.
 _NO_ASSERTIONS = "chformal -remove"
 _STATISTICS = "tee -q -o stat.json stat -json"
@@ -73,8 +78,10 @@ class Implementation:
     fmax: dict[str, tuple[float, float]]
 
 
-def prepare(top: Elaboratable, board: Board, *, seed: int) -> Plan:
+def prepare(top: Elaboratable, board: Board, *, seed: int, large_weights: bool = False) -> Plan:
     """Return the files of a build of ``top`` on ``board``: netlist, scripts and constraints, equal for equal designs.
+
+    ``large_weights`` puts the weights into the large single-ported RAMs of the UP5K.
 
     Raises
     ------
@@ -87,7 +94,8 @@ def prepare(top: Elaboratable, board: Board, *, seed: int) -> Plan:
             name=_NAME,
             emit_src=False,
             debug_verilog=False,
-            script_after_read="\n".join((_NO_ASSERTIONS, _NO_COLLISIONS)),
+            script_after_read="\n".join((_NO_ASSERTIONS, _NO_COLLISIONS, *(_LARGE_WEIGHTS if large_weights else ()))),
+            **({"synth_opts": "-spram"} if large_weights else {}),
             script_after_synth=_STATISTICS,
             nextpnr_opts=f"--seed {seed} --report report.json --timing-allow-fail",
             **({"ecppack_opts": "--compress"} if board.family is Family.ECP5 else {}),
@@ -102,6 +110,7 @@ def implement(
     board: Board,
     *,
     seed: int = 1,
+    large_weights: bool = False,
     check_cells: Callable[[Cells], None] | None = None,
     progress: Progress | None = None,
 ) -> Implementation:
@@ -115,6 +124,8 @@ def implement(
         Where it shall run.
     seed:
         Seed of the placer; another one finds another placement.
+    large_weights:
+        Put the weights into the large single-ported RAMs of the UP5K.
     check_cells:
         Called with the cells after synthesis; may raise to end the build before the long part.
     progress:
@@ -132,7 +143,7 @@ def implement(
     toolchain = find_toolchain(board.family)
     report = progress or (lambda _: None)
     report("elaboration")
-    plan = prepare(top, board, seed=seed)
+    plan = prepare(top, board, seed=seed, large_weights=large_weights)
     with tempfile.TemporaryDirectory(prefix="attractor-") as folder:
         # Relative names throughout: tools in WebAssembly see nothing else of the temporary folder.
         root = Path(folder)
@@ -148,10 +159,10 @@ def implement(
         return Implementation((root / name).read_bytes(), name, utilisation, fmax)
 
 
-def synthesise(top: Elaboratable, board: Board) -> Cells:
+def synthesise(top: Elaboratable, board: Board, *, large_weights: bool = False) -> Cells:
     """Return the cells of ``top`` after synthesis for ``board``, without placing them."""
     toolchain = find_toolchain(board.family)
-    plan = prepare(top, board, seed=1)
+    plan = prepare(top, board, seed=1, large_weights=large_weights)
     with tempfile.TemporaryDirectory(prefix="attractor-") as folder:
         _write(plan, Path(folder))
         _run(next(command for command in _commands(plan) if command[0] == "yosys"), toolchain, Path(folder))

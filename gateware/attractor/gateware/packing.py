@@ -32,6 +32,8 @@ _ECP5_BLOCKS = (
     _Cell(16384, 1, 1, 128),
 )
 _ECP5_LUT_RAM = _Cell(16, 4, 4, 4)
+# The single-ported RAM of the UP5K, taken only for memories that are told to be in it.
+_ICE40_LARGE = _Cell(16384, 16, 4, 2048)
 # What Yosys adds for each bit that has to be selected among banks, and for each bank whose write must be decoded.
 _SELECT_COST = 0.5
 # Smaller memories become flip-flops on iCE40, which has nothing between them and block RAM.
@@ -61,7 +63,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Packed:
-    """What a memory becomes: one of the first three, the others are 0.
+    """What a memory becomes: one of the first four, the others are 0.
 
     Parameters
     ----------
@@ -73,12 +75,15 @@ class Packed:
         Bits held in registers.
     selected_bits:
         2-to-1 multiplexers behind a memory that has more words than one cell.
+    large_rams:
+        Cells SB_SPRAM256KA.
     """
 
     block_rams: int = 0
     lut_rams: int = 0
     flip_flops: int = 0
     selected_bits: int = 0
+    large_rams: int = 0
 
 
 def pack(memory: Memory, family: Family) -> Packed:
@@ -96,6 +101,12 @@ def pack(memory: Memory, family: Family) -> Packed:
     if lut_cost < cost:
         return Packed(lut_rams=lut_cells, selected_bits=lut_selected)
     return Packed(block_rams=cells, selected_bits=selected)
+
+
+def pack_large(memory: Memory) -> Packed:
+    """Return what Yosys makes of ``memory`` in the large RAMs of the UP5K."""
+    _, cells, selected = _use(memory, _ICE40_LARGE)
+    return Packed(large_rams=cells, selected_bits=selected)
 
 
 def _use(memory: Memory, cell: _Cell) -> tuple[float, int, int]:
