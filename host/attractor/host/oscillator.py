@@ -1,4 +1,4 @@
-"""What a device of the oscillator family does: let phases settle, and name the winning label."""
+"""What a device of the oscillator family does: let phases settle, name the winning label, and learn patterns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from attractor.host.errors import ModelMismatch
-from attractor.spec import OscillatorResult, OscillatorSpec, Spec, SpecError
+from attractor.host.learning import Learning, LearningRule, chosen_margin, taught_phases
+from attractor.host.model import Model
+from attractor.spec import IntegerArray, OscillatorResult, OscillatorSpec, Spec, SpecError
 
 #: Called with the number of finished networks and that of all.
 Progress = Callable[[int, int], None]
@@ -23,6 +25,10 @@ class OscillatorCalls(ABC):
     @abstractmethod
     def call(self, inputs: bytes, *, time_limit: float | None = None) -> bytes:
         """Run the core once on the bytes of the input region; return those of the output region."""
+
+    @abstractmethod
+    def read_parameters(self) -> dict[str, IntegerArray]:
+        """Read all parameters back."""
 
     def recall(
         self,
@@ -106,6 +112,75 @@ class OscillatorCalls(ABC):
             raise SpecError("this network has no labels, so it cannot classify; use recall, or a spec with labels")
         results = self.recall(phases, clamp, progress=progress, time_limit=time_limit)
         return np.array([result.winner for result in results], np.int64)
+
+    def learn(
+        self,
+        patterns: npt.ArrayLike,
+        *,
+        rule: LearningRule = "diederich-opper",
+        margin: int | None = None,
+        max_epochs: int = 100,
+        clamp: npt.ArrayLike | None = None,
+        progress: Progress | None = None,
+        time_limit: float | None = None,
+    ) -> Learning:
+        """Teach the device patterns. It changes the weights that it holds: load a model with zeros to begin anew.
+
+        A call shows it one pattern s. Each target i with ``s_i h_i < margin`` adds ``s_i s_j`` to its weight from every
+        other oscillator j; a weight at the end of its range stays. Hebb's rule makes every target learn, in one pass.
+        Diederich and Opper's goes over the patterns until a pass in which no target learnt.
+
+        Parameters
+        ----------
+        patterns:
+            +1 and -1, shape (patterns, oscillators); or phases in slots, none of them negative.
+        rule:
+            ``"hebb"`` or ``"diederich-opper"``.
+        margin:
+            Field by which a target has to hold a pattern, 1 to :attr:`OscillatorSpec.margin_high`; None for
+            :func:`attractor.host.learning.default_margin`. Not for Hebb's rule.
+        max_epochs:
+            Most passes of Diederich and Opper's rule. If these are not enough, :attr:`Learning.held` is False; a
+            smaller margin, fewer patterns or wider weights help.
+        clamp:
+            True where an oscillator does not learn, shape (oscillators,); default nowhere.
+        progress:
+            Called after each call with the number of calls and the most there can be.
+        time_limit:
+            Seconds for each call; None for :data:`attractor.host.link.CALL_SECONDS`.
+
+        Returns
+        -------
+        Learning
+            With a model of the weights read back, ready to be saved.
+
+        Raises
+        ------
+        SpecError
+            If the network cannot learn, or an argument does not fit; nothing was learnt.
+        LinkError
+            If a call failed; what was learnt before it stays.
+        """
+        spec = self._oscillator_spec()
+        chosen = chosen_margin(spec, rule, margin)
+        if max_epochs < 1:
+            raise SpecError(f"max_epochs is {max_epochs}; at least one pass is needed")
+        inputs = [spec.encode_input(phases, clamp, margin=chosen) for phases in taught_phases(spec, patterns)]
+        most = 1 if rule == "hebb" else max_epochs
+        held, cycles = False, []
+        while not held and len(cycles) < most * len(inputs):
+            held = True
+            for data in inputs:
+                result = OscillatorResult.decode(self.call(data, time_limit=time_limit))
+                held = held and result.settled
+                cycles.append(result.cycles)
+                if progress is not None:
+                    progress(len(cycles), most * len(inputs))
+        passes = np.array(cycles, np.int64).reshape(-1, len(inputs))
+        outcome = None if rule == "hebb" else held
+        provenance = {"rule": rule, "margin": chosen, "epochs": len(passes), "held": outcome, "patterns": len(inputs)}
+        model = Model(spec, self.read_parameters(), provenance)
+        return Learning(rule, chosen, len(passes), outcome, passes, model)
 
     def _oscillator_spec(self) -> OscillatorSpec:
         if not isinstance(self.spec, OscillatorSpec):
