@@ -4,27 +4,42 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
-from amaranth.hdl import Value
+from amaranth.hdl import Const, Mux, Value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import attractor.hdl.crossbar
 import attractor.hdl.oscillator.lanes
+import attractor.hdl.oscillator.move
 from attractor.hdl.arithmetic import add_or_subtract, one_hot
+from attractor.hdl.crossbar import Crossbar
+from attractor.hdl.noise import spread
 from attractor.sim.lockstep import LockstepError, Regression, simulators
 from attractor.spec import OscillatorSpec
 
-#: What differs: inputs, labels, groups that lanes do not fill, a single lane, narrow and wide weights and phases.
+#: What differs: inputs, labels, groups that lanes do not fill, odd and even numbers of lanes, a single lane or target,
+#: narrow and wide weights and phases, lock phases, learning with one group and with several.
 SPECS = {
-    "all lanes": OscillatorSpec(oscillators=6, phase_bits=3, weight_bits=4),
-    "folded": OscillatorSpec(oscillators=11, inputs=3, labels=3, reference=4, lanes=3, schedule_entries=3),
-    "one lane": OscillatorSpec(oscillators=5, inputs=1, labels=4, lanes=1, weight_bits=2, phase_bits=3),
+    "all lanes": OscillatorSpec(oscillators=6, phase_bits=3, weight_bits=4, learning=True),
+    "folded": OscillatorSpec(
+        oscillators=11, inputs=3, labels=3, reference=4, lanes=3, schedule_entries=3, lock_phases=3, learning=True
+    ),
+    "even lanes": OscillatorSpec(oscillators=9, inputs=2, weight_bits=3, lanes=4, schedule_entries=2, lock_phases=8),
+    "one lane": OscillatorSpec(
+        oscillators=5, inputs=1, labels=4, lanes=1, weight_bits=2, phase_bits=3, lock_phases=4, learning=True
+    ),
     "one target": OscillatorSpec(oscillators=3, inputs=2, weight_bits=8, phase_bits=4, schedule_entries=1),
 }
+#: More lanes than the random word has bits; weights in two memories, which learn together.
+WIDE_SPEC = OscillatorSpec(
+    oscillators=135, inputs=1, weight_bits=8, phase_bits=3, lanes=67, schedule_entries=4, lock_phases=3
+)
 #: Small: it is built often.
 BROKEN_SPEC = OscillatorSpec(oscillators=4, phase_bits=3, weight_bits=3)
 
@@ -35,13 +50,19 @@ needs_compiler = pytest.mark.usefixtures("tools")
 @pytest.mark.parametrize("name", ["folded"])
 @needs_compiler
 def test_in_verilator(name: str, tmp_path: Path) -> None:
-    Regression(SPECS[name], "verilator", tmp_path).run(seed=1, calls=range(10))
+    Regression(SPECS[name], "verilator", tmp_path).run(seed=1, calls=range(20))
 
 
 @pytest.mark.parametrize("name", list(SPECS))
 @needs_icarus
 def test_in_icarus(name: str, tmp_path: Path) -> None:
-    Regression(SPECS[name], "icarus", tmp_path).run(seed=2, calls=range(2))
+    Regression(SPECS[name], "icarus", tmp_path).run(seed=0, calls=range(4))
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_more_lanes_than_a_word_has_bits(tmp_path: Path) -> None:
+    Regression(WIDE_SPEC, "verilator", tmp_path).run(seed=0, calls=range(20))
 
 
 def never_subtracts(value: Value, addend: Value, negate: Value) -> Value:  # noqa: ARG001
@@ -52,9 +73,25 @@ def one_lane_further(index: Value, width: int) -> Value:
     return one_hot(index, width).rotate_left(1)
 
 
-BREAKS = {
-    "sums": (attractor.hdl.crossbar, "add_or_subtract", never_subtracts, "sum"),
-    "tags": (attractor.hdl.oscillator.lanes, "one_hot", one_lane_further, "phase"),
+def one_bit_further(word: Value, lanes: int) -> Value:
+    return spread(word.rotate_left(1), lanes)
+
+
+def learns_upwards(crossbar: Crossbar, executing: Any, lane: int, weight: Value) -> Value:  # noqa: ARG001
+    return Mux(crossbar.learns[lane], weight + 1, weight)
+
+
+def no_lock(spec: OscillatorSpec, phase: Value) -> Value:  # noqa: ARG001
+    return Const(0)
+
+
+#: Where and what is broken, whether the network learns, and what the bench finds first.
+BREAKS: dict[str, tuple[Any, str, Callable[..., Value], bool, str]] = {
+    "sums": (attractor.hdl.crossbar, "add_or_subtract", never_subtracts, False, "sum"),
+    "states": (attractor.hdl.oscillator.lanes, "one_hot", one_lane_further, False, "clamp"),
+    "noise": (attractor.hdl.oscillator.lanes, "spread", one_bit_further, False, "reference|phase"),
+    "lock": (attractor.hdl.oscillator.move, "lock_index", no_lock, False, "lock phase"),
+    "learning": (Crossbar, "_learn", learns_upwards, True, r"weight from \d"),
 }
 
 
@@ -64,15 +101,15 @@ def check_report(message: str, place: str) -> None:
         r"call \d+: after slot \d+: (?:target|oscillator) \d+, (.+) is (-?\d+), expected (-?\d+);", message
     )
     assert found is not None, message
-    assert found[1].endswith(place)
+    assert re.search(f"(?:{place})$", found[1]), message
     assert found[2] != found[3]
 
 
 def broken(kind: str, simulator: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Build a core with a broken component and return what the bench says about it."""
-    module, name, replacement, _ = BREAKS[kind]
-    monkeypatch.setattr(module, name, replacement)
-    regression = Regression(BROKEN_SPEC, simulator, folder)
+    owner, name, replacement, learning, _ = BREAKS[kind]
+    monkeypatch.setattr(owner, name, replacement)
+    regression = Regression(replace(BROKEN_SPEC, learning=learning), simulator, folder)
     with pytest.raises(LockstepError) as caught:
         regression.run(seed=0, calls=range(5))
     return str(caught.value)
@@ -93,7 +130,7 @@ def test_a_broken_core_is_found_and_its_waves_are_kept(tmp_path: Path, monkeypat
 @pytest.mark.parametrize("kind", list(BREAKS))
 @needs_icarus
 def test_a_broken_core_is_found_in_icarus(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    check_report(broken(kind, "icarus", tmp_path, monkeypatch), BREAKS[kind][3])
+    check_report(broken(kind, "icarus", tmp_path, monkeypatch), BREAKS[kind][-1])
 
 
 @needs_icarus
@@ -109,16 +146,18 @@ def test_a_bench_that_compares_nothing_is_no_success(tmp_path: Path) -> None:
 def random_specs(draw: Callable[..., int]) -> OscillatorSpec:
     oscillators = draw(st.integers(2, 24))
     inputs = draw(st.integers(0, oscillators - 1))
-    targets = oscillators - inputs
+    targets, phase_bits = oscillators - inputs, draw(st.integers(3, 6))
     return OscillatorSpec(
         oscillators=oscillators,
         inputs=inputs,
         labels=draw(st.integers(0, targets)),
         reference=draw(st.integers(0, oscillators - 1)),
         weight_bits=draw(st.integers(2, 8)),
-        phase_bits=draw(st.integers(3, 6)),
+        phase_bits=phase_bits,
         lanes=draw(st.integers(0, targets)),
         schedule_entries=draw(st.integers(1, 9)),
+        lock_phases=draw(st.integers(2, min(8, 1 << phase_bits - 1))),
+        learning=bool(draw(st.integers(0, 1))),
     )
 
 
