@@ -48,9 +48,10 @@ def by_phases(graph: Graph, reads: int, periods: int | None) -> tuple[int, np.nd
 def one_hot(graph: Graph, reads: int, periods: int | None) -> tuple[int, np.ndarray]:
     """Return the oscillators, the reference included, and the conflicts of each read."""
     problem = graph_colouring(graph, COLOURS)
-    options = {} if periods is None else {"periods": periods}
+    options: dict[str, Any] = {} if periods is None else {"periods": periods}
     samples = OscillatorSampler().sample(problem.bqm, num_reads=reads, seed=0, **options)
-    conflicts = [problem.objective(problem.decode(sample)) for sample in samples.samples(sorted_by=None)]
+    rows = (dict(zip(samples.variables, row, strict=True)) for row in samples.record.sample)
+    conflicts = [problem.objective(problem.decode(row)) for row in rows]
     return problem.bqm.num_variables + 1, np.array(conflicts)
 
 
