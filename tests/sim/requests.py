@@ -10,8 +10,10 @@ from attractor.sim.golden_link import GoldenLink
 from attractor.spec import OscillatorSpec, Region, Window
 from attractor.spec.protocol import CRC32, DELIMITER, FRAME_BYTES, PAYLOAD_BYTES, Command, Request, crc16, crc32
 
-#: A network in which nothing is a round number.
-SMALL = OscillatorSpec(oscillators=11, inputs=4, labels=3, reference=1, weight_bits=5, lanes=3, schedule_entries=3)
+#: A network in which nothing is a round number, and which learns.
+SMALL = OscillatorSpec(
+    oscillators=11, inputs=4, labels=3, reference=1, lanes=3, schedule_entries=3, lock_phases=3, learning=True
+)
 #: Words of 2 lanes, no inputs, no labels, the finest phases.
 PLAIN = OscillatorSpec(oscillators=5, weight_bits=3, phase_bits=3, lanes=2, schedule_entries=1)
 #: Most periods of a schedule entry, so that no call takes long.
@@ -126,6 +128,8 @@ class Traffic:
             return self._random.randrange(PERIODS + 1).to_bytes(2, "little") + data[2:]
         if window.name == "settle":
             return self._random.randrange(4).to_bytes(2, "little")
+        if window.name == "margin" and self._random.random() < 0.6:
+            return bytes(window.word_bytes)  # a call runs
         return data
 
     def _cut(self, payload: bytes) -> bytes:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
+from attractor.host import Device, Model
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.golden_link import GoldenLink
 from attractor.sim.rtl_board import RtlBoard
@@ -147,3 +150,65 @@ def test_random_messages_get_equal_answers(spec: OscillatorSpec, seed: int) -> N
         # The traffic was worth it.
         assert {(command, Status.OK) for command in Command} <= seen
         assert {status for _, status in seen} == set(Status) - {Status.ABORTED}
+
+
+def test_learning_calls_change_the_same_weights() -> None:
+    rng = np.random.default_rng(3)
+    weights = rng.integers(SMALL.weight_low, SMALL.weight_high + 1, (SMALL.targets, SMALL.oscillators))
+    model = Model(SMALL, {"weights": weights, "schedule": SMALL.schedule(3), "settle": np.array(1)})
+    with Device.open(RtlBoard(SMALL)) as rtl, Device.open(GoldenBoard(SMALL)) as golden:
+        rtl.load(model)
+        golden.load(model)
+        kept = weights
+        for margin in (1, 40, SMALL.margin_high, 0, 1, 40, 40, 40, SMALL.margin_high, 0):
+            phases = rng.integers(0, 2, SMALL.oscillators) * (SMALL.period // 2)
+            clamp = rng.random(SMALL.oscillators) < 0.2
+            inputs = SMALL.encode_input(phases, clamp, seed=5, margin=margin)
+            expected, found = (OscillatorResult.decode(device.call(inputs)) for device in (golden, rtl))
+            assert dataclasses.replace(found, cycles=0, phases=None) == dataclasses.replace(expected, phases=None)
+            assert found.phases.tolist() == expected.phases.tolist()
+            after, learnt = golden.read_parameters()["weights"], rtl.read_parameters()["weights"]
+            np.testing.assert_array_equal(learnt, after)
+            assert (after != kept).any() <= (margin > 0)
+            kept = after
+        assert (kept != weights).any()
+        assert rtl.holds(dataclasses.replace(model, parameters={**model.parameters, "weights": kept}))
+
+
+def outcomes(inputs: bytes, weight: int) -> list[tuple[bool, list[list[int]]]]:
+    """Call both boards with all weights equal; return whether a target learnt, and the weights, of each."""
+    weights = np.full((SMALL.targets, SMALL.oscillators), weight)
+    model = Model(SMALL, {"weights": weights, "schedule": SMALL.schedule(3), "settle": np.array(1)})
+    result = []
+    for board in (GoldenBoard(SMALL), RtlBoard(SMALL)):
+        with Device.open(board) as device:
+            device.load(model)
+            reply = OscillatorResult.decode(device.call(inputs))
+            result.append((reply.settled, device.read_parameters()["weights"].tolist()))
+    return result
+
+
+@pytest.mark.xfail(strict=True, reason="the core does not limit a margin, and a field less such a margin wraps around")
+def test_a_margin_above_the_largest_is_read_as_the_largest() -> None:
+    contents = SMALL.memory_map.split(Region.INPUT, SMALL.encode_input(np.zeros(SMALL.oscillators, int), margin=1))
+    contents["margin"] = ((1 << SMALL.sum_bits - 1) - 1).to_bytes(2, "little")
+    golden, rtl = outcomes(SMALL.memory_map.join(Region.INPUT, contents), SMALL.weight_low)
+    assert not golden[0]
+    assert rtl == golden
+
+
+@pytest.mark.xfail(strict=True, reason="the core reports by the margin that is there when it is read")
+def test_a_margin_written_after_a_call_does_not_change_its_result() -> None:
+    model = Model(
+        SMALL,
+        {"weights": np.zeros((7, 11), int), "schedule": np.zeros((3, 5), int), "settle": np.array(0)},
+    )
+    margin, result = (SMALL.memory_map.number(name) for name in ("margin", "result"))
+    replies = []
+    for board in (GoldenBoard(SMALL), RtlBoard(SMALL)):
+        with Device.open(board) as device:
+            device.load(model)
+            device.call(SMALL.encode_input(np.zeros(SMALL.oscillators, int)))
+            device.link.ask(Command.WRITE, margin, 0, b"\1\0")
+            replies.append(device.link.ask(Command.READ, result, 0, b"\1"))
+    assert replies[0] == replies[1] == b"\0"
