@@ -48,6 +48,17 @@ def test_the_best_answer_is_optimal(problem: Problem[Any]) -> None:
     assert problem.objective(answer) == pytest.approx(problem.objective(problem.best(exact)))
 
 
+def test_partitioning_wants_no_alternation() -> None:
+    """In alternation the odd and the even part, whatever the edges; the page on solving says what to do."""
+    ring = Graph(24, [(v, (v + 1) % 24) for v in range(24)])
+    problem = problems.graph_partitioning(ring)
+    sampler = OscillatorSampler()
+    alternating = sampler.sample(problem.bqm, num_reads=8, seed=0)
+    assert min(alternating.record.energy) == 24.0  # every edge is cut
+    found = sampler.sample(problem.bqm, num_reads=8, seed=0, alternate=False, max_step=1, lock=0.0, noise=1.5)
+    assert min(found.record.energy) <= 6.0
+
+
 def test_every_problem_is_here() -> None:
     names = {name.replace("_", " ") for name in problems.__all__ if name.islower()}
     here = {problem.name.replace("-", " ").lower() for problem in PROBLEMS}

@@ -30,6 +30,9 @@ def solve(
     noise: Annotated[float | None, typer.Option(min=0, help="Noise at the start, in mean fields.")] = None,
     max_step: Annotated[int | None, typer.Option(min=1, help="Most slots by which a phase moves in a slot.")] = None,
     lock: Annotated[float | None, typer.Option(min=0, help="Harmonic lock, in mean fields.")] = None,
+    alternate: Annotated[
+        bool | None, typer.Option("--alternate/--no-alternate", help="Let only every other oscillator move in a slot.")
+    ] = None,
     scale: Annotated[str, typer.Option(help="'auto' scales and rounds coefficients that do not fit.")] = "refuse",
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which no run is begun.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Solution to write, .json or text.")] = None,
@@ -48,7 +51,7 @@ def solve(
     files = optional("attractor.host.problem_files", "solve")
     solutions = optional("attractor.cli.solutions", "solve")
     problem = files.read_problem(file)
-    given = {"periods": periods, "noise": noise, "max_step": max_step, "lock": lock}
+    given = {"periods": periods, "noise": noise, "max_step": max_step, "lock": lock, "alternate": alternate}
     annealing = {name: value for name, value in given.items() if value is not None}
     limits = {"num_reads": reads, "seed": seed, "time_limit": time_limit}
     with _where(context, baud) as device, output.progress("solving") as progress:
