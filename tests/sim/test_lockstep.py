@@ -36,7 +36,7 @@ SPECS = {
     ),
     "one target": OscillatorSpec(oscillators=3, inputs=2, weight_bits=8, phase_bits=4, schedule_entries=1),
 }
-#: More lanes than the random word has bits; weights in two memories, which learn together.
+#: More lanes than the random word has bits, an odd number of them in two groups.
 WIDE_SPEC = OscillatorSpec(
     oscillators=135, inputs=1, weight_bits=8, phase_bits=3, lanes=67, schedule_entries=4, lock_phases=3
 )
