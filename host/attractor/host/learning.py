@@ -54,8 +54,8 @@ class Learning:
 def default_margin(spec: OscillatorSpec) -> int:
     """Return the margin by which patterns are held unless another is given: a sixteenth of the largest field.
 
-    With N oscillators and 5-bit weights that is N. Steps of one with margin N are Diederich and Opper's rule as it was
-    written, with step 1 / N and margin 1; the weights that it needs for a few similar patterns just fill 5 bits. Other
+    With N oscillators and 5-bit weights that is N. Steps of one with margin N are Diederich and Opper's rule with step
+    1 / N and margin 1, on real numbers; the weights that it needs for a few similar patterns just fill 5 bits. Other
     widths ask for the same share of their range.
     """
     return max(spec.largest_sum // MARGIN_SHARE, 1)
