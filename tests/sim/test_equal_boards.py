@@ -188,7 +188,6 @@ def outcomes(inputs: bytes, weight: int) -> list[tuple[bool, list[list[int]]]]:
     return result
 
 
-@pytest.mark.xfail(strict=True, reason="the core does not limit a margin, and a field less such a margin wraps around")
 def test_a_margin_above_the_largest_is_read_as_the_largest() -> None:
     contents = SMALL.memory_map.split(Region.INPUT, SMALL.encode_input(np.zeros(SMALL.oscillators, int), margin=1))
     contents["margin"] = ((1 << SMALL.sum_bits - 1) - 1).to_bytes(2, "little")
@@ -197,7 +196,6 @@ def test_a_margin_above_the_largest_is_read_as_the_largest() -> None:
     assert rtl == golden
 
 
-@pytest.mark.xfail(strict=True, reason="the core reports by the margin that is there when it is read")
 def test_a_margin_written_after_a_call_does_not_change_its_result() -> None:
     model = Model(
         SMALL,

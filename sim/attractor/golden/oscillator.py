@@ -222,7 +222,7 @@ class OscillatorNetwork:
         """Run one network on the bytes of a device's input region; return those of its output region."""
         phases, clamp, seed, margin = self.spec.decode_input(input_bytes)
         if margin:
-            learnt = self.learn(phases, margin, clamp)
+            learnt = self.learn(phases, min(margin, self.spec.margin_high), clamp)
             winner = int(self.winner(phases[None])[0]) if self.spec.labels else None
             return OscillatorResult(phases[self.spec.inputs :], winner, not learnt.any(), 0, 0).encode()
         run = self.run(phases[None], clamp, seeds=[seed])

@@ -46,8 +46,12 @@ class RunControl(wiring.Component):
         The number of periods run is odd.
     slot_end, period_end, moved: ``Out(1)``
         A slot ends in this cycle; it is the last of its period; a phase changed in it.
-    schedule_busy, over: ``In(1)``
-        From the schedule.
+    schedule_busy, over, quiet: ``In(1)``
+        From the schedule; ``quiet`` is its ``settled``.
+    learns: ``In(1)``
+        A target takes up the pattern in this cycle.
+    settled: ``Out(1)``
+        How the last call ended: quiet, or, where it was to learn, nothing was left to learn.
     read_out, reading_out: ``Out(1)``, ``In(1)``
         Find the winner; high until it is found.
     """
@@ -73,6 +77,9 @@ class RunControl(wiring.Component):
     moved: Signal
     schedule_busy: Signal
     over: Signal
+    quiet: Signal
+    learns: Signal
+    settled: Signal
     read_out: Signal
     reading_out: Signal
 
@@ -103,6 +110,9 @@ class RunControl(wiring.Component):
                 "moved": Out(1),
                 "schedule_busy": In(1),
                 "over": In(1),
+                "quiet": In(1),
+                "learns": In(1),
+                "settled": Out(1),
                 "read_out": Out(1),
                 "reading_out": In(1),
             }
@@ -115,6 +125,12 @@ class RunControl(wiring.Component):
         m.d.comb += self.moved.eq(placed | self.placed)
         with m.If(self.abort):
             m.d.sync += stopping.eq(1)
+        taught, learnt = Signal(), Signal()
+        m.d.comb += self.settled.eq(Mux(taught, ~learnt, self.quiet))
+        with m.If(self.start):
+            m.d.sync += [taught.eq(self.margin != 0), learnt.eq(0)]
+        with m.Elif(self.learns):
+            m.d.sync += learnt.eq(1)
 
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("idle"))

@@ -55,17 +55,14 @@ class OscillatorCore(wiring.Component):
     slot_end: ``Out(1)``
         A slot ends in this cycle: from the next one on, until its first fold is written, all memories hold what the
         golden model holds after that slot.
-    learnt: ``Out(1)``
-        A target learned in the last call; only in networks with ``learning``.
     """
 
     bus: Any
     slot_end: Signal
-    learnt: Signal
 
     def __init__(self, spec: OscillatorSpec) -> None:
         self.spec = spec
-        super().__init__({"bus": In(CoreSignature(spec)), "slot_end": Out(1), "learnt": Out(1)})
+        super().__init__({"bus": In(CoreSignature(spec)), "slot_end": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -97,9 +94,12 @@ class OscillatorCore(wiring.Component):
         wiring.connect(m, wiring.flipped(windows.schedule), schedule.window)
         wiring.connect(m, wiring.flipped(windows.settle), schedule.settle_window)
         if spec.learning:
+            margin = Signal(spec.sum_bits - 1)
             with m.If(windows.margin.write):
-                m.d.sync += control.margin.eq(windows.margin.write_data)
-            m.d.comb += windows.margin.read_data.eq(control.margin)
+                m.d.sync += margin.eq(windows.margin.write_data)
+            # The link does not check what it writes; no field less the margin may overflow.
+            m.d.comb += control.margin.eq(Mux(margin > spec.margin_high, spec.margin_high, margin))
+            m.d.comb += windows.margin.read_data.eq(margin)
 
         # Loading and moving never overlap, so whoever has a placement is heard.
         with m.If(loader.o.valid):
@@ -120,6 +120,7 @@ class OscillatorCore(wiring.Component):
             control.placed.eq(sequencer.i.valid & sequencer.i.ready),
             control.schedule_busy.eq(schedule.busy),
             control.over.eq(schedule.over),
+            control.quiet.eq(schedule.settled),
             control.noise.eq(schedule.noise),
             control.lock.eq(schedule.lock),
             sequencer.teaching.eq(control.teaching),
@@ -158,14 +159,10 @@ class OscillatorCore(wiring.Component):
             queue.mask.eq(lanes.moving),
             queue.flags.eq(lanes.rising),
             mover.slot.eq(control.slot),
+            control.learns.eq(crossbar.beat_valid & beat.context.marks & lanes.teaches),
             noise.start.eq(self.bus.start),
             noise.step.eq(crossbar.beat_valid & beat.context.noisy),
         ]
-        if spec.learning:
-            with m.If(self.bus.start):
-                m.d.sync += self.learnt.eq(0)
-            with m.Elif(crossbar.beat_valid & beat.context.marks & lanes.teaches):
-                m.d.sync += self.learnt.eq(1)
         seed = self.bus.windows.seed
         with m.If(seed.write):
             m.d.sync += noise.seed.eq(seed.write_data)
@@ -201,7 +198,7 @@ class OscillatorCore(wiring.Component):
             record.slot_end.eq(control.slot_end),
             record.moved.eq(control.moved),
             record.period_end.eq(control.period_end),
-            record.settled.eq(Mux(control.margin != 0, ~self.learnt, schedule.settled)),
+            record.settled.eq(control.settled),
             record.aborted.eq(control.aborted),
             record.winner.eq(NO_WINNER),
             record.address.eq(self.bus.windows.result.address),
