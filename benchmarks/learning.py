@@ -40,7 +40,7 @@ from attractor.spec import IntegerArray, OscillatorSpec
 from attractor.train.oscillator import diederich_opper, pattern_phases, read_patterns
 
 #: Oscillators and lanes of each row; those with 100 learn letters.
-SHAPES = ((35, 35), (100, 100), (200, 100))
+SHAPES = ((35, 35), (100, 100), (200, 50))
 LETTERS = (10, 10)
 OSCILLATORS_PER_PATTERN = 20
 FRACTIONS = (0.10, 0.25)

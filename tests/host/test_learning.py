@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,17 @@ def test_the_default_margin_is_the_same_share_of_every_range() -> None:
     for bits, margin in ((8, 160), (5, 20), (4, 10), (2, 2)):
         assert default_margin(dataclasses.replace(SPEC, weight_bits=bits)) == margin
     assert default_margin(OscillatorSpec(oscillators=2, weight_bits=2, learning=True)) == 1
+
+
+def test_the_pages_example_prints_what_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "learning.md").read_text(encoding="utf-8")
+    example, printed = re.search(r"```python\n(.*?)```.*?```text\n(.*?)```", page, re.DOTALL).groups()  # type: ignore
+    monkeypatch.chdir(tmp_path)
+    exec(example, {})
+    assert capsys.readouterr().out == printed
+    assert Model.load("learnt.safetensors").provenance["held"] is True
 
 
 class TestRefusals:
