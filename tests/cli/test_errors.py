@@ -195,8 +195,8 @@ def spec_file(folder: Path, spec: Spec) -> Path:
 @pytest.mark.parametrize(
     ("spec", "resource"),
     [
-        (OscillatorSpec(oscillators=1024), "2443 block RAMs of 30"),
-        (OscillatorSpec(oscillators=300, lanes=4), "with the board ulx3s"),
+        (OscillatorSpec(oscillators=1024), "2507 block RAMs of 30"),
+        (OscillatorSpec(oscillators=480, lanes=4), "with the board ulx3s"),
     ],
 )
 def test_a_network_that_no_board_holds(refused: Callable, tmp_path: Path, spec: OscillatorSpec, resource: str) -> None:

@@ -41,7 +41,7 @@ def test_the_archive_holds_three_readable_files(tmp_path: Path) -> None:
     assert [(window["number"], window["name"]) for window in windows] == [
         (SPEC.memory_map.number(window.name), window.name) for window in SPEC.memory_map.windows
     ]
-    assert {"name": "state", "region": "input", "words": 6, "word_bits": 8}.items() <= windows[3].items()
+    assert {"name": "state", "region": "input", "words": 6, "word_bits": 8}.items() <= windows[4].items()
 
 
 def test_equal_bundles_are_equal_bytes() -> None:
