@@ -21,6 +21,8 @@ alternation, weights of 4.
 ``unit_mean``, ``unit_best``, ``signed_mean``, ``signed_best``
     Mean over graphs of the mean and of the best ratio among a graph's reads, relative to simulated annealing. A ratio
     of 0 or below is a cut no better than a random one's, or none at all.
+``unit_error``, ``signed_error``
+    Standard error of that mean: the deviation among all reads over the root of their number.
 ``unit_changes``, ``signed_changes``
     Phase changes in a period, mean over all reads.
 ``colouring``
@@ -88,6 +90,7 @@ def figures(rule: Rule, given: Problems, *, lanes: int, reads: int) -> dict[str,
         runs = [anneal(graph, rule, lanes=lanes, reads=reads, seed=seed) for seed, (graph, _) in enumerate(graphs)]
         ratios = np.array([run.cuts / reference for run, (_, reference) in zip(runs, graphs, strict=True)])
         result[f"{kind}_mean"] = round(float(ratios.mean()), 5)
+        result[f"{kind}_error"] = round(float(ratios.std(ddof=1) / ratios.size**0.5), 5)
         result[f"{kind}_best"] = round(float(ratios.max(axis=1).mean()), 5)
         result[f"{kind}_changes"] = round(float(np.mean([run.changes for run in runs])) / rule.periods, 1)
     return result
