@@ -58,6 +58,8 @@ PHASE_BITS = 4
 SEED = 0
 #: Seconds without an answer that are no cause for concern: a large board is a slow simulation.
 PATIENCE = 120.0
+#: Seconds for one run.
+LONGEST_RUN = 7200.0
 
 #: The five letters of 22x22 pixels, shape (5, 484).
 LETTERS = letters((22, 22))
@@ -93,7 +95,7 @@ class Counter:
             self._device.link.ask(Command.WRITE, memory_map.number(name), 0, contents[name])
         digest = crc32(memory_map.join(Region.PARAMETERS, contents))
         self._device.link.ask(Command.COMMIT, payload=CRC32.pack(digest))
-        return self._device.recall(starts)
+        return self._device.recall(starts, time_limit=LONGEST_RUN)
 
     def cycles(self, starts: Integers, periods: int) -> Integers:
         """Return the cycles of runs of ``periods`` periods, shape (runs,)."""
