@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from attractor.spec.base import IntegerArray, ParameterSpec, Spec, SpecError, ceil_div, check_range
-from attractor.spec.memory_map import MOST_WORDS, PAYLOAD_BYTES, MemoryMap, Region, Window
+from attractor.spec.memory_map import MOST_WORDS, MemoryMap, Region, Window
+from attractor.spec.rows import LaneMemory
 
 #: Columns of the schedule; an entry whose ``periods`` are 0 ends it.
 SCHEDULE_COLUMNS = ("periods", "noise", "max_step", "lock", "alternate")
@@ -187,19 +188,19 @@ class OscillatorSpec(Spec):
     # Layout
 
     @property
-    def segments(self) -> tuple[slice, ...]:
-        """Lanes of each weight memory: a row is cut into memories whose words fit one frame.
+    def weight_memory(self) -> LaneMemory:
+        """Memory of the weights: a word for each source and group."""
+        return LaneMemory("weights", self.oscillators * self.groups, self.lanes, self.weight_bits)
 
-        All but the last are a multiple of 72 lanes, so that they fill block RAMs whatever the width of these.
-        """
-        most = 8 * PAYLOAD_BYTES // self.weight_bits
-        width = self.lanes if self.lanes <= most else most // 72 * 72
-        return tuple(slice(start, min(start + width, self.lanes)) for start in range(0, self.lanes, width))
+    @property
+    def segments(self) -> tuple[slice, ...]:
+        """Lanes of each window of the weight memory."""
+        return self.weight_memory.segments
 
     @property
     def weight_windows(self) -> tuple[str, ...]:
-        """Names of the windows of the weight memories, one for each segment."""
-        return tuple(f"weights.{index}" for index in range(len(self.segments)))
+        """Names of the windows of the weight memory, one for each segment."""
+        return self.weight_memory.names
 
     @property
     def memory_map(self) -> MemoryMap:
@@ -217,9 +218,7 @@ class OscillatorSpec(Spec):
             Window("schedule", Region.PARAMETERS, self.schedule_entries, 8 * _SCHEDULE_ENTRY.itemsize),
             Window("settle", Region.PARAMETERS, 1, 16),
         ]
-        for name, lanes in zip(self.weight_windows, self.segments, strict=True):
-            bits = (lanes.stop - lanes.start) * self.weight_bits
-            windows.append(Window(name, Region.PARAMETERS, self.oscillators * self.groups, bits))
+        windows += self.weight_memory.windows
         windows.append(Window("seed", Region.INPUT, 1, SEED_BITS))
         if self.learning:
             windows.append(Window("margin", Region.INPUT, 1, self.sum_bits - 1))
@@ -235,31 +234,18 @@ class OscillatorSpec(Spec):
         for index, column in enumerate(SCHEDULE_COLUMNS):
             entries[column] = checked["schedule"][:, index]
         windows = {"schedule": entries.tobytes(), "settle": int(checked["settle"]).to_bytes(2, "little")}
-        rows = np.zeros((self.oscillators, self.groups * self.lanes), np.uint8)
-        rows[:, : self.targets] = checked["weights"].T.view(np.uint8)
-        rows = rows.reshape(self.oscillators * self.groups, self.lanes)
-        for name, lanes in zip(self.weight_windows, self.segments, strict=True):
-            bits = np.unpackbits(rows[:, lanes, None], axis=2, bitorder="little", count=self.weight_bits)
-            windows[name] = np.packbits(bits.reshape(len(rows), -1), axis=1, bitorder="little").tobytes()
-        return windows
+        rows = np.zeros((self.oscillators, self.groups * self.lanes), np.int8)
+        rows[:, : self.targets] = checked["weights"].T
+        return windows | self.weight_memory.encode(rows.reshape(-1, self.lanes))
 
     def decode_parameters(self, windows: Mapping[str, bytes]) -> dict[str, IntegerArray]:
         """Inverse of :meth:`encode_parameters`."""
         entries = np.frombuffer(windows["schedule"], _SCHEDULE_ENTRY)
         schedule = np.stack([entries[column].astype(np.uint16) for column in SCHEDULE_COLUMNS], axis=1)
-        rows = np.zeros((self.oscillators * self.groups, self.lanes), np.uint8)
-        for name, lanes in zip(self.weight_windows, self.segments, strict=True):
-            data = np.frombuffer(windows[name], np.uint8).reshape(len(rows), -1)
-            count = (lanes.stop - lanes.start) * self.weight_bits
-            bits = np.unpackbits(data, axis=1, bitorder="little", count=count)
-            rows[:, lanes] = np.packbits(bits.reshape(len(rows), -1, self.weight_bits), axis=2, bitorder="little")[
-                ..., 0
-            ]
-        shift = 8 - self.weight_bits
-        weights = (rows << shift).view(np.int8) >> shift
-        weights = weights.reshape(self.oscillators, -1)[:, : self.targets].T
+        rows = self.weight_memory.decode_signed(windows).reshape(self.oscillators, -1)
+        weights = rows[:, : self.targets].T.astype(np.int8, order="C")
         settle = np.array(int.from_bytes(windows["settle"], "little"), np.uint16)
-        return {"weights": np.ascontiguousarray(weights), "schedule": schedule, "settle": settle}
+        return {"weights": weights, "schedule": schedule, "settle": settle}
 
     def check_phases(self, phases: npt.ArrayLike) -> IntegerArray:
         """Return ``phases``, shape (..., oscillators), as uint8; raise :class:`SpecError` with the culprit."""
