@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from attractor.spec.base import IntegerArray, Parameters, ParameterSpec, Spec, SpecError
+from attractor.spec.eqprop import EqPropSpec
+from attractor.spec.eqprop_call import EqPropResult
 from attractor.spec.memory_map import PAYLOAD_BYTES, MemoryMap, Region, Window
 from attractor.spec.oscillator import OscillatorResult, OscillatorSpec
 
 __all__ = [
     "FAMILIES",
     "PAYLOAD_BYTES",
+    "EqPropResult",
+    "EqPropSpec",
     "IntegerArray",
     "MemoryMap",
     "OscillatorResult",
@@ -28,7 +32,7 @@ __all__ = [
 ]
 
 #: The network families by name.
-FAMILIES: dict[str, type[Spec]] = {spec.family: spec for spec in (OscillatorSpec,)}
+FAMILIES: dict[str, type[Spec]] = {spec.family: spec for spec in (OscillatorSpec, EqPropSpec)}
 
 
 def spec_from_dict(fields: Mapping[str, Any]) -> Spec:

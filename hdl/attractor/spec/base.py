@@ -52,6 +52,8 @@ class ParameterSpec:
         Least and greatest allowed value: a number, or one number for each index of the last axis.
     columns:
         Names of the last axis, for error messages; empty if it has none.
+    nonzero:
+        Whether 0 is refused.
     """
 
     name: str
@@ -60,6 +62,7 @@ class ParameterSpec:
     low: int | tuple[int, ...]
     high: int | tuple[int, ...]
     columns: tuple[str, ...] = ()
+    nonzero: bool = False
 
     def check(self, values: npt.ArrayLike) -> IntegerArray:
         """Return ``values`` as an array of the right shape and type; raise :class:`SpecError` with the culprit."""
@@ -71,14 +74,26 @@ class ParameterSpec:
         low, high = np.broadcast_to(self.low, self.shape), np.broadcast_to(self.high, self.shape)
         outside = (array < low) | (array > high)
         if outside.any():
-            index = tuple(int(i) for i in np.argwhere(outside)[0])
-            where = list(map(str, index))
-            if self.columns:
-                where[-1] = repr(self.columns[index[-1]])
+            index = self._first(outside)
             raise SpecError(
-                f"{self.name}[{', '.join(where)}] is {array[index]}; it must lie between {low[index]} and {high[index]}"
+                f"{self._element(index)} is {array[index]}; it must lie between {low[index]} and {high[index]}"
+            )
+        if self.nonzero and not array.all():
+            index = self._first(array == 0)
+            raise SpecError(
+                f"{self._element(index)} is 0; it must lie between {low[index]} and {high[index]}, without 0"
             )
         return array.astype(self.dtype)
+
+    @staticmethod
+    def _first(mask: npt.NDArray[np.bool_]) -> tuple[int, ...]:
+        return tuple(int(i) for i in np.argwhere(mask)[0])
+
+    def _element(self, index: tuple[int, ...]) -> str:
+        where = list(map(str, index))
+        if self.columns:
+            where[-1] = repr(self.columns[index[-1]])
+        return f"{self.name}[{', '.join(where)}]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,3 +176,15 @@ class Spec(ABC):
     @abstractmethod
     def decode_parameters(self, windows: Mapping[str, bytes]) -> dict[str, IntegerArray]:
         """Inverse of :meth:`encode_parameters`."""
+
+    def encode_changes(self, windows: Mapping[str, bytes], before: Parameters, after: Parameters) -> dict[str, bytes]:
+        """Return what parameter windows hold once a device has changed its parameters by itself.
+
+        Bits in which the parameters before and after do not differ stay, those of lanes without a target included.
+        """
+        old, new = self.encode_parameters(before), self.encode_parameters(after)
+        changed = {}
+        for name, data in windows.items():
+            changes = np.frombuffer(old[name], np.uint8) ^ np.frombuffer(new[name], np.uint8)
+            changed[name] = (np.frombuffer(data, np.uint8) ^ changes).tobytes()
+        return changed
