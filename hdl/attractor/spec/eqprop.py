@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -126,6 +127,12 @@ class EqPropSpec(Spec):
     def targets(self) -> int:
         """Number of neurons: all layers but the input."""
         return sum(self.layers[1:])
+
+    @property
+    def neurons(self) -> tuple[slice, ...]:
+        """Neurons of layers 1 to L, numbered through all of them."""
+        starts = [sum(self.layers[1:layer]) for layer in range(1, self.connections + 2)]
+        return tuple(slice(start, end) for start, end in pairwise(starts))
 
     @property
     def replicas(self) -> int:

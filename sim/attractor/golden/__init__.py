@@ -8,10 +8,22 @@ from typing import Protocol
 import numpy.typing as npt
 
 from attractor.golden.crossbar import Crossbar
+from attractor.golden.eqprop import EqPropLesson, EqPropNetwork, EqPropPhase, EqPropState
 from attractor.golden.oscillator import OscillatorNetwork, OscillatorRun, OscillatorState
-from attractor.spec import IntegerArray, OscillatorSpec, Spec, SpecError
+from attractor.spec import EqPropSpec, IntegerArray, OscillatorSpec, Spec, SpecError
 
-__all__ = ["Crossbar", "Network", "OscillatorNetwork", "OscillatorRun", "OscillatorState", "network"]
+__all__ = [
+    "Crossbar",
+    "EqPropLesson",
+    "EqPropNetwork",
+    "EqPropPhase",
+    "EqPropState",
+    "Network",
+    "OscillatorNetwork",
+    "OscillatorRun",
+    "OscillatorState",
+    "network",
+]
 
 
 class Network(Protocol):
@@ -40,4 +52,6 @@ def network(spec: Spec, parameters: Mapping[str, npt.ArrayLike]) -> Network:
     """
     if isinstance(spec, OscillatorSpec):
         return OscillatorNetwork(spec, parameters)
+    if isinstance(spec, EqPropSpec):
+        return EqPropNetwork(spec, parameters)
     raise SpecError(f"the family {spec.family!r} has no golden model")

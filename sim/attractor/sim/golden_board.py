@@ -13,7 +13,7 @@ import numpy as np
 
 from attractor import golden
 from attractor.sim.golden_link import GoldenLink
-from attractor.spec import Parameters, Region, Spec
+from attractor.spec import Region, Spec
 from attractor.spec.files import load_spec
 from attractor.spec.protocol import encode_description
 
@@ -87,16 +87,9 @@ class GoldenBoard:
         before = dict(network.parameters)
         outputs = network.call(inputs)
         if any(network.parameters[name] is not array for name, array in before.items()):
-            self._learn(windows, before, network.parameters)
+            windows |= self.spec.encode_changes(windows, before, network.parameters)
             self._network = windows, network
         return outputs
-
-    def _learn(self, windows: dict[str, bytes], before: Parameters, after: Parameters) -> None:
-        """Bring into ``windows`` what changed; other bits that a device keeps, of lanes without a target, stay."""
-        old, new = self.spec.encode_parameters(before), self.spec.encode_parameters(after)
-        for name, data in windows.items():
-            changes = np.frombuffer(old[name], np.uint8) ^ np.frombuffer(new[name], np.uint8)
-            windows[name] = (np.frombuffer(data, np.uint8) ^ changes).tobytes()
 
 
 def open_port(argument: str, baud: int | None = None) -> GoldenBoard:  # noqa: ARG001
