@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attractor.golden import Crossbar as GoldenCrossbar
+from attractor.golden.crossbar import IntegerWeights
 from attractor.hdl.crossbar import Kind
 from attractor.hdl.crossbar import Operation as OperationLayout
 from attractor.hdl.oscillator.move import Context, EdgeSequencer, PhaseMover, Placement, lock_index
@@ -117,7 +118,8 @@ def placements(spec: OscillatorSpec, rng: random.Random, slot: int, phases: list
 
 
 def sequencer_of(spec: OscillatorSpec) -> EdgeSequencer:
-    return EdgeSequencer(spec, OperationLayout(spec.oscillators, spec.period // 2 + 3, spec.sum_bits, Context(spec)))
+    words, banks = spec.weight_memory.words, spec.period // 2 + 3
+    return EdgeSequencer(spec, OperationLayout(words=words, groups=spec.groups, banks=banks, context=Context(spec)))
 
 
 def sequence(
@@ -157,7 +159,7 @@ def expected_operations(spec: OscillatorSpec, placement: dict[str, int]) -> list
 def check_context(spec: OscillatorSpec, operation: Any, placement: dict[str, int]) -> None:
     """See that an operation says whose it is, and where its oscillator goes."""
     edge = operation.context
-    assert operation.source == placement["source"]
+    assert operation.row == placement["source"] * spec.groups
     for name in ("free", "group", "lane", "clamp"):
         assert getattr(edge, name) == placement[name], name
     assert (edge.late, edge.lock) == (
@@ -175,11 +177,13 @@ def test_sequencer_keeps_sums_and_tags_true(spec: OscillatorSpec, stall: float, 
     slot = rng.randrange(spec.period)
     [out] = sequence(spec, [(0, placements(spec, rng, slot, phases))], seed, stall)
     weights = np.random.default_rng(seed).integers(-16, 16, (spec.targets, spec.oscillators))
-    crossbar = GoldenCrossbar(weights.T, half + 1, 32)
+    crossbar = GoldenCrossbar([IntegerWeights(weights.T)], spec.targets, half + 1, 32)
     own: dict[tuple[int, int], int] = {}
     for operation in out:
         assert Kind(operation.kind) is Kind.ADD
-        crossbar.add(operation.source, operation.bank, -1 if operation.negate else 1)
+        source, offset = divmod(operation.row, spec.groups)
+        assert offset == 0
+        crossbar.add(source, operation.bank, -1 if operation.negate else 1)
         edge = operation.context
         if edge.free and edge.places:
             place = (edge.group * spec.lanes + edge.lane, int(operation.bank))

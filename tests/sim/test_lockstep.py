@@ -18,8 +18,8 @@ import attractor.hdl.crossbar
 import attractor.hdl.oscillator.lanes
 import attractor.hdl.oscillator.move
 from attractor.hdl.arithmetic import add_or_subtract, one_hot
-from attractor.hdl.crossbar import Crossbar
 from attractor.hdl.noise import spread
+from attractor.hdl.synapse import IntegerSynapse
 from attractor.sim.lockstep import LockstepError, Regression, simulators
 from attractor.spec import OscillatorSpec
 
@@ -77,8 +77,8 @@ def one_bit_further(word: Value, lanes: int) -> Value:
     return spread(word.rotate_left(1), lanes)
 
 
-def learns_upwards(crossbar: Crossbar, executing: Any, lane: int, weight: Value) -> Value:  # noqa: ARG001
-    return Mux(crossbar.learns[lane], weight + 1, weight)
+def learns_upwards(_synapse: IntegerSynapse, word: Value, learns: Value, *_rest: Value) -> tuple[Value, Value]:
+    return Mux(learns, word + 1, word), Const(0, 1)
 
 
 def no_lock(spec: OscillatorSpec, phase: Value) -> Value:  # noqa: ARG001
@@ -86,12 +86,12 @@ def no_lock(spec: OscillatorSpec, phase: Value) -> Value:  # noqa: ARG001
 
 
 #: Where and what is broken, whether the network learns, and what the bench finds first.
-BREAKS: dict[str, tuple[Any, str, Callable[..., Value], bool, str]] = {
+BREAKS: dict[str, tuple[Any, str, Callable[..., Any], bool, str]] = {
     "sums": (attractor.hdl.crossbar, "add_or_subtract", never_subtracts, False, "sum"),
     "states": (attractor.hdl.oscillator.lanes, "one_hot", one_lane_further, False, "clamp"),
     "noise": (attractor.hdl.oscillator.lanes, "spread", one_bit_further, False, "reference|phase"),
     "lock": (attractor.hdl.oscillator.move, "lock_index", no_lock, False, "lock phase"),
-    "learning": (Crossbar, "_learn", learns_upwards, True, r"weight from \d"),
+    "learning": (IntegerSynapse, "learn", learns_upwards, True, r"weight from \d"),
 }
 
 

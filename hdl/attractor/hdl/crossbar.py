@@ -1,58 +1,66 @@
 """The event-driven crossbar that every network family stands on."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 from amaranth.hdl import Assert, Cat, Const, Module, Mux, Shape, ShapeLike, Signal, Value, unsigned
 from amaranth.lib import data, enum, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.hdl.arithmetic import add_or_subtract, sign_extend, times_constant
+from attractor.hdl.arithmetic import add_or_subtract, times_constant
 from attractor.hdl.core import WindowSignature, port_name
-from attractor.spec import Window
+from attractor.hdl.weights import WeightStore
 
 
 class Kind(enum.Enum, shape=2):
-    """What an operation does to the accumulators of all targets, or to their weights."""
+    """What an operation does to the accumulators of its targets, or to their weights."""
 
-    #: ``accumulator[bank] += increment * weight[source]``: an event.
+    #: ``accumulator[bank] += increment * weight``: an event.
     ADD = 0
     #: ``accumulator[bank] += increment * (accumulator[addend] << fold_shift)``.
     FOLD = 1
     #: ``accumulator[bank] = accumulator[addend] + increment * amplitude``: noise, thresholds, and copies.
     PUSH = 2
-    #: ``weight[source] += increment`` where ``learns``; a weight at the end of its range stays. Accumulators stay.
+    #: The weights learn by the rule of their synapse, upwards where the increment is 1. Accumulators stay.
     LEARN = 3
 
 
 class Operation(data.StructLayout):
-    """One operation on all targets.
+    """One operation on groups of targets.
 
     Members
     -------
     kind: :class:`Kind`
-    source: ``range(sources)``
-        Row of the weights; ADD and LEARN only.
+    store: ``range(stores)``
+        Where the weights are; ADD and LEARN only.
+    row: ``range(words)``
+        Word of the first group's weights, those of the others follow; ADD and LEARN only.
+    first, more: ``range(groups)``
+        The first group, and how many follow it. All groups are visited where a crossbar has no ``parts``.
     bank: ``range(banks)``
         Accumulator that changes.
     addend: ``range(banks)``
         The other accumulator; FOLD and PUSH only.
     negate: ``1``
         The increment is -1 instead of 1.
-    amplitude: ``sum_bits``
-        PUSH only.
     context: any
         Handed on with each :class:`Beat` of the operation.
     """
 
-    def __init__(self, sources: int, banks: int, sum_bits: int, context: ShapeLike) -> None:
+    def __init__(
+        self, *, words: int, groups: int, banks: int, context: ShapeLike, stores: int = 1, parts: bool = False
+    ) -> None:
         super().__init__(
             {
                 "kind": Kind,
-                "source": range(sources),
+                "store": range(stores),
+                "row": range(words),
+                "first": range(groups) if parts else 0,
+                "more": range(groups) if parts else 0,
                 "bank": range(banks),
                 "addend": range(banks),
                 "negate": 1,
-                "amplitude": sum_bits,
                 "context": context,
             }
         )
@@ -63,7 +71,7 @@ class Beat(data.StructLayout):
 
     Members
     -------
-    kind, bank, context:
+    kind, store, bank, context:
         Those of the operation.
     group: ``range(groups)``
         Targets ``group * lanes`` and following.
@@ -74,12 +82,13 @@ class Beat(data.StructLayout):
     addend_tags: ``lanes`` times ``tag_bits``
         Tags of the accumulator that is added; FOLD only.
     states: ``lanes`` times ``state_bits``
-        States of the neurons, as they were.
+        States of the neurons, as they were. They stay until the next operation is issued.
     """
 
     def __init__(
         self,
         *,
+        stores: int,
         banks: int,
         groups: int,
         lanes: int,
@@ -91,6 +100,7 @@ class Beat(data.StructLayout):
         super().__init__(
             {
                 "kind": Kind,
+                "store": range(stores),
                 "bank": range(banks),
                 "group": range(groups),
                 "context": context,
@@ -105,43 +115,44 @@ class Beat(data.StructLayout):
 class Crossbar(wiring.Component):
     """Weights in block RAM, accumulators beside them, and one adder for each lane.
 
-    Every target has one accumulator for each bank. An operation visits all targets, ``lanes`` of them in a cycle::
+    Every target has one accumulator for each bank. An operation visits groups of targets, ``lanes`` targets in a
+    cycle::
 
         cycle            0            1            2
         issue      read group 0  read group 1      .
         execute          .       write group 0  write group 1
 
     An operation takes one cycle for each group, FOLD two: the first reads the accumulator to be added. Operations
-    follow each other without a gap; an issue waits one cycle where it would read the accumulator that is being
-    written. Each accumulator carries ``tag_bits`` bits, and each target ``state_bits`` bits, that belong to the
-    neuron: they are shown with each beat and replaced by ``tags`` and ``states`` in the same cycle.
+    follow each other without a gap; an issue waits one cycle where it would read what is being written. Each
+    accumulator carries ``tag_bits`` bits, and each target ``state_bits`` bits, that belong to the neuron: they are
+    shown with each beat and replaced by ``tags`` and ``states`` in the same cycle.
 
     A lane is one carry chain. What it adds is the weight, or else the addend and the amplitude together: the addend is
-    0 but in a FOLD, the amplitude but in a PUSH, so that a bit of the sum needs one look-up table of six inputs.
+    0 but in a FOLD, the amplitude wherever the neuron adds nothing, so that a bit of the sum needs one look-up table
+    of six inputs. Weights of one bit choose the sign of the amplitude.
 
     ``i`` is ready in the last cycle in which the operation is issued. Beats come one cycle after their issue and
     cannot be held back. The weight windows must not be used while ``i`` is valid or ``busy`` is high.
 
     Parameters
     ----------
-    sources:
-        Rows of the weights.
+    stores:
+        The weights, which become parts of the crossbar.
     groups, lanes:
         Targets are ``groups * lanes``.
-    weight_bits, sum_bits:
-        Signed widths. Sums wrap around, so ``sum_bits`` must hold every sum that is looked at.
+    sum_bits:
+        Signed width. Sums wrap around, so ``sum_bits`` must hold every sum that is looked at.
     banks:
         Accumulators for each target; all hold 0 when the device starts.
-    windows:
-        Windows of the weight memories, each of ``sources * groups`` words, together ``lanes`` weights wide.
+    parts:
+        Operations say which groups they visit. Two that visit one group in adjacent cycles are then held apart
+        whatever their banks are, unless the first only learns.
     fold_shift:
-        FOLD adds the accumulator times ``2 ** fold_shift``.
+        FOLD adds the accumulator times ``2 ** fold_shift``. None: there are no such operations.
     tag_bits, state_bits:
         Bits beside each accumulator, and beside each target, that belong to the neuron.
     context:
         Shape of what an operation hands on to its beats.
-    learning:
-        There are LEARN operations.
 
     Members
     -------
@@ -151,10 +162,18 @@ class Crossbar(wiring.Component):
     tags: ``In(lanes times tag_bits)``
     states: ``In(lanes times state_bits)``
         What to write in this beat.
+    keep_states: ``In(1)``
+        The states are not written in this beat. They must not be in a LEARN where there are ``parts``.
+    amplitudes: ``In(lanes times sum_bits)``
+        What a PUSH adds in this beat, or an event whose weights have one bit; otherwise 0.
     signs: ``In(lanes)``
         Lanes whose increment is the opposite in this beat.
     learns: ``In(lanes)``
-        Lanes whose weight changes in this beat; LEARN only.
+        Lanes whose weight learns in this beat; LEARN only.
+    rule: ``In(rule of the synapses)``
+        How they learn.
+    flips: ``Out(lanes)``
+        Weights that become their opposite in this beat; LEARN only.
     busy: ``Out(1)``
         A write is still to come.
     weights: ``In(one WindowSignature for each window)``
@@ -165,36 +184,43 @@ class Crossbar(wiring.Component):
     beat_valid: Signal
     tags: data.View
     states: data.View
+    keep_states: Signal
+    amplitudes: data.View
     signs: Signal
     learns: Signal
+    rule: Signal
+    flips: Signal
     busy: Signal
     weights: wiring.PureInterface
 
     def __init__(
         self,
+        stores: Sequence[WeightStore],
         *,
-        sources: int,
         groups: int,
         lanes: int,
-        weight_bits: int,
         sum_bits: int,
         banks: int,
-        windows: Sequence[Window],
-        fold_shift: int = 0,
+        parts: bool = False,
+        fold_shift: int | None = None,
         tag_bits: int = 0,
         state_bits: int = 0,
         context: ShapeLike = 0,
-        learning: bool = False,
     ) -> None:
-        if sum(window.word_bits for window in windows) != lanes * weight_bits:
-            raise ValueError(f"windows {windows} do not hold {lanes} weights of {weight_bits} bits")
-        self.sources, self.groups, self.lanes, self.banks = sources, groups, lanes, banks
-        self.weight_bits, self.sum_bits = weight_bits, sum_bits
-        self.windows, self.fold_shift, self.learning = tuple(windows), fold_shift, learning
-        self.tag_bits, self.state_bits = tag_bits, state_bits
-        self.operation = Operation(sources, banks, sum_bits, context)
+        self.stores, self.groups, self.lanes, self.banks, self.parts = tuple(stores), groups, lanes, banks, parts
+        self.sum_bits, self.fold_shift, self.tag_bits, self.state_bits = sum_bits, fold_shift, tag_bits, state_bits
+        self.learning = any(store.learning for store in stores)
+        self.operation = Operation(
+            stores=len(stores),
+            words=max(store.layout.words for store in stores),
+            groups=groups,
+            banks=banks,
+            parts=parts,
+            context=context,
+        )
         self._word = data.StructLayout({"sum": Shape(sum_bits, signed=True), "tags": tag_bits})
         beat = Beat(
+            stores=len(stores),
             banks=banks,
             groups=groups,
             lanes=lanes,
@@ -203,6 +229,8 @@ class Crossbar(wiring.Component):
             state_bits=state_bits,
             context=context,
         )
+        windows = {port_name(w): Out(WindowSignature(w)) for store in stores for w in store.layout.windows}
+        rule = max((store.synapse.rule for store in stores), key=lambda rule: Shape.cast(rule).width)
         super().__init__(
             {
                 "i": In(stream.Signature(self.operation)),
@@ -210,10 +238,14 @@ class Crossbar(wiring.Component):
                 "beat_valid": Out(1),
                 "tags": In(data.ArrayLayout(tag_bits, lanes)),
                 "states": In(data.ArrayLayout(state_bits, lanes)),
+                "keep_states": In(1),
+                "amplitudes": In(data.ArrayLayout(sum_bits, lanes)),
                 "signs": In(lanes),
                 "learns": In(lanes),
+                "rule": In(rule),
+                "flips": Out(lanes),
                 "busy": Out(1),
-                "weights": In(wiring.Signature({port_name(w): Out(WindowSignature(w)) for w in windows})),
+                "weights": In(wiring.Signature(windows)),
             }
         )
 
@@ -223,23 +255,25 @@ class Crossbar(wiring.Component):
 
         # Issue
         operation = self.i.payload
-        group = Signal(range(self.groups))
+        offset, group = Signal(range(self.groups)), Signal(range(self.groups))
         second = Signal()
         fetches_addend = Signal()
-        address, row = Signal(range(depth)), Signal(range(self.sources * self.groups))
+        address, row = Signal(range(depth)), Signal.like(operation.row)
         hazard, issue = Signal(), Signal()
         reads_addend = fetches_addend | (operation.kind == Kind.PUSH)
+        last = offset == (operation.more if self.parts else self.groups - 1)
         m.d.comb += [
-            fetches_addend.eq((operation.kind == Kind.FOLD) & ~second),
+            fetches_addend.eq((operation.kind == Kind.FOLD) & ~second if self.fold_shift is not None else 0),
+            group.eq(operation.first + offset),
             address.eq(times_constant(Mux(reads_addend, operation.addend, operation.bank), self.groups) + group),
-            row.eq(times_constant(operation.source, self.groups) + group),
+            row.eq(operation.row + offset),
             issue.eq(self.i.valid & ~hazard),
-            self.i.ready.eq(issue & ~fetches_addend & (group == self.groups - 1)),
+            self.i.ready.eq(issue & ~fetches_addend & last),
         ]
         with m.If(issue):
             m.d.sync += second.eq(fetches_addend)
             with m.If(~fetches_addend):
-                m.d.sync += group.eq(Mux(group == self.groups - 1, 0, group + 1))
+                m.d.sync += offset.eq(Mux(last, 0, offset + 1))
 
         # Execute
         executing = Signal(self.operation)
@@ -251,30 +285,34 @@ class Crossbar(wiring.Component):
         with m.If(issue):
             m.d.sync += [executing.eq(operation), executing_group.eq(group), executing_row.eq(row)]
             m.d.sync += write_address.eq(written)
-            with m.If(operation.kind != Kind.PUSH):
-                m.d.sync += executing.amplitude.eq(0)
         # Block RAM returns nothing defined when a word is read while it is written.
         learns = write & (executing.kind == Kind.LEARN) if self.learning else Const(0)
         rereads = write & (write_address == address) if depth > 1 else Const(0)
+        if self.parts:
+            rereads = write & ~learns & (executing_group == group)
         m.d.comb += hazard.eq(rereads | (learns & (executing_row == row)))
+
+        self._weights(m, issue & ~fetches_addend, row, executing, learns, executing_row)
         words = [Signal(self._word, name=f"word_{lane}") for lane in range(self.lanes)]
         old = self._memory(m, "accumulators", depth, issue, address, write & ~learns, write_address, words)
-        states = [Signal(self.state_bits, name=f"state_{lane}") for lane in range(self.lanes)]
-        states_before = self._memory(
-            m, "neurons", self.groups, issue & ~fetches_addend, group, write, executing_group, states
+        before = self._memory(
+            m,
+            "neurons",
+            self.groups,
+            issue & ~fetches_addend,
+            group,
+            write & ~self.keep_states,
+            executing_group,
+            [self.states[lane] for lane in range(self.lanes)],
         )
-        changed = Signal(self.lanes * self.weight_bits)
-        weights = self._weights(m, issue & ~fetches_addend, row, learns, executing_row, changed)
-        if self.learning:
-            m.d.comb += changed.eq(Cat(self._learn(executing, lane, weights[lane]) for lane in range(self.lanes)))
+        m.d.comb += [self.beat.states[lane].eq(state) for lane, state in enumerate(before)]
         for lane in range(self.lanes):
-            before = data.View(self._word, old[lane])
-            self._lane(m, lane, executing, keep, before, weights[lane], words[lane])
-            m.d.comb += [states[lane].eq(self.states[lane]), self.beat.states[lane].eq(states_before[lane])]
+            self._lane(m, lane, executing, keep, data.View(self._word, old[lane]), words[lane])
         m.d.comb += [
             self.busy.eq(write | keep),
             self.beat_valid.eq(write),
             self.beat.kind.eq(executing.kind),
+            self.beat.store.eq(executing.store),
             self.beat.bank.eq(executing.bank),
             self.beat.group.eq(executing_group),
             self.beat.context.eq(executing.context),
@@ -282,33 +320,25 @@ class Crossbar(wiring.Component):
         return m
 
     def _weights(
-        self, m: Module, issue: Value, row: Value, learns: Value, learnt_row: Value, changed: Value
-    ) -> list[Value]:
-        """Return the weights of the row read in the last cycle, lane by lane."""
-        lanes: list[Value] = []
-        start = 0
-        for window in self.windows:
-            port = getattr(self.weights, port_name(window))
-            storage = memory.Memory(shape=unsigned(window.word_bits), depth=window.words, init=[])
-            m.submodules[port_name(window)] = storage
-            read, write = storage.read_port(), storage.write_port()
-            # Without learning both ports share one address: all that a single-ported memory needs.
-            address = Mux(port.read | port.write, port.address, row)
+        self, m: Module, issue: Value, row: Value, executing: data.View, learns: Value, executing_row: Value
+    ) -> None:
+        """Connect the weight stores: all read the same row, the one that is meant learns."""
+        flips = []
+        for index, store in enumerate(self.stores):
+            m.submodules[store.layout.name] = store
+            for name in store.windows.signature.members:
+                wiring.connect(m, wiring.flipped(getattr(self.weights, name)), getattr(store.windows, name))
             m.d.comb += [
-                read.addr.eq(address),
-                read.en.eq(port.read | issue),
-                port.read_data.eq(read.data),
-                write.addr.eq(Mux(learns, learnt_row, port.address) if self.learning else address),
-                write.en.eq(port.write | learns),
-                write.data.eq(Mux(learns, changed[start : start + window.word_bits], port.write_data)),
+                store.read.eq(issue & (self.i.payload.store == index)),
+                store.row.eq(row),
+                store.write.eq(learns & (executing.store == index) if store.learning else 0),
+                store.written.eq(executing_row),
+                store.learns.eq(self.learns),
+                store.falls.eq(self.signs ^ executing.negate.replicate(self.lanes)),
+                store.rule.eq(self.rule),
             ]
-            m.d.sync += [
-                Assert(~(port.write & read.en) & ~(port.read & issue), "weights used twice at once"),
-                Assert(~(read.en & write.en & (read.addr == write.addr)), "weights read while written"),
-            ]
-            start += window.word_bits
-            lanes += [read.data[bit : bit + self.weight_bits] for bit in range(0, window.word_bits, self.weight_bits)]
-        return lanes
+            flips.append(Mux(executing.store == index, store.flips, 0))
+        m.d.comb += self.flips.eq(reduce(or_, flips))
 
     def _memory(
         self,
@@ -343,43 +373,27 @@ class Crossbar(wiring.Component):
         return [reader.data[lane * width : (lane + 1) * width] for lane in range(len(words))]
 
     def _lane(
-        self,
-        m: Module,
-        lane: int,
-        executing: data.View,
-        keep: Value,
-        before: data.View,
-        weight: Value,
-        word: data.View,
+        self, m: Module, lane: int, executing: data.View, keep: Value, before: data.View, word: data.View
     ) -> None:
         """The adder of one lane."""
-        addend = Signal(self.sum_bits, name=f"addend_{lane}")
-        addend_tags = Signal(self.tag_bits, name=f"addend_tags_{lane}")
-        m.d.sync += addend.eq(Mux(keep, Value.cast(before.sum), 0))
-        with m.If(keep):
-            m.d.sync += addend_tags.eq(before.tags)
-        shifted = (addend << self.fold_shift)[: self.sum_bits]
-        total = add_or_subtract(
-            Value.cast(before.sum),
-            Mux(
-                executing.kind == Kind.ADD,
-                sign_extend(weight, self.sum_bits),
-                shifted | executing.amplitude,
-            ),
-            executing.negate ^ self.signs[lane],
-        )
+        adds = executing.kind == Kind.ADD
+        changes, negates = Const(0, self.sum_bits), self.signs[lane] ^ executing.negate
+        if self.fold_shift is not None:
+            addend = Signal(self.sum_bits, name=f"addend_{lane}")
+            addend_tags = Signal(self.tag_bits, name=f"addend_tags_{lane}")
+            m.d.sync += addend.eq(Mux(keep, Value.cast(before.sum), 0))
+            with m.If(keep):
+                m.d.sync += addend_tags.eq(before.tags)
+            m.d.comb += self.beat.addend_tags[lane].eq(addend_tags)
+            changes = (addend << self.fold_shift)[: self.sum_bits]
+        for index, store in enumerate(self.stores):
+            chosen, synapse = adds & (executing.store == index), store.word[lane]
+            changes = Mux(chosen, store.synapse.addend(synapse, self.sum_bits), changes)
+            negates = negates ^ (chosen & store.synapse.negates(synapse))
+        total = add_or_subtract(Value.cast(before.sum), changes | self.amplitudes[lane], negates)
         m.d.comb += [
             word.sum.eq(total),
             word.tags.eq(self.tags[lane]),
             self.beat.sums[lane].eq(total),
             self.beat.tags[lane].eq(before.tags),
-            self.beat.addend_tags[lane].eq(addend_tags),
         ]
-
-    def _learn(self, executing: data.View, lane: int, weight: Value) -> Value:
-        """Return the weight of one lane one higher or lower, unless it is at the end of its range or does not learn."""
-        falls = executing.negate ^ self.signs[lane]
-        sign, rest = weight[-1], weight[:-1]
-        at_end = Mux(falls, sign & ~rest.any(), ~sign & rest.all())
-        changed = add_or_subtract(weight, Const(1, self.weight_bits), falls)
-        return Mux(self.learns[lane] & ~at_end, changed, weight)

@@ -224,5 +224,5 @@ class RunControl(wiring.Component):
             operation.kind.eq(Kind.PUSH),
             operation.bank.eq(bank),
             operation.addend.eq(origin),
-            operation.amplitude.eq(amplitude),
+            operation.context.amplitude.eq(amplitude),
         ]

@@ -16,6 +16,8 @@ from attractor.hdl.oscillator.loader import StateLoader
 from attractor.hdl.oscillator.move import Context, EdgeSequencer, PhaseMover
 from attractor.hdl.oscillator.readout import LabelReadout, RunRecord
 from attractor.hdl.oscillator.schedule import Schedule
+from attractor.hdl.synapse import IntegerSynapse
+from attractor.hdl.weights import WeightStore
 from attractor.spec import OscillatorSpec
 from attractor.spec.oscillator import NO_WINNER
 
@@ -67,19 +69,17 @@ class OscillatorCore(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         spec = self.spec
+        weights = WeightStore(spec.weight_memory, IntegerSynapse(spec.weight_bits), learning=spec.learning)
         m.submodules.crossbar = crossbar = Crossbar(
-            sources=spec.oscillators,
+            [weights],
             groups=spec.groups,
             lanes=spec.lanes,
-            weight_bits=spec.weight_bits,
             sum_bits=spec.sum_bits,
             banks=spec.period // 2 + 3,
-            windows=[spec.memory_map[name] for name in spec.weight_windows],
             fold_shift=1,
             tag_bits=TAG_BITS,
             state_bits=NeuronState(spec).size,
             context=Context(spec),
-            learning=spec.learning,
         )
         m.submodules.control = control = RunControl(spec, crossbar.operation)
         m.submodules.loader = loader = StateLoader(spec)
@@ -152,6 +152,7 @@ class OscillatorCore(wiring.Component):
             lanes.low_locks.eq(Mux(beat.context.locked, low_locks, 0)),
             crossbar.tags.eq(lanes.tags),
             crossbar.states.eq(lanes.states),
+            crossbar.amplitudes.eq(lanes.amplitudes),
             crossbar.signs.eq(lanes.signs),
             crossbar.learns.eq(lanes.learns),
             queue.load.eq(crossbar.beat_valid & beat.context.decides),

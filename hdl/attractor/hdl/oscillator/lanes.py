@@ -62,6 +62,7 @@ class Lanes(wiring.Component):
         Lock phases whose level is -1 in this slot in a beat that adds the lock, otherwise 0.
     tags: ``Out(lanes times 2)``
     states: ``Out(lanes times NeuronState)``
+    amplitudes: ``Out(lanes times sum_bits)``
     signs: ``Out(lanes)``
     learns: ``Out(lanes)``
         As in :class:`~attractor.hdl.crossbar.Crossbar`.
@@ -80,6 +81,7 @@ class Lanes(wiring.Component):
     low_locks: Signal
     tags: data.View
     states: data.View
+    amplitudes: data.View
     signs: Signal
     learns: Signal
     moving: Signal
@@ -97,6 +99,7 @@ class Lanes(wiring.Component):
                 "low_locks": In(spec.lock_phases),
                 "tags": Out(data.ArrayLayout(TAG_BITS, spec.lanes)),
                 "states": Out(data.ArrayLayout(self.state.size, spec.lanes)),
+                "amplitudes": Out(data.ArrayLayout(spec.sum_bits, spec.lanes)),
                 "signs": Out(spec.lanes),
                 "learns": Out(spec.lanes),
                 "moving": Out(spec.lanes),
@@ -126,7 +129,7 @@ class Lanes(wiring.Component):
                 m.d.comb += [self.learns[lane].eq(state.teach & ~selected[lane]), marked[lane].eq(moves)]
                 with m.If(edge.marks):
                     m.d.comb += following.teach.eq(moves)
-            m.d.comb += self.signs[lane].eq(sign)
+            m.d.comb += [self.signs[lane].eq(sign), self.amplitudes[lane].eq(edge.amplitude)]
             with m.If(starts[lane]):
                 m.d.comb += [following.reference.eq(edge.late), following.clamp.eq(edge.clamp)]
             with m.If(turns[lane]):

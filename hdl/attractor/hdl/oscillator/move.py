@@ -63,6 +63,8 @@ class Context(data.StructLayout):
         Its phase lies in the second half of the period.
     lock: ``range(lock_phases)``
         The lock phase nearest to its phase.
+    amplitude: ``sum_bits``
+        What it adds for noise, lock or margin, otherwise 0.
     noisy, locked: ``1``
         It adds noise, or the lock.
     decides: ``1``
@@ -78,6 +80,7 @@ class Context(data.StructLayout):
                 "group": range(spec.groups),
                 "lane": range(spec.lanes),
                 "lock": range(spec.lock_phases),
+                "amplitude": spec.sum_bits,
                 **dict.fromkeys(flags, 1),
             }
         )
@@ -237,7 +240,7 @@ class EdgeSequencer(wiring.Component):
             self.idle.eq(~valid),
             self.i.ready.eq(~valid | (self.o.ready & (step == Step.PLACE))),
             operation.kind.eq(Kind.ADD),
-            operation.source.eq(placement.source),
+            operation.row.eq(times_constant(placement.source, self.spec.groups)),
             context.free.eq(placement.free),
             context.group.eq(placement.group),
             context.lane.eq(placement.lane),
