@@ -7,7 +7,7 @@ import pytest
 from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.sim import Simulator
 
-from attractor.hdl.arithmetic import add_or_subtract, one_hot, sign_extend, times_constant
+from attractor.hdl.arithmetic import add_or_subtract, exceeds, lowest, one_hot, sign_extend, times_constant
 
 
 def evaluate(output: Value, inputs: tuple[Signal, ...], cases: list[tuple[int, ...]]) -> list[int]:
@@ -75,3 +75,17 @@ def test_one_hot(width: int) -> None:
     assert len(output) == width
     found = evaluate(output, (index,), [(number,) for number in range(width)])
     assert found == [1 << number for number in range(width)]
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 7])
+def test_lowest(width: int) -> None:
+    bits = Signal(width)
+    found = evaluate(lowest(bits), (bits,), [(number,) for number in range(1, 1 << width)])
+    assert found == [(number & -number).bit_length() - 1 for number in range(1, 1 << width)]
+
+
+@pytest.mark.parametrize("constant", [-1, 0, 1, 5, 6, 7, 14, 15, 16, 99])
+def test_exceeds(constant: int) -> None:
+    value = Signal(4)
+    found = evaluate(exceeds(value, constant), (value,), [(number,) for number in range(16)])
+    assert found == [number > constant for number in range(16)]

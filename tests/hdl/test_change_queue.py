@@ -8,12 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attractor.hdl.change_list import ChangeList
 from attractor.hdl.change_queue import CHUNK_LANES, ChangeQueue
 
 from .link.streams import simulate
 
 #: From one change to several chunks in a group, the last of them cut short.
 SHAPES = [(1, 1), (3, 1), (1, 2), (4, 5), (2, CHUNK_LANES), (2, CHUNK_LANES + 1), (3, 2 * CHUNK_LANES + 5)]
+#: Both are used in the same way.
+Queue = ChangeQueue | ChangeList
+QUEUES: list[type[Queue]] = [ChangeQueue, ChangeList]
 #: Cycles without a load after which a queue without changes must call itself empty.
 DRAIN_CYCLES = 3
 
@@ -21,10 +25,12 @@ DRAIN_CYCLES = 3
 class Model:
     """Set of the changes that were loaded and have not come out."""
 
-    def __init__(self, queue: ChangeQueue) -> None:
+    def __init__(self, queue: Queue) -> None:
         self.queue = queue
         self.flags: dict[tuple[int, int], int] = {}
-        self.since_load = DRAIN_CYCLES
+        #: A list has to see that the last chunks of a word are empty.
+        self.drain_cycles = DRAIN_CYCLES + (-(-queue.lanes // CHUNK_LANES) if isinstance(queue, ChangeList) else 0)
+        self.since_busy = self.drain_cycles
 
     def free_groups(self) -> list[int]:
         """Return the groups of which nothing is waiting."""
@@ -33,10 +39,10 @@ class Model:
 
     def check(self, load: int, group: int, mask: int, flags: int, out: Any, empty: int) -> None:
         """Follow one cycle; ``out`` is the change that was taken, or None."""
-        self.since_load = 0 if load else self.since_load + 1
         busy = bool(self.flags) or (load and mask)
+        self.since_busy = 0 if load or busy else self.since_busy + 1
         assert not (busy and empty), "empty, but changes are waiting"
-        assert busy or empty or self.since_load < DRAIN_CYCLES, "nothing is waiting, but the queue is not empty"
+        assert busy or empty or self.since_busy < self.drain_cycles, "nothing is waiting, but the queue is not empty"
         if out is not None:
             assert self.flags.pop((out.group, out.lane)) == out.flag
         for lane in range(self.queue.lanes):
@@ -50,7 +56,7 @@ def draw_mask(rng: random.Random, lanes: int) -> int:
     return rng.choice([0, 1 << rng.randrange(lanes), (1 << lanes) - 1, rng.getrandbits(lanes), rng.getrandbits(lanes)])
 
 
-async def cycle(ctx: Any, queue: ChangeQueue, model: Model, load: tuple[int, int, int] | None, ready: bool) -> Any:
+async def cycle(ctx: Any, queue: Queue, model: Model, load: tuple[int, int, int] | None, ready: bool) -> Any:
     """Run one cycle against the model; return the change that was taken, or None."""
     ctx.set(queue.load, load is not None)
     if load is not None:
@@ -65,10 +71,11 @@ async def cycle(ctx: Any, queue: ChangeQueue, model: Model, load: tuple[int, int
     return out
 
 
+@pytest.mark.parametrize("kind", QUEUES)
 @settings(max_examples=25, deadline=None)
 @given(shape=st.sampled_from(SHAPES), stall=st.sampled_from([0.0, 0.3, 0.8]), seed=st.integers(0, 2**32))
-def test_every_change_comes_out_once(shape: tuple[int, int], stall: float, seed: int) -> None:
-    queue, rng = ChangeQueue(*shape), random.Random(seed)
+def test_every_change_comes_out_once(kind: type[Queue], shape: tuple[int, int], stall: float, seed: int) -> None:
+    queue, rng = kind(*shape), random.Random(seed)
 
     async def bench(ctx: Any) -> None:
         model = Model(queue)
@@ -85,10 +92,11 @@ def test_every_change_comes_out_once(shape: tuple[int, int], stall: float, seed:
     simulate(queue, bench)
 
 
+@pytest.mark.parametrize("kind", QUEUES)
 @settings(max_examples=15, deadline=None)
 @given(shape=st.sampled_from(SHAPES), stall=st.sampled_from([0.0, 0.5]), seed=st.integers(0, 2**32))
-def test_a_scan_comes_out_in_order(shape: tuple[int, int], stall: float, seed: int) -> None:
-    queue, rng = ChangeQueue(*shape), random.Random(seed)
+def test_a_scan_comes_out_in_order(kind: type[Queue], shape: tuple[int, int], stall: float, seed: int) -> None:
+    queue, rng = kind(*shape), random.Random(seed)
 
     async def bench(ctx: Any) -> None:
         model = Model(queue)
@@ -105,9 +113,10 @@ def test_a_scan_comes_out_in_order(shape: tuple[int, int], stall: float, seed: i
     simulate(queue, bench)
 
 
+@pytest.mark.parametrize("kind", QUEUES)
 @pytest.mark.parametrize("lanes", [7, 3 * CHUNK_LANES])
-def test_one_change_a_cycle_without_gaps_between_chunks(lanes: int) -> None:
-    queue = ChangeQueue(2, lanes)
+def test_one_change_a_cycle_without_gaps_between_chunks(kind: type[Queue], lanes: int) -> None:
+    queue = kind(2, lanes)
 
     async def bench(ctx: Any) -> None:
         model = Model(queue)
@@ -118,5 +127,20 @@ def test_one_change_a_cycle_without_gaps_between_chunks(lanes: int) -> None:
         first = taken.index(True)
         assert first <= 4
         assert all(taken[first : first + 2 * lanes])
+
+    simulate(queue, bench)
+
+
+def test_an_empty_chunk_of_a_list_costs_one_cycle() -> None:
+    queue, chunks = ChangeList(2, 5 * CHUNK_LANES), 5
+
+    async def bench(ctx: Any) -> None:
+        model = Model(queue)
+        last = 1 << chunks * CHUNK_LANES - 1
+        out = [await cycle(ctx, queue, model, (group, last, 0), ready=True) for group in range(2)]
+        out += [await cycle(ctx, queue, model, None, ready=True) for _ in range(20)]
+        first, second = [number for number, change in enumerate(out) if change is not None]
+        assert first == 3 + chunks - 1
+        assert second == first + chunks
 
     simulate(queue, bench)

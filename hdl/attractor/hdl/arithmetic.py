@@ -1,6 +1,6 @@
 """Small combinational functions that several components share."""
 
-from amaranth.hdl import Cat, Const, Value, ValueLike
+from amaranth.hdl import Cat, Const, Mux, Value, ValueLike
 from amaranth.utils import ceil_log2
 
 
@@ -38,3 +38,24 @@ def one_hot(index: Value, width: int) -> Value:
     lows = [low == value for value in range(1 << low_bits)]
     highs = [high == value for value in range(-(-width // (1 << low_bits)))]
     return Cat(highs[bit >> low_bits] & lows[bit & ((1 << low_bits) - 1)] for bit in range(width))
+
+
+def lowest(bits: Value) -> Value:
+    """Return the index of the lowest set bit, as a tree; 0 if there is none."""
+    if len(bits) <= 2:
+        return ~bits[0] if len(bits) == 2 else Const(0, 1)
+    half = 1 << (len(bits) - 1).bit_length() - 1
+    low, high = bits[:half], bits[half:]
+    return Mux(low.any(), lowest(low), half + lowest(high))
+
+
+def exceeds(value: Value, constant: int) -> Value:
+    """Return whether an unsigned ``value`` is greater than a constant, without a carry chain."""
+    if constant < 0:
+        return Const(1, 1)
+    if constant >> len(value):
+        return Const(0, 1)
+    result: Value = Const(0, 1)
+    for place in range(len(value)):
+        result = value[place] & result if constant >> place & 1 else value[place] | result
+    return result

@@ -1,8 +1,10 @@
 """Finds what changed, without scanning what did not."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+
+from attractor.hdl.arithmetic import lowest
 
 #: Targets that share one find-first step; small enough for one short path, large enough to keep chunks few.
 CHUNK_LANES = 16
@@ -85,13 +87,13 @@ class ChangeQueue(wiring.Component):
         first, found, stale = Signal(range(len(places))), Signal(), Signal()
         fetch = Signal()
         pending = Cat(chunk.any() for chunk in waiting)
-        m.d.sync += [first.eq(_lowest(pending)), found.eq(pending.any()), stale.eq(self.load | fetch)]
+        m.d.sync += [first.eq(lowest(pending)), found.eq(pending.any()), stale.eq(self.load | fetch)]
 
         # The chunk that is given out.
         chunk, chunk_flags = Signal(width), Signal(width)
         group, start = Signal(range(self.groups)), Signal(range(self.lanes))
         rest = chunk & (chunk - 1)[:width]
-        lane = _lowest(chunk)
+        lane = lowest(chunk)
         m.d.comb += [
             self.o.valid.eq(chunk.any()),
             self.o.payload.group.eq(group),
@@ -117,12 +119,3 @@ class ChangeQueue(wiring.Component):
                 lanes = slice(place_start, place_start + width)
                 m.d.sync += [waiting[index].eq(self.mask[lanes]), flags[index].eq(self.flags[lanes])]
         return m
-
-
-def _lowest(bits: Value) -> Value:
-    """Return the index of the lowest set bit, as a tree; 0 if there is none."""
-    if len(bits) <= 2:
-        return ~bits[0] if len(bits) == 2 else Const(0, 1)
-    half = 1 << (len(bits) - 1).bit_length() - 1
-    low, high = bits[:half], bits[half:]
-    return Mux(low.any(), _lowest(low), half + _lowest(high))

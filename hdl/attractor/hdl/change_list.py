@@ -1,0 +1,93 @@
+"""Keeps what changed in memory until it is asked for: the change queue of networks with many groups."""
+
+from amaranth.hdl import Assert, Module, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from attractor.hdl.lane_walker import LaneWalker
+
+
+class ChangeList(wiring.Component):
+    """Takes change masks, one group of targets at a time, and gives out the changed targets one by one.
+
+    It does what a :class:`~attractor.hdl.change_queue.ChangeQueue` does, with masks in a memory instead of
+    registers, one word for each group that has a change: its logic goes with the lanes and not with the targets.
+    Groups come out in the order in which they were loaded.
+
+    A mask may be loaded in every cycle, but no more than ``groups`` of them may wait. The first change is on ``o``
+    three cycles after its ``load``, later where the first chunks of its word are empty; ``empty`` is true in the cycle
+    after a ``load`` of nothing, and no more than a cycle for each chunk after the last change.
+
+    Parameters
+    ----------
+    groups, lanes:
+        Targets are ``groups * lanes``.
+
+    Members
+    -------
+    load: ``In(1)``
+        Take ``mask`` and ``flags`` for ``group`` in this cycle.
+    group: ``In(range(groups))``
+    mask: ``In(lanes)``
+        Which lanes changed.
+    flags: ``In(lanes)``
+        A bit that goes with each change.
+    o: ``Out(stream of Change)``
+    empty: ``Out(1)``
+        Nothing is waiting and nothing is on its way to ``o``.
+    """
+
+    load: Signal
+    group: Signal
+    mask: Signal
+    flags: Signal
+    o: stream.Interface
+    empty: Signal
+
+    def __init__(self, groups: int, lanes: int) -> None:
+        self.groups, self.lanes = groups, lanes
+        self._walker = LaneWalker(groups, lanes)
+        super().__init__(
+            {
+                "load": In(1),
+                "group": In(range(groups)),
+                "mask": In(lanes),
+                "flags": In(lanes),
+                "o": Out(stream.Signature(self._walker.change)),
+                "empty": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.walker = walker = self._walker
+        depth_bits = ceil_log2(self.groups)
+        storage = memory.Memory(shape=walker.marks, depth=1 << depth_bits, init=[])
+        m.submodules.words = storage
+        read, write = storage.read_port(), storage.write_port()
+        # One bit more than an address has, so that a full list is not taken for an empty one.
+        loaded, taken = Signal(depth_bits + 1), Signal(depth_bits + 1)
+        valid, waiting = Signal(), Signal()
+        m.d.comb += [
+            waiting.eq(loaded != taken),
+            write.addr.eq(loaded[:depth_bits]),
+            write.en.eq(self.load & self.mask.any()),
+            write.data.group.eq(self.group),
+            write.data.mask.eq(self.mask),
+            write.data.flags.eq(self.flags),
+            read.addr.eq(taken[:depth_bits]),
+            read.en.eq(waiting & (~valid | walker.i.ready)),
+            walker.i.valid.eq(valid),
+            walker.i.payload.eq(read.data),
+            self.empty.eq(~self.load & ~waiting & walker.idle),
+        ]
+        m.d.sync += [
+            loaded.eq(loaded + write.en),
+            taken.eq(taken + read.en),
+            valid.eq(read.en | (valid & ~walker.i.ready)),
+            Assert(~(read.en & write.en & (read.addr == write.addr)), "change read while written"),
+            Assert(~write.en | ((loaded - taken)[: depth_bits + 1] < 1 << depth_bits), "too many changes wait"),
+        ]
+        wiring.connect(m, walker.o, wiring.flipped(self.o))
+        return m

@@ -1,0 +1,88 @@
+"""Gives the marked lanes of a word one by one."""
+
+from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from attractor.hdl.arithmetic import lowest
+from attractor.hdl.change_queue import CHUNK_LANES, Change
+
+
+class Marks(data.StructLayout):
+    """Lanes of a group that are marked.
+
+    Members
+    -------
+    group: ``range(groups)``
+    mask: ``lanes``
+        Which lanes are marked.
+    flags: ``lanes``
+        A bit that goes with each.
+    """
+
+    def __init__(self, groups: int, lanes: int) -> None:
+        super().__init__({"group": range(groups), "mask": lanes, "flags": lanes})
+
+
+class LaneWalker(wiring.Component):
+    """Turns words of marked lanes into changes, in rising order of the lanes.
+
+    Lanes are cut into chunks of :data:`~attractor.hdl.change_queue.CHUNK_LANES`. A chunk takes a cycle to be fetched,
+    in which the last change of the one before may leave, and then gives a change a cycle; an empty chunk takes just
+    that one cycle. A word stays on ``i`` until its last chunk is fetched.
+
+    Parameters
+    ----------
+    groups, lanes:
+        Targets are ``groups * lanes``.
+
+    Members
+    -------
+    i: ``In(stream of Marks)``
+    o: ``Out(stream of Change)``
+    idle: ``Out(1)``
+        Nothing is inside, and nothing is on ``i``.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+    idle: Signal
+
+    def __init__(self, groups: int, lanes: int) -> None:
+        self.groups, self.lanes = groups, lanes
+        self.marks, self.change = Marks(groups, lanes), Change(groups, lanes)
+        super().__init__(
+            {"i": In(stream.Signature(self.marks)), "o": Out(stream.Signature(self.change)), "idle": Out(1)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        starts = range(0, self.lanes, CHUNK_LANES)
+        width = min(CHUNK_LANES, self.lanes)
+        number = Signal(range(len(starts)))
+        chunk, flags = Signal(width), Signal(width)
+        group, start = Signal(range(self.groups)), Signal(range(self.lanes))
+        rest = chunk & (chunk - 1)[:width]
+        fetch, last, lane = Signal(), Signal(), lowest(chunk)
+        m.d.comb += [
+            fetch.eq(self.i.valid & (~chunk.any() | (self.o.ready & ~rest.any()))),
+            last.eq(number == len(starts) - 1),
+            self.i.ready.eq(fetch & last),
+            self.o.valid.eq(chunk.any()),
+            self.o.payload.group.eq(group),
+            self.o.payload.lane.eq(start + lane),
+            self.o.payload.flag.eq(flags.bit_select(lane, 1)),
+            self.idle.eq(~self.i.valid & ~chunk.any()),
+        ]
+        marks = self.i.payload
+        with m.If(fetch):
+            m.d.sync += [
+                number.eq(Mux(last, 0, number + 1)),
+                chunk.eq(Array(marks.mask[first : first + width] for first in starts)[number]),
+                flags.eq(Array(marks.flags[first : first + width] for first in starts)[number]),
+                start.eq(Array(starts)[number]),
+                group.eq(marks.group),
+            ]
+        with m.Elif(self.o.ready):
+            m.d.sync += chunk.eq(rest)
+        return m
