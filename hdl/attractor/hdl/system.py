@@ -86,7 +86,11 @@ class System(wiring.Component):
         m.submodules.core = self.core
         wiring.connect(m, receiver.o, link.i)
         wiring.connect(m, link.o, transmitter.i)
-        wiring.connect(m, link.core, self.core.bus)
+        wiring.connect(m, link.core.windows, self.core.bus.windows)
+        # What the link decides to do reaches a core that may fill the whole device: give it a cycle of its own.
+        start = Signal()
+        m.d.sync += [start.eq(link.core.start), self.core.bus.abort.eq(link.core.abort)]
+        m.d.comb += [self.core.bus.start.eq(start), link.core.busy.eq(start | self.core.bus.busy)]
         m.d.comb += [
             receiver.rx.eq(self.rx),
             link.lost.eq(receiver.error),

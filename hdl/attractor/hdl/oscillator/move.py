@@ -90,8 +90,9 @@ class PhaseMover(wiring.Component):
     """Moves the phases of oscillators whose reference changed.
 
     The phase goes toward the slot of the change (a rise), or half a period from it (a fall), the shorter way and at
-    most ``max_step`` slots; exactly opposite it increases. One change a cycle enters; it leaves one cycle later, or
-    vanishes if the phase stays where it is.
+    most ``max_step`` slots; exactly opposite it increases. A change leaves a cycle after it entered, or vanishes if the
+    phase stays where it is, and only then the next one enters: two cycles for a change, as many as it has operations.
+    So ``i.ready`` comes from a register, and no path leads from the crossbar to the changes that wait.
 
     Parameters
     ----------
@@ -143,13 +144,15 @@ class PhaseMover(wiring.Component):
         change, valid, leaves = Signal.like(self.i.payload), Signal(), Signal()
         source = Signal.like(self.address)
         m.d.comb += [
-            self.i.ready.eq(~valid | leaves),
+            self.i.ready.eq(~valid),
             self.read.eq(self.i.valid & self.i.ready),
             self.address.eq(times_constant(self.i.payload.group, spec.lanes) + self.i.payload.lane + spec.inputs),
             self.idle.eq(~valid),
         ]
         with m.If(self.i.ready):
             m.d.sync += [valid.eq(self.i.valid), change.eq(self.i.payload), source.eq(self.address)]
+        with m.Elif(leaves):
+            m.d.sync += valid.eq(0)
 
         forward, step = Signal(spec.phase_bits), Signal(spec.phase_bits)
         target, distance = Signal(spec.phase_bits), Signal(spec.phase_bits)
