@@ -1,0 +1,107 @@
+"""Checkpoints of a training: arrays and plain data in one file, bound to what is being trained."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+#: Raised when the meaning of a checkpoint changes.
+FORMAT = "attractor-checkpoint-1"
+SUFFIX = ".npz"
+_HEADER = "header"
+_ARRAY = "array."
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is damaged, or of another training."""
+
+
+def save_checkpoint(
+    path: str | Path, identity: Mapping[str, Any], state: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
+) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Parameters
+    ----------
+    path:
+        Where to; the name ends in ``.npz``.
+    identity:
+        What is being trained, and how; plain data for JSON. :func:`load_checkpoint` wants it to be the same.
+    state:
+        How far the training is; plain data for JSON.
+    arrays:
+        Arrays by name, of numbers.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be written.
+    """
+    path = _checked(path)
+    header = json.dumps({"format": FORMAT, "identity": identity, "state": state}, sort_keys=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            with temporary.open("wb") as file:
+                contents: Arrays = {_ARRAY + name: array for name, array in arrays.items()}
+                np.savez_compressed(file, allow_pickle=False, **{_HEADER: np.array(header)}, **contents)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be written: {error.strerror}; choose another folder") from error
+
+
+def load_checkpoint(path: str | Path, identity: Mapping[str, Any]) -> tuple[dict[str, Any], Arrays]:
+    """Return state and arrays of a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing or damaged, or something else is being trained there; the message names the fields.
+    """
+    path = _checked(path)
+    try:
+        # The library leaves a file open that is no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as contents:
+            header = json.loads(str(contents[_HEADER]))
+            arrays = {name.removeprefix(_ARRAY): contents[name] for name in contents.files if name != _HEADER}
+        found, state = header["identity"], header["state"]
+        known = header["format"] == FORMAT
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} is no intact checkpoint: {error}; delete it to begin anew") from error
+    if not known:
+        raise CheckpointError(f"{path} is a checkpoint of another version, {header['format']!r}; delete it")
+    theirs, ours = _flat(found), _flat(json.loads(json.dumps(identity)))
+    differences = [
+        f"{key} is {theirs.get(key, 'absent')} there and {ours.get(key, 'absent')} here"
+        for key in sorted(theirs.keys() | ours.keys())
+        if theirs.get(key) != ours.get(key)
+    ]
+    if differences:
+        raise CheckpointError(f"{path} is a checkpoint of another training: {'; '.join(differences)}")
+    return state, arrays
+
+
+def _checked(path: str | Path) -> Path:
+    path = Path(path)
+    if path.suffix != SUFFIX:
+        raise CheckpointError(f"{path}: the name of a checkpoint ends in {SUFFIX}")
+    return path
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat
