@@ -8,7 +8,6 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.golden import reference_eqprop_float as plain
 
 from attractor.golden.eqprop_float import (
     Connection,
@@ -19,6 +18,8 @@ from attractor.golden.eqprop_float import (
     Rule,
     one_hot,
 )
+
+from . import reference_eqprop_float as plain
 
 Array = npt.NDArray[Any]
 

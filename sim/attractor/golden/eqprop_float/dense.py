@@ -169,15 +169,17 @@ class DenseNetwork(FloatNetwork[DenseState]):
         """Return the sums of nudged minus free products; in the first connection only of rows that are not 0."""
         xp, result = self.xp, []
         for index, connection in enumerate(self.connections):
-            above, below = self._change(free, nudged, index + 1), self._change(free, nudged, index)
+            above = self._change(free, nudged, index + 1)
             rows: Any = xp.flatnonzero(above.any(axis=0))
             weights = above[:, rows].T @ self._numbers(nudged.sent[index])
-            columns = xp.flatnonzero(below.any(axis=0))
             if index:
-                part, rows_of_part, rows = weights, rows, slice(None)
-                weights = xp.zeros(connection.signs.shape, self.dtype)
-                weights[rows_of_part] = part
+                # What is below has changed, too; the input has not.
+                below = self._change(free, nudged, index)
+                columns = xp.flatnonzero(below.any(axis=0))
+                of_rows, weights = weights, xp.zeros(connection.signs.shape, self.dtype)
+                weights[rows] = of_rows
                 weights[:, columns] += self._numbers(free.sent[index + 1]).T @ below[:, columns]
+                rows = slice(None)
             scale = None
             if connection.scale_rate is not None:
                 scale = 0.5 * self._energy(nudged, index) - 0.5 * self._energy(free, index)
@@ -210,21 +212,27 @@ class DenseNetwork(FloatNetwork[DenseState]):
             rows, columns = self.xp.flatnonzero(differs.any(axis=1)), self.xp.flatnonzero(differs.any(axis=0))
             if not rows.size:
                 continue
-            if not self.rule.binary_activations or 2 * columns.size > values.shape[1]:
-                chosen, change, which = self._numbers(values[rows]), None, slice(None)
-            else:
-                which, places = columns, (rows[:, None], columns)
-                chosen = change = self.xp.subtract(values[places], old[places], dtype=self.dtype)
+            adds = self.rule.binary_activations and 2 * columns.size <= values.shape[1]
+            which = columns if adds else slice(None)
+            told = self._numbers(values[rows][:, which])
+            if adds:
+                told -= old[rows][:, which]
             if index + 1 < len(self.connections):
-                told = chosen @ self.connections[index + 1].signs[:, which].T
-                state.up[index + 1][rows] = told if change is None else state.up[index + 1][rows] + told
+                _bring(state.up[index + 1], rows, told @ self.connections[index + 1].signs[:, which].T, adds)
                 stale[index + 1, rows] = True
             if index:
-                told = chosen @ self.connections[index].signs[which]
-                state.down[index][rows] = told if change is None else state.down[index][rows] + told
+                _bring(state.down[index], rows, told @ self.connections[index].signs[which], adds)
                 stale[index - 1, rows] = True
         for index, networks in enumerate(stale):
             rows = self.xp.flatnonzero(networks)
             if rows.size:
                 state.drives[index][rows] = self._drive(state, index, rows)
         return bool(stale.any())
+
+
+def _bring(sums: FloatArray, rows: Any, told: FloatArray, adds: bool) -> None:
+    """Add what is told to the sums of these networks, or replace them."""
+    if adds:
+        sums[rows] += told
+    else:
+        sums[rows] = told
