@@ -78,12 +78,12 @@ NAMES = sorted(name for name, preset in CHOICES.items() if math.prod(preset.inpu
 
 def load(validation: bool, count: int | None) -> Mnist:
     """Return the first ``count`` images to train on and to test with, or parts of the training images as both."""
-    data = mnist()
-    images, labels = data.train_images, data.train_labels
+    images, labels, test_images, test_labels = mnist()
     if validation:
         cut = len(images) - VALIDATION_IMAGES
-        data = Mnist(images[:cut], labels[:cut], images[cut:], labels[cut:])
-    return Mnist(*(array[:count] for array in data))
+        images, test_images = images[:cut], images[cut:]
+        labels, test_labels = labels[:cut], labels[cut:]
+    return Mnist(images[:count], labels[:count], test_images[:count], test_labels[:count])
 
 
 def told_progress(started: float, epoch: int) -> Any:
