@@ -133,6 +133,34 @@ def test_blocks_go_on_after_flips(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(lengths) < 0.75 * flipping
 
 
+@settings(max_examples=100, deadline=None)
+@given(case=cases(batches=1, samples=12, sizes=12), seed=st.integers(0, 2**32 - 1))
+def test_recordings_stay_true_after_flips(case: Case, seed: int) -> None:
+    """A sample is said to differ if and only if it does, and all that is recorded of the others is still so."""
+    learner = SequenceLearner(case.spec, case.parameters)
+    bits, labels, sigmas = arrays_of(case)[0]
+    nudge = learner._nudge(labels, sigmas)
+    old = learner._record(bits, nudge)
+    before = [np.array([part[frame + 1] for frame in old.frames]) for part in old.bits]
+    rng = np.random.default_rng(seed)
+    flipped = []
+    for connection in range(case.spec.connections):
+        above, below = (rng.random(learner._weights[connection].shape) < rng.choice([0, 0.03, 0.2])).nonzero()
+        flipped.append(learner._flip(connection, above, below))
+    differ = learner._differ(old, slice(None), bits, nudge, flipped)
+    new = learner._record(bits, nudge)
+    for index in range(len(bits)):
+        same = all(
+            (now[frame + 1, index] == then[step, index]).all()
+            for then, now in zip(before, new.bits, strict=True)
+            for step, frame in enumerate(new.frames)
+        )
+        assert differ[index] != same
+        for then, now in zip(old.sums, new.sums, strict=True):
+            if same:
+                assert (then[old.frames, index] == now[new.frames, index]).all()
+
+
 def test_long_phases_and_large_layers_make_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     spec, parameters = lively()
     sizes: list[int] = []
