@@ -59,3 +59,11 @@ def exceeds(value: Value, constant: int) -> Value:
     for place in range(len(value)):
         result = value[place] & result if constant >> place & 1 else value[place] | result
     return result
+
+
+def count_ones(bits: Value) -> Value:
+    """Return how many bits are set, added up as a tree."""
+    if len(bits) <= 1:
+        return bits
+    half = len(bits) // 2
+    return count_ones(bits[:half]) + count_ones(bits[half:])

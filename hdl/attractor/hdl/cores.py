@@ -2,8 +2,9 @@
 
 from amaranth.lib import wiring
 
+from attractor.hdl.eqprop import EqPropCore
 from attractor.hdl.oscillator import OscillatorCore
-from attractor.spec import OscillatorSpec, Spec
+from attractor.spec import EqPropSpec, OscillatorSpec, Spec
 
 
 def build_core(spec: Spec) -> wiring.Component:
@@ -17,4 +18,6 @@ def build_core(spec: Spec) -> wiring.Component:
     match spec:
         case OscillatorSpec():
             return OscillatorCore(spec)
+        case EqPropSpec():
+            return EqPropCore(spec)
     raise TypeError(f"there is no core for the family {spec.family!r}")

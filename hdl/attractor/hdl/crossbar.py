@@ -73,6 +73,8 @@ class Beat(data.StructLayout):
     -------
     kind, store, bank, context:
         Those of the operation.
+    row: ``range(words)``
+        Word of this group's weights.
     group: ``range(groups)``
         Targets ``group * lanes`` and following.
     sums: ``lanes`` times ``signed(sum_bits)``
@@ -86,24 +88,13 @@ class Beat(data.StructLayout):
     """
 
     def __init__(
-        self,
-        *,
-        stores: int,
-        banks: int,
-        groups: int,
-        lanes: int,
-        sum_shape: Shape,
-        tag_bits: int,
-        state_bits: int,
-        context: ShapeLike,
+        self, operation: Operation, *, groups: int, lanes: int, sum_shape: Shape, tag_bits: int, state_bits: int
     ) -> None:
+        shared = {name: operation.members[name] for name in ("kind", "store", "row", "bank", "context")}
         super().__init__(
             {
-                "kind": Kind,
-                "store": range(stores),
-                "bank": range(banks),
+                **shared,
                 "group": range(groups),
-                "context": context,
                 "sums": data.ArrayLayout(sum_shape, lanes),
                 "tags": data.ArrayLayout(tag_bits, lanes),
                 "addend_tags": data.ArrayLayout(tag_bits, lanes),
@@ -220,14 +211,12 @@ class Crossbar(wiring.Component):
         )
         self._word = data.StructLayout({"sum": Shape(sum_bits, signed=True), "tags": tag_bits})
         beat = Beat(
-            stores=len(stores),
-            banks=banks,
+            self.operation,
             groups=groups,
             lanes=lanes,
             sum_shape=Shape(sum_bits, signed=True),
             tag_bits=tag_bits,
             state_bits=state_bits,
-            context=context,
         )
         windows = {port_name(w): Out(WindowSignature(w)) for store in stores for w in store.layout.windows}
         rule = max((store.synapse.rule for store in stores), key=lambda rule: Shape.cast(rule).width)
@@ -313,6 +302,7 @@ class Crossbar(wiring.Component):
             self.beat_valid.eq(write),
             self.beat.kind.eq(executing.kind),
             self.beat.store.eq(executing.store),
+            self.beat.row.eq(executing_row),
             self.beat.bank.eq(executing.bank),
             self.beat.group.eq(executing_group),
             self.beat.context.eq(executing.context),

@@ -1,0 +1,5 @@
+"""Binary Equilibrium Propagation arrays as gateware."""
+
+from attractor.hdl.eqprop.core import EqPropCore
+
+__all__ = ["EqPropCore"]

@@ -1,0 +1,214 @@
+"""The Equilibrium Propagation core: one call classifies a sample, or learns it."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from attractor.hdl.change_list import ChangeList
+from attractor.hdl.core import CoreSignature
+from attractor.hdl.crossbar import Crossbar, Kind
+from attractor.hdl.eqprop.control import RunControl
+from attractor.hdl.eqprop.events import EventSequencer
+from attractor.hdl.eqprop.layout import Bank, Context, NeuronState, Store, sum_bits
+from attractor.hdl.eqprop.learner import Learner
+from attractor.hdl.eqprop.neurons import Neurons
+from attractor.hdl.eqprop.readout import RunRecord, ScoreReadout
+from attractor.hdl.eqprop.scanner import InputScanner
+from attractor.hdl.synapse import CountingSynapse, SignSynapse
+from attractor.hdl.weights import WeightStore
+from attractor.spec import EqPropSpec
+
+
+class EqPropCore(wiring.Component):
+    """A binary Equilibrium Propagation array, driven by the bits that change.
+
+    A neuron's sum is changed by an event whenever a bit changes that it sees: the row of weights of the source is added
+    or subtracted. A step visits all neurons once and finds their new states; those whose bit changed become the sources
+    of the next events::
+
+        sample -> scanner --+
+                            +-> sequencer -> control -> crossbar -> neurons -+
+        change list --------+        |          ^                            |
+             ^                       +-> learner +                           |
+             +---------------------------------------------------------------+
+
+    With ``G_l = ceil(neurons of layer l / lanes)`` groups of a layer and G of all a call takes, in clock cycles:
+
+    ============== ================================================================================================
+    begin          ``G``, and after parameters were written ``2 G`` and one event for each neuron
+    inputs         ``G_1`` for each input that is on, and one for each byte without any
+    step           ``G + 5``; and an event for each bit that changed
+    event          the groups of the layers above and below, one more where these are a single one
+    read-out       ``outputs + 2 G_L + 5``
+    nudged step    ``(2^shift - 1) G_L`` more, or ``(2^shift + 1) G_L`` with a reversed nudge
+    learning       ``(G_l-1 + 8)`` for each group, twice where a neuron of the layer below or above differs between the
+                   phases, one for each counter word that is touched, and six for each weight that flips
+    ============== ================================================================================================
+
+    Parameters
+    ----------
+    spec:
+        The network.
+
+    Members
+    -------
+    bus: ``In(CoreSignature(spec))``
+        Parameters, inputs and outputs.
+    step_end: ``Out(1)``
+        A step ends in this cycle: from now on, until the next step or the next phase begins, all memories hold what the
+        golden model holds after that step.
+    """
+
+    bus: Any
+    step_end: Signal
+
+    def __init__(self, spec: EqPropSpec) -> None:
+        self.spec = spec
+        super().__init__({"bus": In(CoreSignature(spec)), "step_end": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec, windows = self.spec, self.bus.windows
+        synapse = CountingSynapse(spec.counter_bits) if spec.learning else SignSynapse()
+        stores = {
+            Store.UP: WeightStore(spec.up_memory, synapse, learning=spec.learning),
+            Store.DOWN: WeightStore(spec.down_memory, SignSynapse(), learning=spec.learning),
+        }
+        m.submodules.crossbar = crossbar = Crossbar(
+            [stores[store] for store in Store],
+            groups=spec.groups,
+            lanes=spec.lanes,
+            sum_bits=sum_bits(spec),
+            banks=len(Bank),
+            parts=True,
+            state_bits=NeuronState(spec).size,
+            context=Context(spec),
+        )
+        m.submodules.control = control = RunControl(spec, crossbar.operation)
+        m.submodules.scanner = scanner = InputScanner(spec)
+        m.submodules.changes = changes = ChangeList(spec.groups, spec.lanes)
+        m.submodules.sequencer = sequencer = EventSequencer(spec, crossbar.operation)
+        m.submodules.neurons = neurons = Neurons(spec, crossbar.beat.shape())
+        for name in crossbar.weights.signature.members:
+            wiring.connect(m, wiring.flipped(getattr(windows, name)), getattr(crossbar.weights, name))
+        wiring.connect(m, wiring.flipped(windows.sample), scanner.window)
+        wiring.connect(m, control.o, crossbar.i)
+        m.d.comb += [
+            neurons.beat.eq(crossbar.beat),
+            neurons.valid.eq(crossbar.beat_valid),
+            crossbar.states.eq(neurons.states),
+            crossbar.keep_states.eq(neurons.keep_states),
+            crossbar.amplitudes.eq(neurons.amplitudes),
+            crossbar.signs.eq(neurons.signs),
+            crossbar.learns.eq(neurons.learns),
+            changes.load.eq(neurons.loads),
+            changes.group.eq(neurons.group),
+            changes.mask.eq(neurons.mask),
+            changes.flags.eq(neurons.flags),
+            control.start.eq(self.bus.start),
+            control.abort.eq(self.bus.abort),
+            control.stale.eq(Cat(getattr(crossbar.weights, n).write for n in crossbar.weights.signature.members).any()),
+            control.quiet.eq(scanner.idle & changes.empty & sequencer.idle & ~crossbar.busy),
+            control.moved.eq(neurons.loads & neurons.moved),
+            sequencer.base.eq(control.base),
+            self.bus.busy.eq(control.busy),
+            self.step_end.eq(control.step_end),
+        ]
+        # Inputs and changes never overlap, so whoever has a source is heard.
+        with m.If(scanner.o.valid):
+            wiring.connect(m, scanner.o, sequencer.i)
+        with m.Else():
+            m.d.comb += [
+                sequencer.i.valid.eq(changes.o.valid),
+                sequencer.i.payload.group.eq(changes.o.payload.group),
+                sequencer.i.payload.lane.eq(changes.o.payload.lane),
+                sequencer.i.payload.flag.eq(changes.o.payload.flag),
+                changes.o.ready.eq(sequencer.i.ready),
+            ]
+        flipped: Value = Const(0, 1)
+        if spec.learning:
+            flipped = self._learning(m, control, crossbar, scanner, sequencer, neurons)
+        else:
+            wiring.connect(m, sequencer.o, control.events)
+            m.d.comb += scanner.start.eq(control.scan)
+        self._results(m, control, crossbar, neurons, flipped)
+        return m
+
+    def _learning(
+        self,
+        m: Module,
+        control: RunControl,
+        crossbar: Crossbar,
+        scanner: InputScanner,
+        sequencer: EventSequencer,
+        neurons: Neurons,
+    ) -> Value:
+        """Connect what learns; return whether a weight flipped."""
+        m.submodules.learner = learner = Learner(self.spec, crossbar.operation, crossbar.beat.shape())
+        wiring.connect(m, learner.o, control.learner)
+        with m.If(learner.busy):
+            wiring.connect(m, sequencer.o, learner.i)
+        with m.Else():
+            wiring.connect(m, sequencer.o, control.events)
+        m.d.comb += [
+            crossbar.rule.eq(learner.rule),
+            learner.start.eq(control.learn),
+            learner.beat.eq(crossbar.beat),
+            learner.valid.eq(crossbar.beat_valid),
+            learner.flips.eq(crossbar.flips),
+            learner.probed.eq(neurons.probes),
+            learner.differs.eq(neurons.mask.any()),
+            learner.quiet.eq(control.quiet),
+            learner.byte.eq(scanner.byte),
+            control.learning.eq(learner.busy),
+            control.byte.eq(scanner.byte),
+            scanner.fetch.eq(control.fetch | learner.fetch),
+            scanner.address.eq(Mux(learner.fetch, learner.address, control.address)),
+            scanner.start.eq(control.scan | learner.scan),
+            sequencer.teaching.eq(learner.busy),
+            sequencer.group.eq(learner.group),
+            sequencer.within.eq(learner.within),
+            sequencer.changed.eq(learner.changed),
+            sequencer.reversed.eq(control.reversed),
+        ]
+        return learner.flipped
+
+    def _results(self, m: Module, control: RunControl, crossbar: Crossbar, neurons: Neurons, flipped: Value) -> None:
+        """Connect the limits of the steps, the scores, and the record of the run."""
+        spec, windows, beat = self.spec, self.bus.windows, crossbar.beat
+        m.submodules.readout = readout = ScoreReadout(spec, crossbar.operation)
+        m.submodules.record = record = RunRecord(spec)
+        wiring.connect(m, readout.o, control.readout)
+        wiring.connect(m, wiring.flipped(windows.scores), readout.window)
+        steps = Signal(16)
+        with m.If(windows.steps.write):
+            m.d.sync += steps.eq(windows.steps.write_data)
+        m.d.comb += [
+            windows.steps.read_data.eq(steps),
+            control.free_limit.eq(steps[:8]),
+            control.nudged_limit.eq(steps[8:]),
+            control.reading_out.eq(readout.busy),
+            control.known.eq(readout.known),
+            control.group.eq(readout.group),
+            control.lane.eq(readout.lane),
+            readout.start.eq(control.read_out),
+            readout.label.eq(control.label),
+            readout.valid.eq(crossbar.beat_valid),
+            readout.states.eq(beat.states),
+            record.start.eq(self.bus.start),
+            record.running.eq(control.busy),
+            record.touches.eq(crossbar.beat_valid & (beat.kind == Kind.LEARN) & (beat.store == Store.UP)),
+            record.touched.eq(neurons.touched),
+            record.flipped.eq(flipped),
+            record.settled.eq(control.settled),
+            record.aborted.eq(control.aborted),
+            record.learnt.eq(control.learnt),
+            record.winner.eq(readout.winner),
+            record.free_steps.eq(control.free_steps),
+            record.nudged_steps.eq(control.nudged_steps),
+            record.address.eq(windows.result.address),
+            record.read.eq(windows.result.read),
+            windows.result.read_data.eq(record.read_data),
+        ]

@@ -1,0 +1,171 @@
+"""What follows from a weight that flipped: its copy in the other memory, and the sums that it is part of."""
+
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from amaranth.hdl import Assert, Module, Mux, Signal
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from attractor.hdl.crossbar import Beat, Kind, Operation
+from attractor.hdl.eqprop.events import down_row
+from attractor.hdl.eqprop.layout import Bank, Store, layer_flags
+from attractor.hdl.lane_walker import LaneWalker
+from attractor.spec import EqPropSpec
+
+
+class Step(enum.Enum, shape=2):
+    """Operations that follow a flip."""
+
+    #: The new weight counts twice in the base of the neuron above: once against the old one.
+    ABOVE = 0
+    #: The copy flips.
+    COPY = 1
+    #: The new weight counts twice in the base of the neuron below.
+    BELOW = 2
+
+
+class Flips(data.StructLayout):
+    """Weights of one word that flipped.
+
+    Members
+    -------
+    row: ``range(words)``
+        The word in the memory ``up``.
+    group: ``range(groups)``
+    mask: ``lanes``
+        The neurons above.
+    origin: ``range(groups)``
+    lane: ``range(lanes)``
+    paired: ``1``
+        The neuron below; not ``paired``: it is an input.
+    """
+
+    def __init__(self, spec: EqPropSpec) -> None:
+        groups, lanes = range(spec.groups), range(spec.lanes)
+        places = {"row": range(spec.up_memory.words), "group": groups, "origin": groups, "lane": lanes}
+        super().__init__({"mask": spec.lanes, "paired": 1, **places})
+
+
+class FlipWriter(wiring.Component):
+    """Collects flips, one word at a time, and carries out what follows from each.
+
+    A flip between an input and a neuron is only counted, one in a cycle. Others take three operations.
+
+    Words come a cycle after each other at most two, for ``pending`` is high from the cycle after a word with a flip:
+    then no LEARN into :attr:`Store.UP` may be issued.
+
+    Parameters
+    ----------
+    spec:
+        The network.
+    operation, beat:
+        Layouts of the crossbar's operations and beats.
+
+    Members
+    -------
+    beat, valid, mask: ``In(Beat)``, ``In(1)``, ``In(lanes)``
+        Beats of the crossbar, and the weights that flip in them.
+    o: ``Out(stream of Operation)``
+    flipped: ``Out(1)``
+        A flip was dealt with.
+    pending: ``Out(1)``
+        Not all were.
+    """
+
+    beat: data.View
+    valid: Signal
+    mask: Signal
+    o: stream.Interface
+    flipped: Signal
+    pending: Signal
+
+    def __init__(self, spec: EqPropSpec, operation: Operation, beat: Beat) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "beat": In(beat),
+                "valid": In(1),
+                "mask": In(spec.lanes),
+                "o": Out(stream.Signature(operation)),
+                "flipped": Out(1),
+                "pending": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec, beat = self.spec, self.beat
+        m.submodules.walker = walker = LaneWalker(spec.groups, spec.lanes)
+        arrived, word = Signal(Flips(spec)), Signal(Flips(spec))
+        valid, walked, moves = Signal(), Signal(), Signal()
+        learns = self.valid & (beat.kind == Kind.LEARN) & (beat.store == Store.UP)
+        m.d.comb += [
+            moves.eq(arrived.mask.any() & ~valid),
+            walker.i.valid.eq(valid & ~walked),
+            walker.i.payload.group.eq(word.group),
+            walker.i.payload.mask.eq(word.mask),
+            self.pending.eq(arrived.mask.any() | valid),
+        ]
+        with m.If(learns):
+            m.d.sync += [
+                arrived.mask.eq(self.mask),
+                arrived.row.eq(beat.row),
+                arrived.group.eq(beat.group),
+                arrived.origin.eq(beat.context.origin),
+                arrived.lane.eq(beat.context.lane),
+                arrived.paired.eq(beat.context.paired),
+            ]
+        with m.Elif(moves):
+            m.d.sync += arrived.mask.eq(0)
+        with m.If(moves):
+            m.d.sync += [word.eq(arrived), valid.eq(1), walked.eq(0)]
+        with m.Elif(walker.i.ready):
+            m.d.sync += walked.eq(1)
+        with m.Elif(walker.idle):
+            m.d.sync += valid.eq(0)
+        m.d.sync += Assert(~(learns & arrived.mask.any() & ~moves), "flips are lost")
+        self._follow(m, word, walker)
+        return m
+
+    def _follow(self, m: Module, word: data.View, walker: LaneWalker) -> None:
+        """Give the operations of the flip that the walker shows."""
+        spec, operation, context = self.spec, self.o.payload, self.o.payload.context
+        step = Signal(Step)
+        flip: Any = walker.o.payload
+        above = layer_flags(spec, flip.group)
+        rows = (
+            Mux(above[layer - 1], down_row(spec, flip.group, flip.lane, layer) - spec.first_group(layer - 1), 0)
+            for layer in range(2, spec.connections + 1)
+        )
+        m.d.comb += [
+            self.o.valid.eq(walker.o.valid & word.paired),
+            walker.o.ready.eq(~word.paired | (self.o.ready & (step == Step.BELOW))),
+            self.flipped.eq(walker.o.valid & walker.o.ready),
+            operation.bank.eq(Bank.BASE),
+            context.alone.eq(1),
+            context.amplitude.eq(2),
+        ]
+        with m.If(step == Step.ABOVE):
+            m.d.comb += [
+                operation.store.eq(Store.UP),
+                operation.row.eq(word.row),
+                operation.first.eq(word.group),
+                context.lane.eq(flip.lane),
+            ]
+        with m.Else():
+            m.d.comb += [
+                operation.kind.eq(Mux(step == Step.COPY, Kind.LEARN, Kind.ADD)),
+                operation.store.eq(Store.DOWN),
+                operation.row.eq(reduce(or_, rows) + word.origin),
+                operation.first.eq(word.origin),
+                context.lane.eq(word.lane),
+            ]
+        with m.If(self.o.valid & self.o.ready), m.Switch(step):
+            with m.Case(Step.ABOVE):
+                m.d.sync += step.eq(Step.COPY)
+            with m.Case(Step.COPY):
+                m.d.sync += step.eq(Step.BELOW)
+            with m.Default():
+                m.d.sync += step.eq(Step.ABOVE)
