@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from amaranth.hdl import Value
+from amaranth.hdl import Const, Value
 from amaranth.lib import data
 
 from attractor.hdl.arithmetic import exceeds
@@ -126,4 +126,4 @@ def sum_bits(spec: EqPropSpec) -> int:
 def layer_flags(spec: EqPropSpec, group: Value) -> list[Value]:
     """Return for each layer with neurons, from layer 1 on, whether ``group`` is one of its groups."""
     reached = [exceeds(group, spec.first_group(layer) - 1) for layer in range(1, spec.connections + 1)]
-    return [here & ~above for here, above in zip(reached, [*reached[1:], 0], strict=True)]
+    return [here & ~above for here, above in zip(reached, [*reached[1:], Const(0, 1)], strict=True)]

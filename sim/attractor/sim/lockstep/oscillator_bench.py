@@ -1,89 +1,33 @@
-"""cocotb bench: an oscillator core in lockstep with its golden model, call after call.
-
-Settings come as JSON in the environment variable ``ATTRACTOR_LOCKSTEP``: ``spec``, ``seed``, ``calls`` (a list of
-numbers, each the seed of one call) and ``report``, a file to which the first disagreement is written.
-"""
+"""cocotb bench: an oscillator core in lockstep with its golden model, call after call."""
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
 from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
-from cocotb.triggers import ReadOnly, RisingEdge, Timer, with_timeout
+from cocotb.triggers import ReadOnly, RisingEdge
 
 from attractor.golden.oscillator import OscillatorNetwork, OscillatorState
+from attractor.sim.lockstep.driver import CoreDriver, Difference, MismatchError, read_settings, run_calls
 from attractor.sim.lockstep.oscillator_state import (
-    Difference,
     expected_accumulators,
     first_difference,
     first_state_difference,
 )
-from attractor.spec import OscillatorResult, OscillatorSpec, Region, Window
+from attractor.spec import OscillatorResult, OscillatorSpec, Region
 from attractor.spec.oscillator import SCHEDULE_COLUMNS, SEED_BITS
 
 #: A call that takes longer than this hangs, in clock cycles: schedules are short here.
 CYCLE_LIMIT = 400_000
 
 
-class MismatchError(Exception):
-    """Core and golden model disagree."""
-
-
-class CoreDriver:
-    """Reads and writes the windows of a core through its bus."""
+class OscillatorDriver(CoreDriver):
+    """Reads what an oscillator core holds."""
 
     def __init__(self, dut: Any, spec: OscillatorSpec) -> None:
-        self.dut, self.spec = dut, spec
-
-    def port(self, window: Window, member: str) -> Any:
-        """Return one signal of a window's port; None where a single word needs no address."""
-        return getattr(self.dut, f"bus__windows__{window.name.replace('.', '_')}__{member}", None)
-
-    async def reset(self) -> None:
-        """Drive all inputs before the clock starts, so that no simulator sees an unknown address."""
-        for window in self.spec.memory_map.windows:
-            for member in ("address", "read", "write", "write_data"):
-                if (signal := self.port(window, member)) is not None:
-                    signal.value = 0
-        self.dut.bus__start.value = 0
-        self.dut.bus__abort.value = 0
-        self.dut.rst.value = 1
-        self.dut.clk.value = 0
-        await Timer(10, "ns")
-        cocotb.start_soon(Clock(self.dut.clk, 10, "ns").start())
-        for _ in range(3):
-            await RisingEdge(self.dut.clk)
-        self.dut.rst.value = 0
-
-    async def write(self, window: Window, data: bytes) -> None:
-        """Write a whole window."""
-        self.port(window, "write").value = 1
-        for word in range(window.words):
-            if (address := self.port(window, "address")) is not None:
-                address.value = word
-            start = word * window.word_bytes
-            self.port(window, "write_data").value = int.from_bytes(data[start : start + window.word_bytes], "little")
-            await RisingEdge(self.dut.clk)
-        self.port(window, "write").value = 0
-
-    async def read(self, window: Window) -> bytes:
-        """Read a whole window."""
-        data = b""
-        for word in range(window.words):
-            self.port(window, "read").value = 1
-            if (address := self.port(window, "address")) is not None:
-                address.value = word
-            await RisingEdge(self.dut.clk)
-            self.port(window, "read").value = 0
-            await ReadOnly()
-            data += int(self.port(window, "read_data").value).to_bytes(window.word_bytes, "little")
-            await RisingEdge(self.dut.clk)
-        return data
+        super().__init__(dut, spec)
+        self.spec = spec
 
     def phases(self) -> np.ndarray:
         """Return the phases as they are now."""
@@ -124,12 +68,14 @@ def random_call(spec: OscillatorSpec, rng: np.random.Generator) -> tuple[dict[st
     return parameters, phases, clamp, int(rng.integers(0, 1 << SEED_BITS))
 
 
-def compare(driver: CoreDriver, network: OscillatorNetwork, state: OscillatorState, *, all_banks: bool) -> None:
+def compare(driver: OscillatorDriver, network: OscillatorNetwork, state: OscillatorState, *, all_banks: bool) -> None:
     """Raise :class:`MismatchError` with the first difference after a slot."""
     spec, slot = driver.spec, state.slot - 1
     phases, found = state.phases[0], driver.phases()
     for index in np.flatnonzero(phases != found)[:1]:
-        raise MismatchError(Difference(slot, f"oscillator {index}, phase", int(phases[index]), int(found[index])))
+        raise MismatchError(
+            Difference(f"slot {slot}", f"oscillator {index}, phase", int(phases[index]), int(found[index]))
+        )
     first = 0 if all_banks else spec.period // 2
     accumulators = expected_accumulators(spec, network.parameters["weights"], phases, slot)[first:]
     reference, clamp = state.reference[0], state.clamped[0, spec.inputs :]
@@ -139,7 +85,7 @@ def compare(driver: CoreDriver, network: OscillatorNetwork, state: OscillatorSta
         raise MismatchError(difference)
 
 
-async def run_call(driver: CoreDriver, rng: np.random.Generator) -> None:
+async def run_call(driver: OscillatorDriver, rng: np.random.Generator) -> None:
     """Load random parameters and inputs, run, and compare every state after every slot and the results."""
     spec, dut = driver.spec, driver.dut
     parameters, phases, clamp, seed = random_call(spec, rng)
@@ -153,9 +99,7 @@ async def run_call(driver: CoreDriver, rng: np.random.Generator) -> None:
         await learn(driver, network, phases, clamp, rng)
         return
     abort_slot = int(rng.integers(0, 40)) if rng.random() < 0.2 else -1
-    dut.bus__start.value = 1
-    await RisingEdge(dut.clk)
-    dut.bus__start.value = 0
+    await driver.start()
     aborted = False
     for _ in range(CYCLE_LIMIT):
         await RisingEdge(dut.clk)
@@ -171,21 +115,24 @@ async def run_call(driver: CoreDriver, rng: np.random.Generator) -> None:
         if not busy:
             break
     else:
-        raise MismatchError(Difference(state.slot, "busy", 0, 1))
+        raise MismatchError(Difference(f"slot {state.slot}", "busy", 0, 1))
     await RisingEdge(dut.clk)
     dut.bus__abort.value = 0
-    data = b"".join([await driver.read(window) for window in spec.memory_map.region(Region.OUTPUT)])
-    found = OscillatorResult.decode(data)
+    found = OscillatorResult.decode(await driver.results())
     aborted = found.aborted
     if aborted and abort_slot < 0:
-        raise MismatchError(Difference(state.slot, "aborted", 0, 1))
+        raise MismatchError(Difference(f"slot {state.slot}", "aborted", 0, 1))
     if not aborted and state.active[0]:
-        raise MismatchError(Difference(state.slot, "running", 1, 0))
+        raise MismatchError(Difference(f"slot {state.slot}", "running", 1, 0))
     check_result(network, state, found)
 
 
 async def learn(
-    driver: CoreDriver, network: OscillatorNetwork, phases: np.ndarray, clamp: np.ndarray, rng: np.random.Generator
+    driver: OscillatorDriver,
+    network: OscillatorNetwork,
+    phases: np.ndarray,
+    clamp: np.ndarray,
+    rng: np.random.Generator,
 ) -> None:
     """Let the core learn the pattern that is loaded already, twice, and compare all weights and the report."""
     spec, dut = driver.spec, driver.dut
@@ -193,9 +140,7 @@ async def learn(
         margin = int(rng.choice([1, spec.margin_high, int(rng.integers(1, spec.margin_high + 1))]))
         window = spec.memory_map["margin"]
         await driver.write(window, margin.to_bytes(window.word_bytes, "little"))
-        dut.bus__start.value = 1
-        await RisingEdge(dut.clk)
-        dut.bus__start.value = 0
+        await driver.start()
         await RisingEdge(dut.clk)
         while True:
             await ReadOnly()
@@ -208,13 +153,12 @@ async def learn(
         found, expected = spec.decode_parameters(contents)["weights"], network.parameters["weights"]
         for target, source in np.argwhere(found != expected)[:1]:
             pair = int(expected[target, source]), int(found[target, source])
-            raise MismatchError(Difference(0, f"target {target}, weight from {source}", *pair))
-        data = b"".join([await driver.read(window) for window in spec.memory_map.region(Region.OUTPUT)])
-        result = OscillatorResult.decode(data)
+            raise MismatchError(Difference("slot 0", f"target {target}, weight from {source}", *pair))
+        result = OscillatorResult.decode(await driver.results())
         if result.settled == learnt.any():
-            raise MismatchError(Difference(0, "settled", int(not learnt.any()), int(result.settled)))
+            raise MismatchError(Difference("slot 0", "settled", int(not learnt.any()), int(result.settled)))
         if (result.phases != phases[spec.inputs :]).any() or result.periods or result.last_change:
-            raise MismatchError(Difference(0, "phases, periods or last change", 0, 1))
+            raise MismatchError(Difference("slot 0", "phases, periods or last change", 0, 1))
     window = spec.memory_map["margin"]
     await driver.write(window, bytes(window.word_bytes))
 
@@ -236,18 +180,12 @@ def check_result(network: OscillatorNetwork, state: OscillatorState, found: Osci
     }
     for name, (expected, value) in pairs.items():
         if expected != value:
-            raise MismatchError(Difference(slot, f"reported {name}", int(expected), int(value)))
+            raise MismatchError(Difference(f"slot {slot}", f"reported {name}", int(expected), int(value)))
 
 
 @cocotb.test()
 async def lockstep(dut: Any) -> None:
-    """Run all calls; write the first disagreement to the report file and fail."""
-    settings = json.loads(os.environ["ATTRACTOR_LOCKSTEP"])
-    driver = CoreDriver(dut, OscillatorSpec.from_dict(settings["spec"]))
-    await driver.reset()
-    for call in settings["calls"]:
-        try:
-            await with_timeout(run_call(driver, np.random.default_rng([settings["seed"], call])), 20, "ms")
-        except MismatchError as mismatch:
-            Path(settings["report"]).write_text(json.dumps({"call": call, "difference": str(mismatch)}))
-            raise
+    """Run all calls."""
+    settings = read_settings()
+    driver = OscillatorDriver(dut, OscillatorSpec.from_dict(settings["spec"]))
+    await run_calls(driver, settings, lambda rng: run_call(driver, rng))

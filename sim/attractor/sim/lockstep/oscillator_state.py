@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from attractor.sim.lockstep.driver import Difference
 from attractor.spec import IntegerArray, OscillatorSpec
 
 BoolArray = npt.NDArray[np.bool_]
 #: Bits beside an accumulator of a bank of differences, and fields of a neuron's state.
 EDGE_TAGS = ("edge present", "edge late")
 STATE_FIELDS = ("reference", "clamp", "lock phase")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The first place where a core and its golden model disagree.
-
-    Parameters
-    ----------
-    slot:
-        Slot after which they were compared, counted from the start of the call.
-    place:
-        Oscillator or target, and what of it.
-    expected, found:
-        The golden model's value and the core's.
-    """
-
-    slot: int
-    place: str
-    expected: int
-    found: int
-
-    def __str__(self) -> str:
-        return f"after slot {self.slot}: {self.place} is {self.found}, expected {self.expected}"
 
 
 def expected_accumulators(
@@ -81,7 +58,7 @@ def first_difference(
             found -= (found >> spec.sum_bits - 1) << spec.sum_bits
             what = f"target {target}, bank {bank - len(accumulators)}"
             if found != sums[target]:
-                return Difference(slot, f"{what}, sum", int(sums[target]), found)
+                return Difference(f"slot {slot}", f"{what}, sum", int(sums[target]), found)
             if bank == len(accumulators) - 1:
                 continue  # beside the sum are those of the slot's own bank
             present = int(own[target] % half == bank)
@@ -89,7 +66,7 @@ def first_difference(
             found_tags = field >> spec.sum_bits & 1, field >> spec.sum_bits + 1 & present
             for name, wanted, bit in zip(EDGE_TAGS, expected, found_tags, strict=True):
                 if bit != wanted:  # without an edge its half means nothing
-                    return Difference(slot, f"{what}, {name}", wanted, bit)
+                    return Difference(f"slot {slot}", f"{what}, {name}", wanted, bit)
     return None
 
 
@@ -107,5 +84,5 @@ def first_state_difference(
         expected = int(reference[target]), int(clamp[target]), int(locks[target])
         for name, wanted, value in zip(STATE_FIELDS, expected, found, strict=True):
             if value != wanted:
-                return Difference(slot, f"target {target}, {name}", wanted, value)
+                return Difference(f"slot {slot}", f"target {target}, {name}", wanted, value)
     return None

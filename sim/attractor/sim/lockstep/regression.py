@@ -20,7 +20,10 @@ from attractor.sim.verilog import to_icarus_verilog, to_verilog
 from attractor.spec import Spec
 
 #: The bench of each family.
-BENCHES = {"oscillator": "attractor.sim.lockstep.oscillator_bench"}
+BENCHES = {
+    "oscillator": "attractor.sim.lockstep.oscillator_bench",
+    "eqprop": "attractor.sim.lockstep.eqprop_bench",
+}
 
 
 class LockstepError(AssertionError):
