@@ -199,6 +199,7 @@ def main() -> None:
         if oscillators <= arguments.largest:
             log(f"{oscillators} oscillators on {lanes} lanes for {target}")
             rows.append(measure(target, oscillators, lanes))
+            log(str(rows[-1]))
     fitted = exponents(rows)
     kept = goals(rows, fitted)
     result: dict[str, Any] = {"weight_bits": WEIGHT_BITS, "exponents": fitted, "goals": kept, "rows": rows}
