@@ -206,10 +206,7 @@ def main() -> None:
     if arguments.place:
         log("placing")
         result["placed"] = [place(*board) for board in BOARDS]
-        result["largest"] = [
-            next_larger(board, oscillators, entries)
-            for board, oscillators, _, entries in BOARDS[1:]
-        ]
+        result["largest"] = [next_larger(board, oscillators, entries) for board, oscillators, _, entries in BOARDS[1:]]
     report(result, as_json=arguments.json)
     if not all(kept.values()):
         raise SystemExit(1)
