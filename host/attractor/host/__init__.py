@@ -4,6 +4,7 @@ from attractor.host.device import Device
 from attractor.host.errors import (
     DeviceError,
     HostError,
+    LearningError,
     LinkError,
     LinkTimeout,
     LoadError,
@@ -20,6 +21,7 @@ __all__ = [
     "Device",
     "DeviceError",
     "HostError",
+    "LearningError",
     "LinkClient",
     "LinkError",
     "LinkTimeout",

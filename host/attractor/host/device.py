@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from attractor.host import memory
+from attractor.host.eqprop import EqPropCalls
 from attractor.host.errors import DeviceError, LinkTimeout, LoadError, ModelMismatch, NotADevice
 from attractor.host.link import CALL_SECONDS, TIMEOUT, LinkClient, Progress, accept
 from attractor.host.model import Model
@@ -23,7 +24,7 @@ from attractor.spec.protocol import (
     Command,
     Counters,
     Identity,
-    Reply,
+    Request,
     Status,
     crc32,
     decode_description,
@@ -35,7 +36,7 @@ REPAIRS = 5
 CALL_TRIES = 8
 
 
-class Device(OscillatorCalls):
+class Device(OscillatorCalls, EqPropCalls):
     """A device behind a port, identified and ready; use it in a ``with`` statement.
 
     Make one with :meth:`open`. Not safe for use by several threads.
@@ -197,6 +198,18 @@ class Device(OscillatorCalls):
             {piece.window.name: memory.read(self._link, piece) for piece in self._parameters()}
         )
 
+    def read_model(self, provenance: Mapping[str, Any] | None = None) -> Model:
+        """Read all parameters back as a model: one that learnt can be saved, and loaded to go on from there.
+
+        Raises
+        ------
+        LinkError
+            If that failed.
+        SpecError
+            If the device holds parameters that are out of range, as one may that was never loaded.
+        """
+        return Model(self.spec, self.read_parameters(), provenance or {})
+
     def digest(self, window: str) -> int:
         """Return the CRC-32 that the device computes of one window, by its name in the spec's memory map."""
         memory_map = self.spec.memory_map
@@ -274,8 +287,10 @@ class Device(OscillatorCalls):
         windows = [memory.whole(memory_map, window) for window in memory_map.region(Region.INPUT)]
         pieces = [part for piece in windows for part in piece.split()]
         limit = CALL_SECONDS if time_limit is None else time_limit
+        call, ahead = self._call_requests(pieces, contents, inputs)
         for _ in range(CALL_TRIES):
-            reply = self._call(pieces, contents, inputs, limit)
+            # Always the same number: a first copy that comes late is then not run a second time.
+            reply = self._link.call(call, ahead=ahead, time_limit=limit)
             if reply.status != Status.INPUT_MISMATCH:
                 return self._outputs(accept(reply).payload)
             memory.write(self._link, pieces, contents)
@@ -289,8 +304,10 @@ class Device(OscillatorCalls):
         """Return what the device has counted since its reset."""
         return Counters.unpack(self._link.ask(Command.COUNTERS))
 
-    def _call(self, pieces: list[memory.Piece], contents: dict[str, bytes], inputs: bytes, limit: float) -> Reply:
-        """Send the inputs and the call in one go.
+    def _call_requests(
+        self, pieces: list[memory.Piece], contents: dict[str, bytes], inputs: bytes
+    ) -> tuple[Request, list[Request]]:
+        """Return a call, and the requests that go just before it, in one go.
 
         Inputs that fit travel in the call itself, unless its outputs have to be read afterwards: then a late copy of
         an earlier call must not be able to bring its inputs along and put other outputs in their place.
@@ -302,8 +319,7 @@ class Device(OscillatorCalls):
             digest += first.of(contents[first.window.name])
         else:
             ahead = memory.write_requests(self._link, pieces, contents)
-        call = self._link.request(Command.CALL, first.number, first.word, digest)
-        return self._link.call(call, ahead=ahead, time_limit=limit)
+        return self._link.request(Command.CALL, first.number, first.word, digest), ahead
 
     def _outputs(self, start: bytes) -> bytes:
         """Return the output region, of which a call's reply holds the start; read the rest."""

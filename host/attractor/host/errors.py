@@ -57,6 +57,32 @@ class DeviceError(LinkError):
         super().__init__(f"{name} was refused with {reason}")
 
 
+class LearningError(LinkError):
+    """Learning ended before its last sample. What was learnt stays in the device, unless it was reset.
+
+    Parameters
+    ----------
+    reason:
+        Why a call failed.
+    learnt:
+        Samples that were learnt.
+    samples:
+        Samples that there were.
+    refused:
+        True if the device refused the next sample, so that it was not learnt; otherwise it may have been.
+    """
+
+    def __init__(self, reason: str, learnt: int, samples: int, refused: bool) -> None:
+        self.learnt = learnt
+        self.samples = samples
+        self.refused = refused
+        fate = "was not learnt" if refused else "may have been learnt or not"
+        super().__init__(
+            f"{reason}; {learnt} of {samples} samples were learnt and stay so, the next one {fate}: reconnect and go "
+            "on, or load the last model that was read and learn from there"
+        )
+
+
 class LoadError(LinkError):
     """A model could not be loaded; the device holds no valid parameters and refuses calls."""
 

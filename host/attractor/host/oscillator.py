@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from attractor.host.errors import ModelMismatch
+from attractor.host.calls import Calls
 from attractor.host.learning import Learning, LearningRule, chosen_margin, taught_phases
 from attractor.host.model import Model
-from attractor.spec import IntegerArray, OscillatorResult, OscillatorSpec, Spec, SpecError
+from attractor.spec import OscillatorResult, OscillatorSpec, SpecError
 
 #: Called with the number of finished networks and that of all.
 Progress = Callable[[int, int], None]
 
 
-class OscillatorCalls(ABC):
+class OscillatorCalls(Calls):
     """Methods of a device that holds an oscillator network."""
-
-    spec: Spec
-
-    @abstractmethod
-    def call(self, inputs: bytes, *, time_limit: float | None = None) -> bytes:
-        """Run the core once on the bytes of the input region; return those of the output region."""
-
-    @abstractmethod
-    def read_parameters(self) -> dict[str, IntegerArray]:
-        """Read all parameters back."""
 
     def recall(
         self,
@@ -66,7 +55,7 @@ class OscillatorCalls(ABC):
         LinkError
             If a call failed.
         """
-        spec = self._oscillator_spec()
+        spec = self.spec_of(OscillatorSpec)
         batch = np.atleast_2d(spec.check_phases(phases))
         if batch.ndim != 2:
             raise SpecError(f"phases have shape {batch.shape}; a batch has shape (batch, {spec.oscillators})")
@@ -108,7 +97,7 @@ class OscillatorCalls(ABC):
         LinkError
             If a call failed.
         """
-        if not self._oscillator_spec().labels:
+        if not self.spec_of(OscillatorSpec).labels:
             raise SpecError("this network has no labels, so it cannot classify; use recall, or a spec with labels")
         results = self.recall(phases, clamp, progress=progress, time_limit=time_limit)
         return np.array([result.winner for result in results], np.int64)
@@ -161,7 +150,7 @@ class OscillatorCalls(ABC):
         LinkError
             If a call failed; what was learnt before it stays.
         """
-        spec = self._oscillator_spec()
+        spec = self.spec_of(OscillatorSpec)
         chosen = chosen_margin(spec, rule, margin)
         if max_epochs < 1:
             raise SpecError(f"max_epochs is {max_epochs}; at least one pass is needed")
@@ -181,8 +170,3 @@ class OscillatorCalls(ABC):
         provenance = {"rule": rule, "margin": chosen, "epochs": len(passes), "held": outcome, "patterns": len(inputs)}
         model = Model(spec, self.read_parameters(), provenance)
         return Learning(rule, chosen, len(passes), outcome, passes, model)
-
-    def _oscillator_spec(self) -> OscillatorSpec:
-        if not isinstance(self.spec, OscillatorSpec):
-            raise ModelMismatch(f"the device holds a network of family {self.spec.family!r}, not 'oscillator'")
-        return self.spec

@@ -1,0 +1,300 @@
+"""Devices of the eqprop family: classes of bits, learning from samples, and what cannot be learnt."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attractor.golden import EqPropNetwork
+from attractor.host import Device, LearningError, LinkClient, LinkError, Model, ModelMismatch, NotADevice, PortError
+from attractor.host.eqprop import SampleLearning, drawn_sigmas
+from attractor.sim.golden_board import GoldenBoard
+from attractor.sim.line import Faults, FaultyLine, PacedLine, VirtualClock
+from attractor.spec import EqPropResult, EqPropSpec, SpecError
+
+SPEC = EqPropSpec(layers=(20, 12, 7, 6), classes=3, state_high=(7, 5, 6), lanes=5, learning=True)
+THRESHOLDS = (2, 1, 3)
+
+
+def random_samples(count: int, spec: EqPropSpec = SPEC, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return bits, labels and sigmas."""
+    random = np.random.default_rng(seed)
+    bits = random.integers(0, 2, (count, spec.layers[0]))
+    return bits, random.integers(0, spec.classes, count), random.choice([-1, 1], count)
+
+
+def random_model(spec: EqPropSpec = SPEC, seed: int = 0) -> Model:
+    random = np.random.default_rng(seed)
+    parameters: dict[str, Any] = {"steps": np.array([7, 5])}
+    for name, parameter in spec.parameters.items():
+        if name.startswith("weights"):
+            parameters[name] = random.choice([-1, 1], parameter.shape)
+        elif name.startswith("counters"):
+            parameters[name] = random.integers(-3, 4, parameter.shape)
+    return Model(spec, parameters)
+
+
+def taught(model: Model, bits: np.ndarray, labels: np.ndarray, sigmas: np.ndarray) -> EqPropNetwork:
+    """Return the golden model after the same samples, one after the other."""
+    spec = model.spec
+    assert isinstance(spec, EqPropSpec)
+    network = EqPropNetwork(spec, model.parameters)
+    for index in range(len(bits)):
+        network.learn(bits[index : index + 1], labels[index : index + 1], sigmas[index], THRESHOLDS)
+    return network
+
+
+def same_parameters(found: Any, expected: Any) -> bool:
+    return found.keys() == expected.keys() and all((found[name] == expected[name]).all() for name in expected)
+
+
+@pytest.fixture
+def device() -> Iterator[Device]:
+    with Device.open(GoldenBoard(SPEC)) as opened:
+        opened.load(random_model())
+        yield opened
+
+
+class TestInference:
+    def test_results_are_the_golden_models(self, device: Device) -> None:
+        bits, _, _ = random_samples(9)
+        network = EqPropNetwork(SPEC, random_model().parameters)
+        told: list[tuple[int, int]] = []
+        results = device.infer(bits, progress=lambda *done: told.append(done))
+        phase = network.run(bits)
+        scores = network.scores(phase.states)
+        np.testing.assert_array_equal([result.scores for result in results], scores)
+        assert [result.winner for result in results] == scores.argmax(axis=1).tolist()
+        assert [result.free_steps for result in results] == phase.steps.tolist()
+        assert not any(result.learnt for result in results)
+        assert told == [(done, 9) for done in range(1, 10)]
+
+    def test_nothing_is_learnt_and_one_sample_is_enough(self, device: Device) -> None:
+        bits, _, _ = random_samples(1)
+        (alone,), (result,) = device.infer(bits[0]), device.infer(bits)
+        assert alone.scores.tolist() == result.scores.tolist()
+        assert device.holds(random_model())
+
+    def test_a_network_without_learning_classifies(self) -> None:
+        spec = dataclasses.replace(SPEC, learning=False)
+        with Device.open(GoldenBoard(spec)) as device:
+            device.load(random_model(spec))
+            bits, labels, _ = random_samples(4)
+            assert len(device.infer(bits)) == 4
+            with pytest.raises(SpecError, match="build gateware from a spec with learning=True"):
+                device.learn_samples(bits, labels, THRESHOLDS)
+
+
+class TestLearning:
+    def test_it_equals_the_golden_model_sample_by_sample(self, device: Device) -> None:
+        bits, labels, sigmas = random_samples(60)
+        told: list[tuple[int, int]] = []
+        learning = device.learn_samples(
+            bits, labels, THRESHOLDS, sigmas=sigmas, progress=lambda *done: told.append(done)
+        )
+        network = taught(random_model(), bits, labels, sigmas)
+        assert same_parameters(device.read_parameters(), network.parameters)
+        assert device.holds(Model(SPEC, network.parameters)), "both copies of a weight change"
+        assert told == [(done, 60) for done in range(1, 61)]
+        assert learning.flips.sum() > 20
+        before = EqPropNetwork(SPEC, random_model().parameters)
+        assert learning.winners[0] == before.scores(before.run(bits[:1]).states).argmax()
+
+    def test_a_generator_draws_the_directions(self, device: Device) -> None:
+        bits, labels, _ = random_samples(40)
+        device.learn_samples(bits, labels, THRESHOLDS, sigmas=np.random.default_rng(5))
+        sigmas = drawn_sigmas(np.random.default_rng(5), 40)
+        assert set(sigmas.tolist()) == {-1, 1}
+        assert same_parameters(device.read_parameters(), taught(random_model(), bits, labels, sigmas).parameters)
+
+    def test_it_goes_on_from_a_saved_model(self, device: Device, tmp_path: Path) -> None:
+        bits, labels, sigmas = random_samples(50)
+        device.learn_samples(bits[:30], labels[:30], THRESHOLDS, sigmas=sigmas[:30])
+        device.read_model({"samples": 30}).save(tmp_path / "half.safetensors")
+        half = Model.load(tmp_path / "half.safetensors")
+        assert dict(half.provenance) == {"samples": 30}
+        device.load(random_model(seed=9))
+        device.load(half)
+        device.learn_samples(bits[30:], labels[30:], THRESHOLDS, sigmas=sigmas[30:])
+        assert same_parameters(device.read_parameters(), taught(random_model(), bits, labels, sigmas).parameters)
+
+    def test_counts_are_the_results(self) -> None:
+        results = [
+            EqPropResult(1, np.zeros(2, np.uint16), True, 4, 5, True, touched=6, flips=7, cycles=8),
+            EqPropResult(0, np.zeros(2, np.uint16), True, 14, 15, True, touched=16, flips=17, cycles=18),
+        ]
+        found = SampleLearning.of(results)
+        assert [column.tolist() for column in vars(found).values()] == [
+            [1, 0], [6, 16], [7, 17], [4, 14], [5, 15], [8, 18]
+        ]  # fmt: skip
+        assert SampleLearning.of([]).flips.shape == (0,)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"labels": np.array([0, 3])}, "a label is 3; classes are numbered from 0 to 2"),
+            ({"labels": np.array([0, -1])}, "a label is -1"),
+            ({"labels": np.array([0, 1, 2])}, r"labels have shape \(3,\); there are 2 samples"),
+            ({"labels": np.array([0.0, 1.0])}, "labels have type float64; number the classes from 0 to 2"),
+            ({"bits": np.zeros((2, 19), int)}, r"input bits have shape \(2, 19\); .* must have 20 entries"),
+            ({"bits": np.zeros((1, 2, 20), int)}, r"samples have shape \(samples, 20\)"),
+            ({"bits": np.full((2, 20), 2)}, "an input bit is 2; it must be 0 or 1"),
+            ({"bits": np.full((2, 20), 0.5)}, "an input bit is 0.5"),
+            ({"sigmas": np.array([1, 0])}, "a sigma is 0; use 1 to nudge toward the label"),
+            ({"sigmas": [1, -1, 1]}, r"sigmas have shape \(3,\); give one number, one for each of 2"),
+            ({"thresholds": (1, 2)}, r"thresholds has shape \(2,\)"),
+            ({"thresholds": (1, 256, 2)}, r"thresholds\[1\] is 256; it must lie between 0 and 255"),
+        ],
+    )
+    def test_bad_arguments_name_the_value_and_teach_nothing(
+        self, device: Device, arguments: dict[str, Any], message: str
+    ) -> None:
+        bits, labels, _ = random_samples(2)
+        given: dict[str, Any] = {"bits": bits, "labels": labels, "thresholds": THRESHOLDS} | arguments
+        with pytest.raises(SpecError, match=message):
+            device.learn_samples(**given)
+        assert device.holds(random_model())
+
+    def test_a_device_of_another_family_says_so(self, model: Model) -> None:
+        with Device.open(GoldenBoard(model.spec)) as device:
+            with pytest.raises(ModelMismatch, match="family 'oscillator', not 'eqprop'"):
+                device.infer(np.zeros((1, 24)))
+            with pytest.raises(ModelMismatch, match="family 'oscillator', not 'eqprop'"):
+                device.learn_samples(np.zeros((1, 24)), [0], [1])
+
+    def test_a_device_without_valid_parameters_refuses(self) -> None:
+        bits, labels, _ = random_samples(3)
+        with Device.open(GoldenBoard(SPEC)) as device:
+            with pytest.raises(LinkError, match="load a model first"):
+                device.infer(bits)
+            with pytest.raises(LearningError, match=r"0 of 3 samples .* the next one was not learnt") as caught:
+                device.learn_samples(bits, labels, THRESHOLDS)
+        assert (caught.value.learnt, caught.value.samples, caught.value.refused) == (0, 3, True)
+
+
+# Lines that fail
+
+probability = st.sampled_from([0.0, 0.01, 0.1])
+
+
+class Trial:
+    """A device that was loaded without faults, behind a line that now has some."""
+
+    def __init__(self, faults: Faults, seed: int) -> None:
+        self.clock = VirtualClock(limit=3600.0)
+        self.board = GoldenBoard(SPEC)
+        self.safe = PacedLine(self.board, self.clock)
+        Device.open(self.safe, clock=self.clock).load(random_model())
+        self.line = FaultyLine(self.safe, self.clock, faults, seed)
+        self.seed = seed
+
+    def open(self) -> Device:
+        return Device(LinkClient(self.line, clock=self.clock, sequence=self.seed))
+
+    def reconnected(self) -> Device:
+        """Return the device at a line without faults."""
+        return Device.open(self.safe, clock=self.clock)
+
+
+def failure(device: Device, bits: np.ndarray, labels: np.ndarray, sigmas: np.ndarray) -> LearningError | None:
+    """Teach a device and return how it failed, if it did."""
+    try:
+        device.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas)
+    except LearningError as error:
+        return error
+    return None
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    faults=st.builds(
+        Faults,
+        flip=probability,
+        drop=probability,
+        double=probability,
+        reorder=probability,
+        garbage=probability,
+        cut=st.sampled_from([0.0, 0.02]),
+        run_bytes=st.sampled_from([10, 300]),
+    ),
+    seed=st.integers(0, 2**16 - 1),
+)
+def test_every_sample_is_learnt_once_and_what_was_learnt_is_told(faults: Faults, seed: int) -> None:
+    bits, labels, sigmas = random_samples(12, seed=seed)
+    trial = Trial(faults, seed)
+    try:
+        error = failure(trial.open(), bits, labels, sigmas)
+    except NotADevice:
+        return
+    learnt = [len(bits)]
+    if error is not None:
+        learnt = [error.learnt] if error.refused else [error.learnt, error.learnt + 1]
+    found = trial.reconnected().read_parameters()
+    expected = [taught(random_model(), bits[:count], labels[:count], sigmas[:count]) for count in learnt]
+    assert any(same_parameters(found, network.parameters) for network in expected)
+
+
+def test_after_a_cut_the_device_goes_on_from_what_it_holds() -> None:
+    bits, labels, sigmas = random_samples(40)
+    places = set()
+    for seed in range(12):
+        trial = Trial(Faults(cut=0.01), seed)
+        try:
+            error = failure(trial.open(), bits, labels, sigmas)
+        except NotADevice:
+            continue  # cut before it began
+        if error is not None:
+            assert trial.line.cut
+            assert "no answer to CALL" in str(error) or "gave no results" in str(error)
+            assert f"{error.learnt} of 40 samples were learnt" in str(error)
+            places.add(error.learnt)
+        again = trial.reconnected()
+        assert again.identity.parameters_valid
+        network = EqPropNetwork(SPEC, again.read_parameters())
+        more, classes, directions = random_samples(5, seed=99)
+        again.learn_samples(more, classes, THRESHOLDS, sigmas=directions)
+        for index in range(5):
+            network.learn(more[index : index + 1], classes[index : index + 1], directions[index], THRESHOLDS)
+        assert same_parameters(again.read_parameters(), network.parameters)
+    assert len(places) > 3
+
+
+@pytest.mark.parametrize("fault", ["flip", "drop", "double", "reorder", "garbage"])
+def test_each_kind_of_fault_is_recovered_from(fault: str) -> None:
+    bits, labels, sigmas = random_samples(30)
+    expected = taught(random_model(), bits, labels, sigmas).parameters
+    troubles = 0
+    for seed in range(5):
+        trial = Trial(Faults(**{fault: 0.1}), seed)
+        device = trial.open()
+        device.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas)
+        assert same_parameters(trial.reconnected().read_parameters(), expected)
+        troubles += trial.line.happened[fault]
+    assert troubles > 5
+
+
+def test_a_port_that_breaks_down_is_told_alike(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    bits, labels, _ = random_samples(5)
+    whole: Callable[..., bytes] = Device.call
+    calls = []
+
+    def call(*arguments: Any, **options: Any) -> bytes:
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise PortError("sim: broke down")
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(Device, "call", call)
+    with pytest.raises(
+        LearningError, match="sim: broke down; 3 of 5 samples were learnt and stay so, the next one may"
+    ):
+        device.learn_samples(bits, labels, THRESHOLDS)
