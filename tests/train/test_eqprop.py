@@ -54,6 +54,12 @@ def test_lessons_come_from_seed_and_epoch_alone() -> None:
     assert all((other.order != order).any() and (other.sigmas != sigmas).any() for other in others)
 
 
+def test_samples_learnt_from_both_sides_keep_their_order() -> None:
+    one, both = RECIPE.lessons(SPEC, 50, 3), replace(RECIPE, both_signs=True).lessons(SPEC, 50, 3)
+    assert both.order[::2].tolist() == both.order[1::2].tolist() == one.order.tolist()
+    assert both.sigmas.tolist() == [1, -1] * 50
+
+
 def test_thresholds_double_and_end_at_the_counters_greatest_value() -> None:
     recipe = Recipe(thresholds=(4, 5), doubling=2)
     found = [recipe.lessons(SPEC, 5, epoch).thresholds.tolist() for epoch in range(6)]
@@ -76,16 +82,16 @@ def test_recipes_out_of_range(fields: dict[str, Any], message: str) -> None:
 # Training
 
 
-@pytest.mark.parametrize("batch", [1, 7, 64])
-def test_training_is_the_golden_model_on_the_lessons(batch: int) -> None:
+@pytest.mark.parametrize(("batch", "both_signs"), [(1, False), (7, False), (64, False), (1, True), (7, True)])
+def test_training_is_the_golden_model_on_the_lessons(batch: int, both_signs: bool) -> None:
     bits, labels = samples()
-    recipe = replace(RECIPE, batch=batch, doubling=3)
+    recipe = replace(RECIPE, batch=batch, doubling=3, both_signs=both_signs)
     training = Trainer(SPEC, recipe, bits, labels).train(3)
     golden = EqPropNetwork(SPEC, initial_parameters(SPEC, seed=recipe.seed))
     for epoch in range(3):
         order, sigmas, thresholds = recipe.lessons(SPEC, len(bits), epoch)
         flips = np.zeros(2, int)
-        for start in range(0, len(bits), batch):
+        for start in range(0, len(order), batch):
             part = slice(start, start + batch)
             chosen = order[part]
             flips += golden.learn(bits[chosen], labels[chosen], sigmas[part], thresholds).flips

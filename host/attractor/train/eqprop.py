@@ -30,7 +30,7 @@ RUN = 1000
 
 
 class Lessons(NamedTuple):
-    """One epoch: the order of the samples, the sign of each one's nudge (-1 or 1), thresholds of the connections."""
+    """One epoch: samples in their order, the sign of the nudge for each (-1 or 1), thresholds of the connections."""
 
     order: npt.NDArray[np.intp]
     sigmas: npt.NDArray[np.int64]
@@ -52,6 +52,8 @@ class Recipe:
         Samples whose changes are added up before weights flip; with 1 the rule is that of a device.
     sigma_samples:
         Samples in a row that are nudged with the same sign, drawn at random.
+    both_signs:
+        Learn each sample twice in a row instead, nudged toward its label and away from it.
     seed:
         Seed of weights, orders and signs.
     """
@@ -60,6 +62,7 @@ class Recipe:
     doubling: float = 0
     batch: int = 64
     sigma_samples: int = 64
+    both_signs: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -73,8 +76,11 @@ class Recipe:
         """Return what happens in an epoch, counted from 0, whatever happened before."""
         generator = np.random.default_rng([self.seed, 1 + epoch])
         order = generator.permutation(samples)
-        drawn = generator.integers(0, 2, -(-samples // self.sigma_samples))
-        sigmas = np.repeat(1 - 2 * drawn, self.sigma_samples)[:samples]
+        if self.both_signs:
+            order, sigmas = order.repeat(2), np.tile([1, -1], samples)
+        else:
+            drawn = generator.integers(0, 2, -(-samples // self.sigma_samples))
+            sigmas = np.repeat(1 - 2 * drawn, self.sigma_samples)[:samples]
         factor = 2 ** (epoch / self.doubling) if self.doubling else 1.0
         grown = np.rint(np.array(self.thresholds) * factor).astype(np.int64)
         return Lessons(order, sigmas, np.minimum(grown, spec.counter_high))
