@@ -8,8 +8,8 @@ was made with ``--validation``, which trains on the first 50,000 of them and tes
 The data are not part of this project: ``ATTRACTOR_DATA`` names a folder with a subfolder ``mnist``.
 
 ``network``
-    ``linear``: pixels and bias to labels. ``linear 24%``: only this part of the couplings between pixels and labels,
-    those with the greatest magnitudes in the row above, trained anew. ``hidden``: one hidden layer.
+    ``linear``: pixels and bias to labels. ``linear 24%``: the same, pruned while it learns to this part of the
+    couplings between pixels and labels. ``hidden``: one hidden layer.
     ``hidden, fixed``: the same with random hidden couplings that never learn.
 ``kept_of_all_pairs``
     Couplings that the network may have, over all pairs of its pixels, hidden oscillators and labels.
@@ -21,6 +21,8 @@ The data are not part of this project: ``ATTRACTOR_DATA`` names a folder with a 
     Part of the pixels' couplings that is at pixels which are the same in all training images.
 ``test_accuracy``
     Part of the images whose winner is right.
+``field_accuracy``
+    Part of the images on which the label with the greatest field is right: what a perfect read-out would give.
 ``settled``, ``periods``
     Part of the images after which nothing moved in the last period, and the longest run with this quiet period.
 ``logistic_regression``
@@ -33,7 +35,6 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -48,16 +49,17 @@ from attractor.spec import IntegerArray, OscillatorSpec
 from attractor.train.hidden import HIDDEN_RATE, broadcast_delta
 from attractor.train.layered import layered_parameters, layered_phases, layered_spec, ramp_step
 from attractor.train.mnist import mnist, shifted
-from attractor.train.oscillator import Progress, magnitude_mask, saturated_delta
+from attractor.train.oscillator import Progress
+from attractor.train.pruned import pruned_delta
 
 CLASSES = 10
 THRESHOLD = 128
 PHASE_BITS = 4
 VALIDATION_IMAGES = 10_000
-#: Linear networks: couplings that are kept, one row after the other.
+#: Linear networks: weight bits, the part of the couplings that is kept, and passes.
 LINEAR_BITS = 5
 KEPT = (1.0, 0.5, 0.24, 0.1)
-LINEAR_PASSES = 8
+LINEAR_PASSES = 30
 #: Hidden oscillators, weight bits, passes, and whether the hidden couplings learn.
 HIDDEN = ((128, 6, 30, False), (128, 4, 30, True), (128, 6, 30, True), (300, 6, 30, True), (1000, 6, 20, True))
 #: Hidden oscillators and weight bits of the network that the gateware runs, its lanes, and the images.
@@ -109,11 +111,15 @@ class Network:
     def row(self, data: Data) -> dict[str, Any]:
         """Run all test images and return a row of the table."""
         model = OscillatorNetwork(self.spec, self.parameters)
-        right = settled = longest = 0
+        sources = np.r_[: self.spec.reference + 1, self.spec.inputs : self.spec.oscillators - self.spec.labels]
+        couplings = self.parameters["weights"][self.hidden :, sources].T.astype(np.float32)
+        right = greatest = settled = longest = 0
         for start in range(0, len(data.test), BATCH):
             chosen = slice(start, start + BATCH)
             run = model.run(layered_phases(self.spec, data.test[chosen]))
+            fields = np.where(run.phases[:, sources] == 0, np.float32(1), np.float32(-1)) @ couplings
             right += int((run.winner == data.test_labels[chosen]).sum())
+            greatest += int((fields.argmax(axis=1) == data.test_labels[chosen]).sum())
             settled += int(run.settled.sum())
             longest = max(longest, int(run.periods.max()))
         pixels, kept = self.mask.shape[1], int(self.mask.sum())
@@ -127,6 +133,7 @@ class Network:
             "kept_per_label": to_labels / CLASSES,
             "kept_at_constant_pixels": float(self.mask[:, data.constant].sum() / kept),
             "test_accuracy": right / len(data.test),
+            "field_accuracy": greatest / len(data.test),
             "settled": settled / len(data.test),
             "periods": longest,
         }
@@ -154,30 +161,23 @@ def told(name: str) -> Progress:
     return progress
 
 
-def linear_networks(data: Data) -> Iterator[Network]:
-    """Train the linear network, then each pruned one, with a mask from the one before."""
+def linear_network(data: Data, keep: float) -> Network:
+    """Train a network without a hidden layer, with a part of its couplings."""
+    name = "linear" if keep == 1 else f"linear {keep:.0%}"
     pixels = data.train.shape[1]
-    inputs = np.concatenate([data.train, np.ones((len(data.train), 1), np.int8)], axis=1)
+    trained = pruned_delta(
+        data.train,
+        data.train_labels,
+        classes=CLASSES,
+        weight_bits=LINEAR_BITS,
+        keep=keep,
+        epochs=LINEAR_PASSES,
+        seed=SEED,
+        progress=told(name),
+    )
     spec = layered_spec(pixels, 0, CLASSES, weight_bits=LINEAR_BITS, phase_bits=PHASE_BITS)
-    mask = np.ones((CLASSES, pixels + 1), bool)
-    weights = np.zeros(mask.shape, np.int8)
-    for kept in KEPT:
-        name = "linear" if kept == 1 else f"linear {kept:.0%}"
-        if kept < 1:
-            # The bias is not pruned.
-            mask[:, :pixels] = magnitude_mask(weights[:, :pixels], kept)
-        weights = saturated_delta(
-            inputs,
-            data.train_labels,
-            classes=CLASSES,
-            weight_bits=LINEAR_BITS,
-            mask=mask,
-            epochs=LINEAR_PASSES,
-            seed=SEED,
-            progress=told(name),
-        )
-        ramp = ramp_step(spec, mask.sum() / CLASSES)
-        yield Network(name, spec, layered_parameters(spec, weights, ramp=ramp), mask[:, :pixels].copy())
+    ramp = ramp_step(spec, trained.mask.sum() / CLASSES)
+    return Network(name, spec, layered_parameters(spec, trained.weights, ramp=ramp), trained.mask[:, :pixels])
 
 
 def hidden_network(data: Data, hidden: int, weight_bits: int, passes: int, learns: bool) -> Network:
@@ -199,6 +199,14 @@ def hidden_network(data: Data, hidden: int, weight_bits: int, passes: int, learn
     spec = layered_spec(pixels, hidden, CLASSES, weight_bits=weight_bits, phase_bits=PHASE_BITS)
     parameters = layered_parameters(spec, weights.labels, weights.hidden)
     return Network(name, spec, parameters, np.ones((hidden, pixels), bool))
+
+
+def trained_networks(data: Data) -> Iterator[Network]:
+    """Train one network after the other."""
+    for keep in KEPT:
+        yield linear_network(data, keep)
+    for shape in HIDDEN:
+        yield hidden_network(data, *shape)
 
 
 def logistic_regression(data: Data) -> float:
@@ -241,7 +249,7 @@ def main() -> None:
     started = time.monotonic()
     data = load(arguments.validation)
     rows, chosen = [], None
-    for network in chain(linear_networks(data), (hidden_network(data, *shape) for shape in HIDDEN)):
+    for network in trained_networks(data):
         rows.append(network.row(data))
         log(f"{rows[-1]['network']}, {rows[-1]['hidden']} hidden: {rows[-1]['test_accuracy']:.4f}")
         if network.name == "hidden" and (network.hidden, network.spec.weight_bits) == ON_GATEWARE:

@@ -86,7 +86,7 @@ def test_couplings_are_where_they_belong() -> None:
 
 def test_ramp_step_fits_the_weights() -> None:
     spec = layered_spec(784, 300, 10)
-    assert ramp_step(spec, 301) == round(0.8 * 31 * 301**0.5 / 4 / 7)
+    assert ramp_step(spec, 301) == round(1.2 * 31 * 301**0.5 / 4 / 7)
     assert ramp_step(spec, 100_000) == 31
     assert ramp_step(spec, 0) == 1
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from attractor.train.oscillator import Progress, Weights, highest_weight, saturation_field, teacher_levels
+from attractor.train.layer import COMPETITION, Layer, check_counts, label_error, levels_of, with_bias
+from attractor.train.oscillator import Progress, Weights, highest_weight, teacher_levels
 
-FloatArray = npt.NDArray[np.float32]
 #: Changes a batch of inputs before it is learnt, shape (batch, d), and draws from the generator if it has to.
 Augment = Callable[[npt.NDArray[np.int8], np.random.Generator], npt.NDArray[np.int8]]
 
@@ -54,6 +54,7 @@ def broadcast_delta(
     epochs: int = 10,
     hidden_rate: float = HIDDEN_RATE,
     label_rate: float = LABEL_RATE,
+    competition: float = COMPETITION,
     seed: int = 0,
     batch: int = 50,
     augment: Augment | None = None,
@@ -61,10 +62,10 @@ def broadcast_delta(
 ) -> LayerWeights:
     """Train both layers at once with two delta rules and one teacher.
 
-    The labels learn as in :func:`attractor.train.oscillator.saturated_delta`, from the signs ``s`` of the hidden
-    oscillators: ``V_ck += rate e_c s_k`` with the error ``e_c = t_c - clip(f_c, -1, 1)``. The error is told to all
-    hidden oscillators. Each has a code of its own, a random division ``b_k`` of the classes in two halves, and takes
-    ``sum_c b_kc e_c / sqrt(classes)`` for its teacher, as long as its own output is not saturated:
+    The labels learn as in :func:`attractor.train.pruned.pruned_delta`, from the signs ``s`` of the hidden oscillators:
+    ``V_ck += rate e_c s_k`` with the error ``e_c`` of :func:`~attractor.train.layer.label_error`. The error is told to
+    all hidden oscillators. Each has a code of its own, a random division ``b_k`` of the classes in two halves, and
+    takes ``sum_c b_kc e_c / sqrt(classes)`` for its teacher, as long as its own output is not saturated:
     ``W_kj += rate sum_c b_kc e_c / sqrt(classes) x_j`` where ``|h_k| < 1``.
 
     Everything comes from one forward evaluation. The codes never change, are not part of the network, and have
@@ -90,6 +91,8 @@ def broadcast_delta(
     hidden_rate, label_rate:
         First steps for one sample and one coupling, in units of the field at which the output saturates, times the
         number of couplings of the oscillator.
+    competition:
+        As in :func:`~attractor.train.layer.label_error`.
     seed:
         Seed of the codes, the first couplings, the order and the changes by ``augment``.
     batch:
@@ -109,73 +112,28 @@ def broadcast_delta(
     ValueError
         If data do not fit, with the offending value.
     """
-    x = _levels(inputs)
+    x = levels_of(inputs)
     teacher = teacher_levels(labels, len(x), classes)
-    _check_counts(classes=classes, hidden=hidden, epochs=epochs, batch=batch)
+    check_counts(classes, hidden=hidden, epochs=epochs, batch=batch)
     generator = np.random.default_rng(seed)
     codes = dichotomies(classes, hidden, generator).astype(np.float32) / np.float32(np.sqrt(classes))
-    first = _Layer(hidden, x.shape[1] + 1, weight_bits, hidden_rate)
-    first.start(generator)
-    second = _Layer(classes, hidden + 1, weight_bits, label_rate)
+    first = Layer(
+        START * highest_weight(weight_bits) * generator.standard_normal((hidden, x.shape[1] + 1), np.float32),
+        weight_bits,
+        hidden_rate,
+    )
+    second = Layer(np.zeros((classes, hidden + 1)), weight_bits, label_rate)
     for epoch in range(epochs):
         slowing = 1 - 0.9 * epoch / max(epochs - 1, 1)
         order = generator.permutation(len(x))
         for start in range(0, len(x), batch):
             chosen = order[start : start + batch]
-            levels = _with_bias(x[chosen] if augment is None else augment(x[chosen], generator))
+            levels = with_bias(x[chosen] if augment is None else augment(x[chosen], generator))
             field = first.field(levels)
-            signs = _with_bias(np.where(field >= 0, np.float32(1), np.float32(-1)))
-            error = teacher[chosen] - np.clip(second.field(signs), -1, 1)
+            signs = with_bias(np.where(field >= 0, np.float32(1), np.float32(-1)))
+            error = label_error(teacher[chosen], second.field(signs), competition)
             first.learn(np.where(np.abs(field) < 1, error @ codes.T, np.float32(0)), levels, slowing)
             second.learn(error, signs, slowing)
         if progress is not None:
             progress(epoch + 1, epochs)
-    return LayerWeights(first.rounded().astype(np.int8), second.rounded().astype(np.int8))
-
-
-class _Layer:
-    """Couplings that learn: steps add up in real numbers, fields are those of the rounded couplings."""
-
-    def __init__(self, targets: int, fan_in: int, weight_bits: int, rate: float) -> None:
-        self._high = highest_weight(weight_bits)
-        self._saturation = np.float32(saturation_field(fan_in, weight_bits))
-        self._step = rate / fan_in * self._saturation
-        self._weights = np.zeros((targets, fan_in), np.float32)
-
-    def start(self, generator: np.random.Generator) -> None:
-        deviation = np.float32(START * self._high)
-        self._weights[:] = deviation * generator.standard_normal(self._weights.shape, np.float32)
-
-    def rounded(self) -> FloatArray:
-        return np.clip(np.rint(self._weights), -self._high, self._high)
-
-    def field(self, levels: FloatArray) -> FloatArray:
-        return levels @ self.rounded().T / self._saturation
-
-    def learn(self, wanted: FloatArray, levels: FloatArray, slowing: float) -> None:
-        """Add the steps of a batch: what each target lacks, times the levels that it saw."""
-        self._weights += np.float32(self._step * slowing) * (wanted.T @ levels)
-        limit = self._high + 0.49
-        np.clip(self._weights, -limit, limit, out=self._weights)
-
-
-def _levels(inputs: npt.ArrayLike) -> npt.NDArray[np.int8]:
-    array = np.asarray(inputs)
-    if array.ndim != 2 or not array.size:
-        raise ValueError(f"inputs have shape {array.shape}; they need two axes, neither of them empty")
-    wrong = (array != 1) & (array != -1)
-    if wrong.any():
-        raise ValueError(f"an input is {array[tuple(np.argwhere(wrong)[0])]}; inputs must be +1 or -1")
-    return array.astype(np.int8)
-
-
-def _with_bias(levels: npt.NDArray[np.int8] | FloatArray) -> FloatArray:
-    return np.concatenate([levels, np.ones((len(levels), 1))], axis=1, dtype=np.float32)
-
-
-def _check_counts(*, classes: int, hidden: int, epochs: int, batch: int) -> None:
-    if classes < 2:
-        raise ValueError(f"classes is {classes}; there must be at least 2")
-    for name, value in (("hidden", hidden), ("epochs", epochs), ("batch", batch)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
+    return LayerWeights(first.rounded(), second.rounded())

@@ -23,7 +23,7 @@ from attractor.train.hidden import Augment, broadcast_delta
 from attractor.train.oscillator import Progress, saturation_field
 
 #: What the ramp adds at most, in units of the field at which the output of a learning label saturates.
-RAMP = 0.8
+RAMP = 1.2
 
 
 def layered_spec(
