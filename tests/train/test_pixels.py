@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attractor.train.pixels import PixelCode
@@ -32,6 +32,7 @@ def test_bits_are_comparisons_with_levels() -> None:
     assert bits.shape == (40, 16)
 
 
+@settings(deadline=None)
 @given(most=st.integers(1, 20), seed=st.integers(0, 20))
 def test_the_most_evenly_divided_inputs_are_kept(most: int, seed: int) -> None:
     images = random_images(seed=seed)
