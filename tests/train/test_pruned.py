@@ -61,6 +61,14 @@ def test_inputs_that_never_change_go_first() -> None:
     assert trained.mask.tolist() == [[False] * 6 + [True] * 13] * 3
 
 
+def test_inputs_that_are_equal_are_not_rounded_in_the_same_step() -> None:
+    inputs, labels = crowds(200)
+    inputs = np.concatenate([np.ones((200, 40), np.int8), inputs], axis=1)
+    weights = pruned_delta(inputs, labels, classes=3, weight_bits=6, epochs=3).weights[:, :40]
+    assert (weights.min(axis=1) < weights.max(axis=1)).all()
+    assert (weights.max(axis=1) - weights.min(axis=1) <= 1).all()
+
+
 def test_competition_learns_what_thresholds_cannot() -> None:
     # No threshold tells the middle from both ends, but its label may have the greatest field there.
     inputs, labels = crowds(400)
