@@ -3,8 +3,8 @@
 The data are not part of this project: ``ATTRACTOR_DATA`` names a folder with a subfolder ``mnist``. Training uses all
 60,000 training images, or with ``--validation`` the first 50,000, tested with the last 10,000. Nothing was chosen on
 test images: the settings are those of arXiv 2103.08953. The networks called small have the published convolutional
-architectures with fewer channels, shorter phases and smaller mini-batches; they are for a first look at few images,
-and their settings were chosen with ``--validation``.
+architectures with fewer channels, shorter phases and smaller mini-batches; they are for a first look at few images.
+Their sizes come from a few trials on the first 2,000 to 5,000 training images, tested with the last 1,000.
 
 ``images``, ``test_images``
     Number of images to train on and to test with.

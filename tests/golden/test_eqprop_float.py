@@ -266,12 +266,14 @@ def test_first_values_are_those_of_the_published_code() -> None:
         assert np.abs(connection.signs.mean()) < 0.2
         assert set(np.unique(connection.signs)) == {-1, 1}
         assert not connection.raw.any()
+        assert connection.strict
     shape = ConvolutionShape(image=(8, 8, 1), channels=(64, 32), outputs=20, side=3, padding=1)
     bits = ConvolutionalNetwork(shape, rule, seed=3)
     assert len(np.unique(bits.connections[0].scale)) > 30
     for connection, rate in zip(bits.connections, rule.momentum_rates, strict=True):
         assert connection.raw.std() == pytest.approx(2 * rate, rel=0.15)
         assert not connection.bias.any()
+        assert not connection.strict
     real = ConvolutionalNetwork(shape, replace(rule, binary_activations=False), seed=3)
     for connection in real.connections:
         assert not connection.raw.any()
