@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from array_modules import ArrayModule, add_option, array_module
 from reporting import log, parser, report
 
 from attractor.golden import EqPropNetwork
@@ -67,6 +68,7 @@ class Settings:
     steps: tuple[int, int]
     epochs: int
     recipe: Recipe
+    computed_with: ArrayModule
 
     def spec(self, inputs: int) -> EqPropSpec:
         """Return the network, for a number of inputs."""
@@ -104,6 +106,7 @@ def settings(arguments: argparse.Namespace) -> Settings:
         steps=(free, nudged),
         epochs=arguments.epochs,
         recipe=recipe,
+        computed_with=array_module(arguments.arrays),
     )
 
 
@@ -123,6 +126,7 @@ def options() -> argparse.ArgumentParser:
     result.add_argument("--sigma-samples", type=int, help="samples with the same sign; default a batch")
     result.add_argument("--seed", type=int, default=0)
     result.add_argument("--drop-constant", action="store_true", help="no inputs for pixels that never change")
+    add_option(result)
     result.add_argument("--only", choices=["validation", "test"], help="train once, for one of the two")
     return result
 
@@ -141,18 +145,17 @@ def trained(chosen: Settings, train: Samples, held_back: Samples | None, name: s
     """Train a network; samples held back are only used to watch it."""
     spec = chosen.spec(train[0].shape[1])
     start = initial_parameters(spec, seed=chosen.recipe.seed, steps=chosen.steps)
-    training = Trainer(spec, chosen.recipe, *train, parameters=start).train(
-        chosen.epochs, held_back=held_back, progress=told(name)
-    )
-    return spec, training
+    trainer = Trainer(spec, chosen.recipe, *train, parameters=start, **chosen.computed_with._asdict())
+    return spec, trainer.train(chosen.epochs, held_back=held_back, progress=told(name, trainer))
 
 
-def told(name: str) -> Progress:
-    """Return a function that says from time to time how far the training is."""
+def told(name: str, trainer: Trainer) -> Progress:
+    """Return a function that says after each epoch what it did."""
 
     def progress(done: int, epochs: int) -> None:
-        if done % 5 == 0:
-            log(f"{name}: epoch {done} of {epochs}")
+        last = trainer.history[-1]
+        found = "" if last.accuracy is None else f", accuracy {last.accuracy:.4f}"
+        log(f"{name}: epoch {done} of {epochs}, flips {last.flips}{found}")
 
     return progress
 

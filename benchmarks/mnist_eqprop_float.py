@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from array_modules import add_option, array_module
 from reporting import log, parser, report
 
 from attractor.golden.eqprop_float import ConvolutionShape
@@ -122,7 +123,9 @@ def main() -> None:
     options.add_argument("--checkpoint", type=Path, help="file to go on from if it exists, and to write after epochs")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--validation", action="store_true", help="test with the last 10,000 training images")
+    add_option(options)
     arguments = options.parse_args()
+    arrays, to_numpy = array_module(arguments.arrays)
     data = load(arguments.validation, arguments.images)
     preset = CHOICES[arguments.preset]
     train, test = (
@@ -130,7 +133,11 @@ def main() -> None:
         for grey in (data.train_images, data.test_images)
     )
     trainer = FloatTrainer(
-        preset.network(seed=arguments.seed), classes=CLASSES, batch=preset.batch, seed=arguments.seed
+        preset.network(seed=arguments.seed, xp=arrays),
+        classes=CLASSES,
+        batch=preset.batch,
+        seed=arguments.seed,
+        to_numpy=to_numpy,
     )
     if arguments.checkpoint is not None and arguments.checkpoint.exists():
         trainer.load(arguments.checkpoint)

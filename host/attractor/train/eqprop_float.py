@@ -73,13 +73,15 @@ class FloatTrainer:
     Parameters
     ----------
     network:
-        What is trained, with NumPy arrays.
+        What is trained.
     classes:
         Number of classes; it divides the number of outputs.
     batch:
         Images of a mini-batch; the last one of an epoch may be smaller, as published.
     seed:
         Seed of the orders and of the signs of beta.
+    to_numpy:
+        Brings an array of the network's array module back to NumPy.
 
     Attributes
     ----------
@@ -87,7 +89,15 @@ class FloatTrainer:
         One entry for each finished epoch.
     """
 
-    def __init__(self, network: FloatNetwork[Any], *, classes: int = 10, batch: int = 64, seed: int = 0) -> None:
+    def __init__(
+        self,
+        network: FloatNetwork[Any],
+        *,
+        classes: int = 10,
+        batch: int = 64,
+        seed: int = 0,
+        to_numpy: Callable[[Any], npt.NDArray[Any]] = np.asarray,
+    ) -> None:
         if batch < 1:
             raise ValueError(f"batch is {batch}; a mini-batch has at least one image")
         self.network = network
@@ -95,6 +105,7 @@ class FloatTrainer:
         self.batch = batch
         self.seed = seed
         self.history: list[Epoch] = []
+        self._to_numpy = to_numpy
 
     def run_epoch(self, images: FloatArray, labels: npt.ArrayLike, progress: Progress | None = None) -> Epoch:
         """Learn all images once.
@@ -120,8 +131,9 @@ class FloatTrainer:
             sign = int(generator.choice((1, -1))) if self.network.rule.random_sign else 1
             learnt = self.network.learn(images[chosen], targets, sign)
             flips += learnt.flips
-            wrong += int((class_means(learnt.outputs, self.classes).argmax(axis=1) != expected[chosen]).sum())
-            loss += float(((learnt.outputs - targets) ** 2).sum()) / 2
+            outputs = self._to_numpy(learnt.outputs)
+            wrong += int((class_means(outputs, self.classes).argmax(axis=1) != expected[chosen]).sum())
+            loss += float(((outputs - targets) ** 2).sum()) / 2
             if progress is not None:
                 progress(done, len(starts))
         weights = [connection.signs.size for connection in self.network.connections]
@@ -133,7 +145,7 @@ class FloatTrainer:
         expected = np.asarray(labels)
         wrong = np.zeros(3)
         for start in range(0, len(images), batch):
-            outputs = self.network.settle(images[start : start + batch]).outputs
+            outputs = self._to_numpy(self.network.settle(images[start : start + batch]).outputs)
             on = (outputs >= 0.5).astype(outputs.dtype)
             for index, read in enumerate((outputs, outputs[:, :: self._replicas], on)):
                 winners = class_means(read, self.classes).argmax(axis=1)
@@ -145,7 +157,7 @@ class FloatTrainer:
         arrays = {}
         for index, connection in enumerate(self.network.connections):
             for name in _ARRAYS:
-                arrays[f"{index}.{name}"] = np.ascontiguousarray(getattr(connection, name))
+                arrays[f"{index}.{name}"] = np.ascontiguousarray(self._to_numpy(getattr(connection, name)))
             arrays[f"{index}.signs"] = arrays[f"{index}.signs"].astype(np.int8)
         progress = {
             "factors": [connection.factor for connection in self.network.connections],
@@ -180,7 +192,8 @@ class FloatTrainer:
                 )
         for index, connection in enumerate(self.network.connections):
             for name in _ARRAYS:
-                setattr(connection, name, arrays[f"{index}.{name}"].astype(self.network.dtype))
+                array = arrays[f"{index}.{name}"].astype(self.network.dtype)
+                setattr(connection, name, self.network.xp.asarray(array))
             connection.factor = progress["factors"][index]
         self.history = [Epoch(**epoch | {"flips": tuple(epoch["flips"])}) for epoch in progress["history"]]
 
