@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from attractor.golden.eqprop_float import (
 from . import reference_eqprop_float as plain
 
 Array = npt.NDArray[Any]
+#: NumPy, and the same as if it were another array module.
+MODULES = (np, SimpleNamespace(**vars(np)))
 
 
 def make_rule(connections: int, **changes: Any) -> Rule:
@@ -77,12 +80,15 @@ def plain_rates(rule: Rule) -> dict[str, Any]:
     layers=st.lists(st.integers(1, 6), min_size=3, max_size=5),
     binary=st.booleans(),
     sign=st.sampled_from([1, -1]),
+    xp=st.sampled_from(MODULES),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_dense_states_equal_those_of_plain_loops(layers: list[int], binary: bool, sign: int, seed: int) -> None:
+def test_dense_states_equal_those_of_plain_loops(
+    layers: list[int], binary: bool, sign: int, xp: Any, seed: int
+) -> None:
     generator = np.random.default_rng(seed)
     rule = make_rule(len(layers) - 1, binary_activations=binary)
-    network = DenseNetwork(layers, rule, seed=seed, dtype=np.float64)
+    network = DenseNetwork(layers, rule, seed=seed, dtype=np.float64, xp=xp)
     make_exact(network, generator)
     net = plain_dense(network)
     inputs, targets = dyadic(generator, 3, layers[0]), generator.integers(0, 2, (3, layers[-1])).astype(float)
@@ -103,10 +109,11 @@ def test_dense_states_equal_those_of_plain_loops(layers: list[int], binary: bool
 
 @pytest.mark.parametrize("scale_rates", [(), (0.01, 0.02, 0.04)])
 @pytest.mark.parametrize("binary", [True, False])
-def test_dense_learning_equals_that_of_plain_loops(binary: bool, scale_rates: tuple[float, ...]) -> None:
+@pytest.mark.parametrize("xp", MODULES, ids=["numpy", "other"])
+def test_dense_learning_equals_that_of_plain_loops(xp: Any, binary: bool, scale_rates: tuple[float, ...]) -> None:
     generator = np.random.default_rng(7)
     rule = make_rule(3, binary_activations=binary, scale_rates=scale_rates)
-    network = DenseNetwork((5, 8, 6, 4), rule, seed=1, dtype=np.float64)
+    network = DenseNetwork((5, 8, 6, 4), rule, seed=1, dtype=np.float64, xp=xp)
     make_exact(network, generator)
     net, flips = plain_dense(network), 0
     for batch in range(6):

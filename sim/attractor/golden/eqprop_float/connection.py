@@ -108,7 +108,7 @@ class Connection:
         raw += (self.momentum_rate * coefficient / self.factor) * gradient.weights
         against, limit = signs * raw, -self.flip_threshold / self.factor
         flips = against < limit if self.strict else against <= limit
-        signs[flips] *= -1
+        signs -= 2 * signs * flips
         self.raw[gradient.rows], self.signs[gradient.rows] = raw, signs
         self.bias += self.bias_rate * coefficient * gradient.bias
         if self.scale_rate is not None and gradient.scale is not None:
