@@ -36,7 +36,7 @@ from reporting import log, parser, report
 from attractor.gateware import flow
 from attractor.gateware.boards import Family, find_board
 from attractor.gateware.build import build
-from attractor.gateware.estimate import estimate
+from attractor.gateware.estimate import Estimate, estimate
 from attractor.gateware.tools import find_toolchain
 from attractor.hdl.cores import build_core
 from attractor.spec import OscillatorSpec
@@ -48,10 +48,10 @@ CORES = (
     *(("xc7", 506, lanes) for lanes in (22, 64, 253)),
     *(("ecp5", count, count) for count in (64, 128, 256, 506)),
     *(("ecp5", 506, lanes) for lanes in (22, 64)),
-    *(("ice40", count, lanes) for count, lanes in ((64, 8), (128, 8), (442, 4))),
+    *(("ice40", count, lanes) for count, lanes in ((64, 8), (128, 8), (442, 3))),
 )
 #: Board, oscillators, lanes and entries of the schedule of each placed design.
-BOARDS = (("ulx3s-85f", 506, 64, 8), ("ulx3s-85f", 836, 9, 8), ("icebreaker", 442, 4, 1))
+BOARDS = (("ulx3s-85f", 506, 64, 8), ("ulx3s-85f", 836, 9, 8), ("icebreaker", 442, 3, 1))
 SYNTHESIS = {
     "xc7": "synth_xilinx -family xc7 -flatten -noiopad -nodsp -top core",
     "ecp5": "synth_ecp5 -top core",
@@ -172,13 +172,22 @@ def place(board: str, oscillators: int, lanes: int, entries: int) -> dict[str, A
 
 
 def next_larger(board: str, oscillators: int, entries: int) -> dict[str, Any]:
-    """Return what the next larger network lacks on ``board`` with each number of lanes that differs, at the least."""
-    shortages = {spec.lanes: estimate(spec, find_board(board)).shortage for spec in foldings(oscillators + 1, entries)}
-    assert all(shortages.values()), f"{oscillators + 1} oscillators would fit {board}"
-    lanes = min(
-        shortages, key=lambda count: int("".join(filter(str.isdigit, (shortages[count] or "").split()[0])) or 0)
+    """Return what the next larger network lacks on ``board``, on those lanes with which it lacks the least."""
+    estimates = {spec.lanes: estimate(spec, find_board(board)) for spec in foldings(oscillators + 1, entries)}
+    assert not any(found.fits for found in estimates.values()), f"{oscillators + 1} oscillators would fit {board}"
+    lanes = min(estimates, key=lambda lanes: excess(estimates[lanes]))
+    return {"board": board, "oscillators": oscillators + 1, "lanes": lanes, "lacks": estimates[lanes].shortage}
+
+
+def excess(estimated: Estimate) -> float:
+    """Return how many times the board's cells of the scarcest kind would be needed."""
+    available = estimated.board.resources
+    pairs = (
+        (estimated.luts, available.luts),
+        (estimated.block_rams, available.block_rams),
+        (estimated.large_rams, available.large_rams),
     )
-    return {"board": board, "oscillators": oscillators + 1, "lanes": lanes, "lacks": shortages[lanes]}
+    return max(needed / count for needed, count in pairs if count)
 
 
 def foldings(oscillators: int, entries: int) -> Iterator[OscillatorSpec]:

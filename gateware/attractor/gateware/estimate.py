@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from amaranth.utils import ceil_log2
+
 from attractor.gateware.boards import BOARDS, Board, Family
 from attractor.gateware.packing import Memory, Packed, pack, pack_large
 from attractor.spec import OscillatorSpec, Spec, SpecError
@@ -104,10 +106,9 @@ def _pack(spec: Spec, board: Board) -> tuple[tuple[Memory, Packed], ...]:
     # A network that learns reads one row while it writes another, which a single port cannot.
     if fits or not board.resources.large_rams or not isinstance(spec, OscillatorSpec) or spec.learning:
         return packed
-    moved = tuple(
+    return tuple(
         (memory, pack_large(memory) if memory.name in spec.weight_windows else kind) for memory, kind in packed
     )
-    return moved if sum(kind.large_rams for _, kind in moved) <= board.resources.large_rams else packed
 
 
 def check_cells(cells: Mapping[str, int], spec: Spec, board: Board) -> None:
@@ -156,12 +157,15 @@ def _oscillator_memories(spec: OscillatorSpec) -> tuple[Memory, ...]:
     windows = [spec.memory_map[name] for name in (*spec.weight_windows, "schedule", "state")]
     banks, tag_bits = spec.period // 2 + 3, 2
     state_bits = 2 + (spec.lock_phases - 1).bit_length() + spec.learning
-    # The neurons of a single group are registers of their own.
-    neurons = [Memory("neurons", spec.groups, spec.lanes * state_bits)] if spec.groups > 1 else []
+    # What belongs to a single group is in registers.
+    folded = [
+        Memory("neurons", spec.groups, spec.lanes * state_bits),
+        Memory("changes", 1 << ceil_log2(spec.groups), ceil_log2(spec.groups) + 2 * spec.lanes),
+    ]
     return (
         *(Memory(window.name, window.words, window.word_bits) for window in windows),
         Memory("accumulators", banks * spec.groups, spec.lanes * (spec.sum_bits + tag_bits)),
-        *neurons,
+        *(folded if spec.groups > 1 else ()),
         Memory("phases", spec.oscillators, spec.phase_bits),
     )
 

@@ -33,7 +33,7 @@ _ECP5_BLOCKS = (
 )
 _ECP5_LUT_RAM = _Cell(16, 4, 4, 4)
 # The single-ported RAM of the UP5K, taken only for memories that are told to be in it.
-_ICE40_LARGE = _Cell(16384, 16, 4, 2048)
+_ICE40_LARGE = _Cell(16384, 16, 16, 2048)
 # What Yosys adds for each bit that has to be selected among banks, and for each bank whose write must be decoded.
 _SELECT_COST = 0.5
 # Smaller memories become flip-flops on iCE40, which has nothing between them and block RAM.
@@ -88,14 +88,14 @@ class Packed:
 
 def pack(memory: Memory, family: Family) -> Packed:
     """Return what Yosys 0.70 makes of ``memory`` when no collision has to be emulated."""
+    if memory.constant:
+        return Packed()
     bits = memory.words * memory.word_bits
     if family is Family.ICE40:
         if memory.words <= _REGISTER_WORDS or bits <= _REGISTER_BITS:
             return Packed(flip_flops=bits)
         _, cells, selected = min(_use(memory, cell) for cell in _ICE40_BLOCKS)
         return Packed(block_rams=cells, selected_bits=selected)
-    if memory.constant:
-        return Packed()
     cost, cells, selected = min(_use(memory, cell) for cell in _ECP5_BLOCKS)
     lut_cost, lut_cells, lut_selected = _use(memory, _ECP5_LUT_RAM)
     if lut_cost < cost:

@@ -16,7 +16,7 @@ class ChangeList(wiring.Component):
     Groups come out in the order in which they were loaded.
 
     A mask may be loaded in every cycle, but no more than ``groups`` of them may wait. The first change is on ``o``
-    three cycles after its ``load``, later where the first chunks of its word are empty; ``empty`` is true in the cycle
+    four cycles after its ``load``, later where the first chunks of its word are empty; ``empty`` is true two cycles
     after a ``load`` of nothing, and no more than a cycle for each chunk after the last change.
 
     Parameters
@@ -69,18 +69,24 @@ class ChangeList(wiring.Component):
         # One bit more than an address has, so that a full list is not taken for an empty one.
         loaded, taken = Signal(depth_bits + 1), Signal(depth_bits + 1)
         valid, waiting = Signal(), Signal()
+        # Masks come late in a cycle.
+        arrived, marks = Signal(), Signal(walker.marks)
+        m.d.sync += [
+            arrived.eq(self.load),
+            marks.group.eq(self.group),
+            marks.mask.eq(self.mask),
+            marks.flags.eq(self.flags),
+        ]
         m.d.comb += [
             waiting.eq(loaded != taken),
             write.addr.eq(loaded[:depth_bits]),
-            write.en.eq(self.load & self.mask.any()),
-            write.data.group.eq(self.group),
-            write.data.mask.eq(self.mask),
-            write.data.flags.eq(self.flags),
+            write.en.eq(arrived & marks.mask.any()),
+            write.data.eq(marks),
             read.addr.eq(taken[:depth_bits]),
             read.en.eq(waiting & (~valid | walker.i.ready)),
             walker.i.valid.eq(valid),
             walker.i.payload.eq(read.data),
-            self.empty.eq(~self.load & ~waiting & walker.idle),
+            self.empty.eq(~(self.load | arrived | waiting) & walker.idle),
         ]
         m.d.sync += [
             loaded.eq(loaded + write.en),

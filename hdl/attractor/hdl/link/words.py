@@ -149,7 +149,9 @@ class Words(wiring.Component):
 
     def _description(self, m: Module) -> Value:
         """Return the byte of the description that was read."""
-        m.submodules.rom = rom = memory.Memory(shape=8, depth=len(self.description), init=self.description)
+        m.submodules.rom = rom = memory.Memory(
+            shape=8, depth=len(self.description), init=self.description, attrs={"rom_style": "logic"}
+        )
         port = rom.read_port()
         m.d.comb += [port.addr.eq(self.words.address), port.en.eq(self.words.read)]
         return port.data

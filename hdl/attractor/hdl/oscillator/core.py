@@ -6,6 +6,7 @@ from amaranth.hdl import Assert, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from attractor.hdl.change_list import ChangeList
 from attractor.hdl.change_queue import ChangeQueue
 from attractor.hdl.core import CoreSignature
 from attractor.hdl.crossbar import Crossbar
@@ -140,7 +141,9 @@ class OscillatorCore(wiring.Component):
         """Connect what finds and moves the targets whose reference changed; return whether any is waiting."""
         spec, beat = self.spec, crossbar.beat
         m.submodules.lanes = lanes = Lanes(spec, beat.shape())
-        m.submodules.queue = queue = ChangeQueue(spec.groups, spec.lanes)
+        # Groups come one after the other anyway, so a memory of masks takes the place of a register for each target.
+        kind = ChangeQueue if spec.groups == 1 else ChangeList
+        m.submodules.queue = queue = kind(spec.groups, spec.lanes)
         m.submodules.noise = noise = NoiseGenerator()
         wiring.connect(m, queue.o, mover.i)
         low_locks = Cat((control.slot - slot)[spec.phase_bits - 1] for slot in spec.lock_slots)
