@@ -1,8 +1,8 @@
-"""Measures what networks cost and fits the LUT model of ``attractor.gateware.estimate`` to it.
+"""Measures what networks cost and fits the LUT model of ``attractor.gateware.costs`` to it.
 
 From the root of the project, ``python -m tests.gateware.fit_luts measure FILE`` synthesises and packs the networks
-below, one line of JSON each (half an hour); ``... fit FILE`` prints coefficients and the deviation of each network.
-Run it after the core or the link changed.
+below, one line of JSON each (an hour); ``... fit FILE`` prints coefficients and the deviation of each network. Run it
+after a core or the link changed.
 """
 
 # ruff: noqa: T201
@@ -20,13 +20,14 @@ from typing import Any
 import numpy as np
 
 from attractor.gateware import flow
-from attractor.gateware.boards import Board, Family, find_board
-from attractor.gateware.estimate import estimate, lut_terms
+from attractor.gateware.boards import Board, find_board
+from attractor.gateware.costs import cost
+from attractor.gateware.estimate import estimate
 from attractor.gateware.tools import ToolError, find_toolchain
 from attractor.gateware.top import system_top
-from attractor.spec import OscillatorSpec, Spec, spec_from_dict
+from attractor.spec import EqPropSpec, OscillatorSpec, Spec, spec_from_dict
 
-NETWORKS: list[tuple[str, dict[str, int]]] = [
+OSCILLATORS: list[tuple[str, dict[str, int]]] = [
     ("icebreaker", {"oscillators": 16, "lanes": 2}),
     ("icebreaker", {"oscillators": 64, "lanes": 8}),
     ("icebreaker", {"oscillators": 32, "lanes": 4, "weight_bits": 3, "phase_bits": 3}),
@@ -50,6 +51,38 @@ NETWORKS: list[tuple[str, dict[str, int]]] = [
     ("ulx3s-85f", {"oscillators": 400, "lanes": 50, "weight_bits": 4}),
     ("ulx3s-85f", {"oscillators": 506, "lanes": 64}),
 ]
+#: Layers, lanes, greatest state, bits of the counters; none where the network does not learn.
+LAYERED: list[tuple[str, tuple[int, ...], int, int, int | None]] = [
+    ("icebreaker", (64, 48, 20), 8, 63, 6),
+    ("icebreaker", (64, 48, 20), 8, 63, None),
+    ("icebreaker", (64, 32, 10), 2, 31, 4),
+    ("icebreaker", (64, 24, 16, 10), 4, 15, 4),
+    ("icebreaker", (64, 48, 20), 24, 63, None),
+    ("hx8k-evn", (64, 40, 20), 10, 100, 8),
+    ("hx8k-evn", (64, 30, 10), 10, 31, 3),
+    ("hx8k-evn", (200, 64, 20), 16, 50, None),
+    ("ulx3s-85f", (64, 48, 20), 8, 63, 6),
+    ("ulx3s-85f", (784, 512, 100), 32, 63, None),
+    ("ulx3s-85f", (784, 512, 100), 64, 50, None),
+    ("ulx3s-85f", (64, 64, 64, 40), 16, 31, 8),
+    ("ulx3s-85f", (784, 256, 100), 32, 63, 6),
+    ("ulx3s-85f", (784, 128, 20), 64, 63, 8),
+    ("ulx3s-85f", (300, 100, 50), 4, 15, 4),
+    ("ulx3s-85f", (784, 384, 100), 96, 50, 4),
+]
+
+
+def networks() -> list[tuple[str, Spec]]:
+    """Return the board and the spec of every network."""
+    return [(board, OscillatorSpec(**sizes)) for board, sizes in OSCILLATORS] + [
+        (board, layered(layers, lanes, high, bits)) for board, layers, lanes, high, bits in LAYERED
+    ]
+
+
+def layered(layers: tuple[int, ...], lanes: int, state_high: int, counter_bits: int | None) -> EqPropSpec:
+    """Return a network of :data:`LAYERED`."""
+    learning = {} if counter_bits is None else {"learning": True, "counter_bits": counter_bits}
+    return EqPropSpec(layers=layers, lanes=lanes, state_high=state_high, **learning)
 
 
 def utilisation(spec: Spec, board: Board) -> dict[str, int]:
@@ -70,10 +103,9 @@ def utilisation(spec: Spec, board: Board) -> dict[str, int]:
 
 def measure(path: Path) -> None:
     with path.open("a") as file:
-        for name, sizes in NETWORKS:
-            spec = OscillatorSpec(**sizes)
+        for name, spec in networks():
             used = utilisation(spec, find_board(name))
-            print(name, sizes, used, flush=True)
+            print(name, spec.to_json(), used, flush=True)
             file.write(json.dumps({"board": name, "spec": spec.to_dict(), "used": used}) + "\n")
             file.flush()
 
@@ -84,20 +116,17 @@ def luts(row: dict[str, Any]) -> int:
 
 def fit(path: Path) -> None:
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    for family in Family:
-        mine = [row for row in rows if find_board(row["board"]).family is family]
-        specs = [spec_from_dict(row["spec"]) for row in mine]
-        terms = [lut_terms(spec, family) for spec in specs]
-        matrix = np.array([list(term.values()) for term in terms], float)
-        known = np.array([term.pop("known") for term in terms])
-        counted = np.array([luts(row) for row in mine])
-        free = np.delete(matrix, list(lut_terms(specs[0], family)).index("known"), axis=1)
+    kinds = sorted({(row["spec"]["family"], find_board(row["board"]).family.name) for row in rows})
+    for kind in kinds:
+        mine = [row for row in rows if (row["spec"]["family"], find_board(row["board"]).family.name) == kind]
+        costs = [cost(spec_from_dict(row["spec"]), find_board(row["board"]).family) for row in mine]
+        matrix = np.array([list(model.terms.values()) for model in costs], float)
+        known, counted = (np.array(values) for values in ([m.known for m in costs], [luts(row) for row in mine]))
         # Relative deviations count, so that small networks weigh as much as large ones.
-        target = counted - known
-        coefficients, *_ = np.linalg.lstsq(free / counted[:, None], target / counted, rcond=None)
-        print(family.name, {name: round(float(value), 2) for name, value in zip(terms[0], coefficients, strict=True)})
-        for row, spec, value in zip(mine, specs, free @ coefficients + known, strict=True):
-            print(f"  {value / luts(row) - 1:+7.1%} of {luts(row):6d}  {spec.to_json()}")
+        coefficients, *_ = np.linalg.lstsq(matrix / counted[:, None], (counted - known) / counted, rcond=None)
+        print(*kind, {n: round(float(value), 2) for n, value in zip(costs[0].terms, coefficients, strict=True)})
+        for row, value in zip(mine, matrix @ coefficients + known, strict=True):
+            print(f"  {value / luts(row) - 1:+7.1%} of {luts(row):6d}  {json.dumps(row['spec'])}")
 
 
 if __name__ == "__main__":

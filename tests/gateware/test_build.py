@@ -13,7 +13,7 @@ from attractor.gateware.build import build, cache_folder, sources_sha256
 from attractor.gateware.bundle import Bundle
 from attractor.gateware.estimate import DoesNotFit
 from attractor.gateware.flow import CapacityError, Implementation
-from attractor.spec import OscillatorSpec
+from attractor.spec import EqPropSpec, OscillatorSpec
 
 SPEC = OscillatorSpec(oscillators=6, lanes=2)
 
@@ -154,3 +154,13 @@ def test_a_network_is_built_twice_to_the_same_bytes() -> None:
     first = build(spec, "hx8k-evn", cache=None)
     assert first.to_bytes() == build(spec, "hx8k-evn", cache=None).to_bytes()
     assert first.manifest["utilisation"]["ICESTORM_LC"][0] > 1000
+
+
+@pytest.mark.slow
+def test_a_network_that_learns_fits_the_icebreaker() -> None:
+    """8x8 pixels in, two outputs for each digit: weights and counters fill the block RAM."""
+    spec = EqPropSpec(layers=(64, 48, 20), state_high=63, counter_bits=6, lanes=8, learning=True)
+    manifest = build(spec, "icebreaker", cache=None).manifest
+    assert manifest["utilisation"]["ICESTORM_RAM"] == [29, 30]
+    ((reached, required),) = manifest["fmax_hz"].values()
+    assert reached >= required == pytest.approx(12e6, rel=1e-5)

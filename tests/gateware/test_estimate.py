@@ -16,20 +16,20 @@ from hypothesis import strategies as st
 
 from attractor.gateware import flow
 from attractor.gateware.boards import BOARDS, Board, Family
+from attractor.gateware.costs import cost
 from attractor.gateware.estimate import (
     LUT_TOLERANCE,
     DoesNotFit,
     check_cells,
     estimate,
-    memories,
 )
 from attractor.gateware.flow import prepare
 from attractor.gateware.packing import Memory, Packed, pack
 from attractor.gateware.tools import find_toolchain
 from attractor.gateware.top import system_top
-from attractor.spec import IntegerArray, MemoryMap, OscillatorSpec, ParameterSpec, Spec
+from attractor.spec import EqPropSpec, IntegerArray, MemoryMap, OscillatorSpec, ParameterSpec, Spec
 
-from .fit_luts import NETWORKS, luts, utilisation
+from .fit_luts import luts, networks, utilisation
 
 ICEBREAKER, LARGEST = BOARDS["icebreaker"], BOARDS["ulx3s-85f"]
 
@@ -50,16 +50,32 @@ def specs(draw: st.DrawFn) -> OscillatorSpec:
     )
 
 
-@settings(max_examples=4, deadline=None)
-@given(specs())
-def test_the_list_of_memories_is_that_of_the_design(spec: OscillatorSpec) -> None:
+@st.composite
+def layered_specs(draw: st.DrawFn) -> EqPropSpec:
+    hidden = tuple(draw(st.lists(st.integers(1, 20), min_size=1, max_size=3)))
+    layers = (draw(st.integers(1, 40)), *hidden, 2 * draw(st.integers(1, 8)))
+    return EqPropSpec(
+        layers=layers,
+        classes=2,
+        state_high=draw(st.integers(1, 255)),
+        nudge_shift=draw(st.integers(0, 4)),
+        counter_bits=draw(st.integers(2, 12)),
+        lanes=draw(st.integers(1, min(max(layers[1:]), 10))),
+        learning=draw(st.booleans()),
+    )
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.one_of(specs(), layered_specs()))
+def test_the_list_of_memories_is_that_of_the_design(spec: Spec) -> None:
     """Word for word, as the netlist declares them; only the description's length varies."""
     netlist = prepare(system_top(spec, ICEBREAKER, 1_000_000), ICEBREAKER, seed=1)["top.il"]
     declared = Counter(
         (int(words), int(width)) for width, words in re.findall(r"^\s*memory width (\d+) size (\d+) ", netlist, re.M)
     )
-    listed = Counter((m.words, m.word_bits) for m in memories(spec) if not m.constant)
-    (description,) = (m for m in memories(spec) if m.constant)
+    listed_memories = cost(spec, ICEBREAKER.family).memories
+    listed = Counter((m.words, m.word_bits) for m in listed_memories if not m.constant)
+    (description,) = (m for m in listed_memories if m.constant)
     (rom,) = (declared - listed).elements()
     assert listed - declared == Counter()
     assert rom[1] == description.word_bits
@@ -135,9 +151,9 @@ def test_memories_are_packed_as_yosys_packs_them(family: Family, tmp_path: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "sizes"), NETWORKS)
-def test_an_estimate_is_as_right_as_it_says(name: str, sizes: dict[str, int]) -> None:
-    spec, board = OscillatorSpec(**sizes), BOARDS[name]
+@pytest.mark.parametrize(("name", "spec"), networks())
+def test_an_estimate_is_as_right_as_it_says(name: str, spec: Spec) -> None:
+    board = BOARDS[name]
     used, estimated = utilisation(spec, board), estimate(spec, board)
     assert estimated.block_rams == used.get("ICESTORM_RAM", used.get("DP16KD"))
     counted = luts({"used": used})
@@ -146,7 +162,7 @@ def test_an_estimate_is_as_right_as_it_says(name: str, sizes: dict[str, int]) ->
 
 def test_one_estimate_against_synthesis() -> None:
     """The quick one of the slow test above."""
-    test_an_estimate_is_as_right_as_it_says("ulx3s-85f", {"oscillators": 16, "lanes": 2})
+    test_an_estimate_is_as_right_as_it_says("ulx3s-85f", OscillatorSpec(oscillators=16, lanes=2))
 
 
 def test_what_is_too_large_names_the_shortage_and_what_fits() -> None:
@@ -168,6 +184,23 @@ def test_the_advised_lanes_fit_and_are_the_most() -> None:
     assert estimate(dataclasses.replace(spec, lanes=lanes), ICEBREAKER).fits
     larger = min(n for n in range(lanes + 1, 101) if -(-100 // n) < -(-100 // lanes))
     assert not estimate(dataclasses.replace(spec, lanes=larger), ICEBREAKER).fits
+
+
+def test_the_advised_lanes_of_layers_fit() -> None:
+    spec = EqPropSpec(layers=(64, 48, 20), state_high=63, counter_bits=6, learning=True)
+    with pytest.raises(DoesNotFit, match=r"would fit with lanes=\d+,") as raised:
+        estimate(spec, ICEBREAKER).check()
+    (lanes,) = (int(lanes) for lanes in re.findall(r"lanes=(\d+)", str(raised.value)))
+    assert lanes < spec.lanes
+    estimate(dataclasses.replace(spec, lanes=lanes), ICEBREAKER).check()
+
+
+@pytest.mark.parametrize(
+    ("learning", "advice"), [(True, "use fewer neurons or counters of fewer bits"), (False, "use fewer neurons$")]
+)
+def test_layers_that_fit_nowhere_say_so(learning: bool, advice: str) -> None:
+    with pytest.raises(DoesNotFit, match=advice):
+        estimate(EqPropSpec(layers=(4000, 2000, 100), state_high=63, lanes=200, learning=learning), LARGEST).check()
 
 
 def test_what_fits_nowhere_says_so() -> None:
