@@ -39,6 +39,8 @@ _LARGE_WEIGHTS = (
     r"delete */t:$meminit_v2 */r:MEMID=\weights_* %i",
     'setattr -set ram_style "huge" */m:weights_*',
 )
+# The default router of ECP5 takes hours where most block RAM is used, and is no better elsewhere.
+_ROUTER = {Family.ICE40: "router1", Family.ECP5: "router2"}
 # Assertions are for simulation; place and route knows no cell for them.
 _NO_ASSERTIONS = "chformal -remove"
 _STATISTICS = "tee -q -o stat.json stat -json"
@@ -97,7 +99,7 @@ def prepare(top: Elaboratable, board: Board, *, seed: int, large_weights: bool =
             script_after_read="\n".join((_NO_ASSERTIONS, _NO_COLLISIONS, *(_LARGE_WEIGHTS if large_weights else ()))),
             **({"synth_opts": "-spram"} if large_weights else {}),
             script_after_synth=_STATISTICS,
-            nextpnr_opts=f"--seed {seed} --report report.json --timing-allow-fail",
+            nextpnr_opts=f"--seed {seed} --router {_ROUTER[board.family]} --report report.json --timing-allow-fail",
             **({"ecppack_opts": "--compress"} if board.family is Family.ECP5 else {}),
         )
     files: Plan = dict(plan.files)

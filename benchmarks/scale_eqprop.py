@@ -1,0 +1,255 @@
+"""What Equilibrium Propagation cores cost over hidden neurons and lanes: logic, memory, cycles; and placed on boards.
+
+Neurons have states from 0 to 63 and 100 outputs stand for ten digits (20 in the network of the 8x8 digits); counters
+have 6 bits. ``rows`` are cores alone, without the link; ``lut``, ``bram`` and ``large_ram`` are counted as in
+``cores.py``.
+
+MNIST is needed (``ATTRACTOR_DATA`` names a folder with a subfolder ``mnist``). A pixel is on from 128 on. Networks of
+784 inputs take all pixels. Those of fewer take the pixels that are not the same in all training images, which
+``attractor.train.eqprop.varying_inputs`` finds and the host sends alone: the others are 0 in every image that a network
+learns from, so neither their weights nor their counters ever count.
+
+``cycles_inference``, ``cycles_learning``
+    Mean over samples that follow those that the network was briefly trained with, sample after sample. Counted from the
+    golden model's changes by ``eqprop_cycles.py``; ``verified`` compares the count with the counter of simulated
+    gateware, call by call: the greatest deviation in calls that flip no weight, and that of the mean over all.
+``learning_cost_lut``
+    LUTs of a core that learns over those of the same core that does not.
+``placed`` (``--place``)
+    Whole boards, link and all. ``images_per_second`` and ``samples_per_second`` are those of the core at the clock that
+    place and route reached; ``..._over_link`` those of the host's own protocol, one call after the other, with the time
+    that its bytes take on a line of ``baud`` and no other delay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from cores import placed, synthesise
+from eqprop_cycles import CycleCount
+from reporting import log, parser, report
+
+from attractor.gateware.boards import find_board
+from attractor.gateware.estimate import estimate
+from attractor.golden import EqPropNetwork
+from attractor.host import Device, Model
+from attractor.sim.golden_board import GoldenBoard
+from attractor.sim.line import PacedLine, VirtualClock
+from attractor.sim.rtl_board import RtlBoard
+from attractor.spec import EqPropResult, EqPropSpec, IntegerArray
+from attractor.spec.protocol import DEFAULT_BAUD
+from attractor.train.digits import digits
+from attractor.train.eqprop import Recipe, Trainer, binary_bits, initial_parameters, varying_inputs
+from attractor.train.mnist import mnist
+
+STATE_HIGH, COUNTER_BITS = 63, 6
+THRESHOLDS = (13, 16)
+#: Samples to train with, and to count cycles with.
+TRAINED, COUNTED = 3000, 100
+PIXELS, DIGITS_PIXELS = 784, 64
+
+
+class Core(NamedTuple):
+    """A row of the table; ``inputs`` is None for the pixels that vary."""
+
+    target: str
+    inputs: int | None
+    hidden: int
+    lanes: int
+    learning: bool
+
+
+CORES = (
+    *(Core("ecp5", PIXELS, hidden, 32, learning=False) for hidden in (128, 256, 512, 1024)),
+    *(Core("ecp5", PIXELS, 512, lanes, learning=False) for lanes in (16, 64, 128)),
+    *(Core("ecp5", None, hidden, 32, learning=True) for hidden in (128, 256, 512)),
+    Core("ecp5", None, 512, 32, learning=False),
+    Core("ecp5", None, 640, 128, learning=True),
+    *(Core("ice40", DIGITS_PIXELS, 48, lanes, learning) for lanes in (4, 8) for learning in (False, True)),
+    *(Core("xc7", PIXELS, 512, lanes, learning) for lanes in (32, 64) for learning in (False, True)),
+)
+#: Board and core of each placed design.
+BOARDS = (
+    ("ulx3s-85f", Core("ecp5", PIXELS, 512, 32, learning=False)),
+    ("ulx3s-85f", Core("ecp5", None, 640, 128, learning=True)),
+    ("icebreaker", Core("ice40", DIGITS_PIXELS, 48, 8, learning=True)),
+)
+
+
+class Samples(NamedTuple):
+    """Input bits, shape (samples, inputs), and classes; first those to train with."""
+
+    bits: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+
+
+@cache
+def images(inputs: int | None) -> Samples:
+    """Return MNIST, or the 8x8 digits where there are so many inputs."""
+    if inputs == DIGITS_PIXELS:
+        data = digits()
+        bits, labels = binary_bits(data.train_images), data.train_labels
+    else:
+        data = mnist()
+        bits, labels = data.train_images >= 128, data.train_labels
+        if inputs is None:
+            bits = bits[:, varying_inputs(bits)]
+    return Samples(bits.astype(np.uint8), labels)
+
+
+def spec_of(core: Core) -> EqPropSpec:
+    """Return the network of a row."""
+    return EqPropSpec(
+        layers=(images(core.inputs).bits.shape[1], core.hidden, 20 if core.inputs == DIGITS_PIXELS else 100),
+        state_high=STATE_HIGH,
+        counter_bits=COUNTER_BITS,
+        lanes=core.lanes,
+        learning=core.learning,
+    )
+
+
+@cache
+def trained(inputs: int | None, hidden: int) -> dict[str, IntegerArray]:
+    """Return what a network has learnt from its first samples, counters included."""
+    spec, samples = spec_of(Core("", inputs, hidden, hidden, learning=True)), images(inputs)
+    count = min(TRAINED, len(samples.bits) - COUNTED)
+    recipe = Recipe(thresholds=THRESHOLDS, batch=1, sigma_samples=1)
+    trainer = Trainer(spec, recipe, samples.bits[:count], samples.labels[:count])
+    trainer.run_epoch()
+    return trainer.parameters
+
+
+def lessons(inputs: int | None) -> Iterable[tuple[npt.NDArray[np.uint8], int, int]]:
+    """Return bits, class and sign of the samples with which cycles are counted."""
+    samples = images(inputs)
+    count = min(TRAINED, len(samples.bits) - COUNTED)
+    part = slice(count, count + COUNTED)
+    sigmas = np.random.default_rng(0).choice([-1, 1], COUNTED)
+    return zip(samples.bits[part], samples.labels[part].tolist(), sigmas.tolist(), strict=True)
+
+
+def counted(core: Core) -> dict[str, float | None]:
+    """Return the cycles of a call in the mean."""
+    spec, parameters = spec_of(core), trained(core.inputs, core.hidden)
+    parameters = {name: parameters[name] for name in spec.parameters}
+    count = CycleCount(EqPropNetwork(spec, parameters))
+    inference = float(np.mean([count.infer(bits) for bits, _, _ in lessons(core.inputs)]))
+    learning = None
+    if core.learning:
+        learning = float(np.mean([count.learn(*lesson, THRESHOLDS) for lesson in lessons(core.inputs)]))
+    return {"cycles_inference": inference, "cycles_learning": learning}
+
+
+def verified() -> dict[str, Any]:
+    """Compare counted cycles with those of simulated gateware: the 8x8 digits, by a network that learns from nothing.
+
+    Its states end at 15, so that outputs are undecided and every other sample teaches it something.
+    """
+    spec, samples = EqPropSpec(layers=(64, 48, 20), state_high=15, lanes=8, learning=True), images(DIGITS_PIXELS)
+    start = initial_parameters(spec)
+    count = CycleCount(EqPropNetwork(spec, start))
+    thresholds = np.full(spec.connections, 2)
+    rows = []
+    with Device.open(RtlBoard(spec), timeout=120.0) as device:
+        device.load(Model(spec, start))
+        # The first call after the weights were written builds the base.
+        device.infer(samples.bits[0])
+        for index, (bits, label, sigma) in enumerate(lessons(DIGITS_PIXELS)):
+            sign = sigma if index % 2 else 0
+            data = spec.encode_input(bits, sigma=sign, label=label, thresholds=thresholds)
+            found = EqPropResult.decode(device.call(data))
+            cycles = count.learn(bits, label, sign, thresholds) if sign else count.infer(bits)
+            rows.append((found.cycles, cycles, found.flips))
+    measured, predicted, flips = np.array(rows).T
+    still = flips == 0
+    return {
+        "network": name_of(spec),
+        "lanes": spec.lanes,
+        "calls": len(rows),
+        "calls_without_flips": int(still.sum()),
+        "greatest_deviation_without_flips": int(np.abs(measured - predicted)[still].max()),
+        "relative_deviation_of_mean": round(float(abs(predicted.mean() / measured.mean() - 1)), 5),
+    }
+
+
+def name_of(spec: EqPropSpec) -> str:
+    """Return the sizes of the layers as text."""
+    return "-".join(map(str, spec.layers))
+
+
+def measure(core: Core) -> dict[str, Any]:
+    """Synthesise one core and count its cycles."""
+    spec = spec_of(core)
+    large = core.target == "ice40" and estimate(spec, find_board("icebreaker")).large_rams > 0
+    shape = {"target": core.target, "layers": name_of(spec), "learning": core.learning, "lanes": core.lanes}
+    return shape | synthesise(spec, core.target, large_weights=large) | counted(core)
+
+
+def learning_costs(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the ratio of LUTs for every core that was measured with learning and without."""
+    found = {tuple(row[name] for name in ("target", "layers", "lanes", "learning")): row["lut"] for row in rows}
+    return [
+        {"target": target, "layers": layers, "lanes": lanes, "learning_cost_lut": round(lut / plain, 2)}
+        for (target, layers, lanes, learning), lut in found.items()
+        if learning and (plain := found.get((target, layers, lanes, False)))
+    ]
+
+
+def place(board: str, core: Core) -> dict[str, Any]:
+    """Build one bitstream, and say how fast the board is at the clock that it reached."""
+    spec = spec_of(core)
+    row = {"board": board, "layers": name_of(spec), "learning": core.learning, "lanes": core.lanes}
+    row |= placed(spec, board) | counted(core)
+    clock = row["fmax_mhz"] * 1e6
+    line = line_seconds(core)
+    rates: dict[str, Any] = {"baud": DEFAULT_BAUD}
+    for rate, kind in (("images", "cycles_inference"), ("samples", "cycles_learning")):
+        cycles = row[kind]
+        rates[f"{rate}_per_second"] = None if cycles is None else round(clock / cycles)
+        rates[f"{rate}_per_second_over_link"] = None if cycles is None else round(1 / (line + cycles / clock), 1)
+    return row | rates
+
+
+def line_seconds(core: Core) -> float:
+    """Return the time that the bytes of a call take on the line, by the host's own protocol."""
+    spec, clock = spec_of(core), VirtualClock()
+    parameters = trained(core.inputs, core.hidden)
+    line = PacedLine(GoldenBoard(spec), clock, baud=DEFAULT_BAUD, latency=0.0)
+    device = Device.open(line, baud=DEFAULT_BAUD, clock=clock)
+    device.load(Model(spec, {name: parameters[name] for name in spec.parameters}))
+    start = clock.now
+    device.infer(np.array([bits for bits, _, _ in lessons(core.inputs)]))
+    return (clock.now - start) / COUNTED
+
+
+def main() -> None:
+    """Synthesise every core, and place the boards if asked to."""
+    options = parser(__doc__)
+    options.add_argument("--place", action="store_true", help="also place and route whole boards, which takes an hour")
+    options.add_argument("--largest", type=int, default=1024, help="most hidden neurons of a row (default %(default)s)")
+    arguments = options.parse_args()
+    check = verified()
+    log(str(check))
+    rows = []
+    for core in CORES:
+        if core.hidden <= arguments.largest:
+            rows.append(measure(core))
+            log(str(rows[-1]))
+    result: dict[str, Any] = {"verified": check, "rows": rows, "learning_costs": learning_costs(rows)}
+    result["no_dsp"] = all(row["dsp"] == 0 for row in rows)
+    if arguments.place:
+        result["placed"] = []
+        for board, core in BOARDS:
+            result["placed"].append(place(board, core))
+            log(str(result["placed"][-1]))
+    report(result, as_json=arguments.json)
+    if not result["no_dsp"]:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
