@@ -9,9 +9,9 @@ The core alone, without the link, 5-bit weights and 4-bit phases. ``lut``, ``bra
     A period in which no phase changes: ``16 * (2 * groups + 3) + 1``, which cycles.py measures.
 
 ``exponents`` are those of a power law fitted to xc7 with one lane for each oscillator, from 128 oscillators on.
-``placed`` (``--place``) are whole boards, link and all, placed and routed: the published network size on 64 lanes, and
-the largest networks whose weights fit a board, on as many lanes as then fit. ``largest`` says what the
-next larger network lacks: for every number of lanes the estimate of :mod:`attractor.gateware.estimate` was asked.
+``placed`` (``--place``) are whole boards, link and all, placed and routed; among them the largest networks that fit.
+``largest`` says what the next larger one lacks, on those lanes with which it lacks the least; the estimate of
+:mod:`attractor.gateware.estimate` was asked for every number of lanes.
 """
 
 from __future__ import annotations
@@ -37,8 +37,12 @@ CORES = (
     *(("ecp5", 506, lanes) for lanes in (22, 64)),
     *(("ice40", count, lanes) for count, lanes in ((64, 8), (128, 8), (442, 3))),
 )
-#: Board, oscillators, lanes and entries of the schedule of each placed design.
-BOARDS = (("ulx3s-85f", 506, 64, 8), ("ulx3s-85f", 836, 9, 8), ("icebreaker", 442, 3, 1))
+#: Board, oscillators, lanes and entries of the schedule of the largest networks that fit, and of all placed designs.
+LARGEST = (("ulx3s-85f", 836, 9, 8), ("icebreaker", 442, 3, 1))
+BOARDS = (
+    *(("ulx3s-85f", *sizes, 8) for sizes in ((64, 64), (128, 128), (256, 64), (506, 22), (506, 64))),
+    *LARGEST,
+)
 WEIGHT_BITS = 5
 #: The goals: LUTs for each oscillator and BRAM36 at 506 oscillators on xc7, and a Zynq-7020 for 1,000.
 MOST_LUTS, MOST_BLOCK_RAMS, MOST_EXPONENT = 50, 40, 1.10
@@ -127,7 +131,7 @@ def main() -> None:
     """Synthesise every core, and place the boards if asked to."""
     options = parser(__doc__)
     options.add_argument("--largest", type=int, default=1000, help="most oscillators of a row (default %(default)s)")
-    options.add_argument("--place", action="store_true", help="also place and route whole boards, which takes an hour")
+    options.add_argument("--place", action="store_true", help="also place and route whole boards")
     arguments = options.parse_args()
     rows = []
     for target, oscillators, lanes in CORES:
@@ -141,7 +145,7 @@ def main() -> None:
     if arguments.place:
         log("placing")
         result["placed"] = [place(*board) for board in BOARDS]
-        result["largest"] = [next_larger(board, oscillators, entries) for board, oscillators, _, entries in BOARDS[1:]]
+        result["largest"] = [next_larger(board, oscillators, entries) for board, oscillators, _, entries in LARGEST]
     report(result, as_json=arguments.json)
     if not all(kept.values()):
         raise SystemExit(1)
