@@ -1,4 +1,4 @@
-"""The demo, on the golden model behind the protocol."""
+"""The demos, on the golden model behind the protocol."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ import numpy as np
 import pytest
 
 from attractor.cli import demo
+from attractor.cli.families import eqprop_demo, oscillator_demo
 from attractor.gateware.bundle import FORMAT, Bundle
 from attractor.host import Device, Model
+from attractor.host.eqprop import SampleLearning
+from attractor.host.estimators import EqPropClassifier, OscillatorClassifier
 from attractor.spec import OscillatorResult, OscillatorSpec
 from attractor.train.digits import Digits, digits
+from attractor.train.eqprop_recipes import RECIPES
 
-#: Held-out images in the quick runs.
-IMAGES = 40
+#: Images in the quick runs: held out, and learnt on the device.
+IMAGES, LEARNT = 40, 150
 KEYS = {"accuracy", "images", "agreement", "cycles_per_image", "board", "utilisation", "fmax_mhz", "link"}
 
 
@@ -27,7 +31,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder in which the demo runs on few images."""
     everything = digits()
     few = Digits(*everything[:2], everything.test_images[:IMAGES], everything.test_labels[:IMAGES])
-    monkeypatch.setattr(demo, "digits", lambda: few)
+    monkeypatch.setattr(oscillator_demo, "digits", lambda: few)
+    fewer = few._replace(train_images=few.train_images[:LEARNT], train_labels=few.train_labels[:LEARNT])
+    monkeypatch.setattr(eqprop_demo, "digits", lambda: fewer)
+    monkeypatch.setattr(eqprop_demo, "EPOCHS", 2)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -102,16 +109,75 @@ def test_a_board_that_differs_is_reported(run: Callable, monkeypatch: pytest.Mon
     [
         (("--board", "icebraker"), "icebreaker"),
         (("--picture", "nowhere/phases.png"), "no folder nowhere"),
+        (("--picture", "phases.pgn"), "a picture's name must end in one of"),
         (("--model", "digits.bin"), ".safetensors"),
     ],
 )
 def test_wrong_words_are_refused_before_training(
     refused: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, str], says: str
 ) -> None:
-    monkeypatch.setattr(demo.OscillatorClassifier, "fit", lambda *_, **__: pytest.fail("trained"))
-    refused("demo", *words, says=(words[1], says))
+    for kind in (OscillatorClassifier, EqPropClassifier):
+        monkeypatch.setattr(kind, "fit", lambda *_, **__: pytest.fail("trained"))
+    for family in ("oscillator", "eqprop"):
+        refused("demo", "--family", family, *words, says=(words[1], says))
     assert list(folder.iterdir()) == []
 
 
 def test_the_pictured_classes_are_there() -> None:
-    assert np.isin(demo.PICTURED_CLASSES, digits().test_labels[:IMAGES]).all()
+    assert np.isin(oscillator_demo.PICTURED_CLASSES, digits().test_labels[:IMAGES]).all()
+
+
+# Equilibrium Propagation
+
+
+def test_the_board_learns_from_nothing_and_equals_the_golden_model(
+    run: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_compiler(monkeypatch)
+    outcome = run("demo", "--family", "eqprop", "--board", "none", "--json")
+    result = outcome.json
+    assert set(result) == KEYS | {"learnt", "calls", "cycles_per_learning_call", "rows"}
+    assert (result["images"], result["agreement"], result["board"]) == (IMAGES, 1.0, "golden model")
+    assert (result["learnt"], result["calls"]) == (2 * LEARNT, 4 * LEARNT)
+    assert [row["learnt"] for row in result["rows"]] == [0, 25, 50, 100, 150, 225, 300]
+    assert result["rows"][-1]["accuracy"] == result["accuracy"] > result["rows"][0]["accuracy"] + 0.2
+    assert result["link"]["sent"] >= 4 * LEARNT + IMAGES
+    assert f"300 images learnt, {result['accuracy']:.3f} of {IMAGES} held-out images recognised" in outcome.err
+    assert (folder / "learning.png").read_bytes().startswith(b"\x89PNG")
+    data = eqprop_demo.digits()
+    learnt = EqPropClassifier.from_model(Model.load(folder / "learnt.safetensors"))
+    assert learnt.score(data.test_images, data.test_labels) == result["accuracy"]
+    same = EqPropClassifier(**RECIPES["digits"] | {"epochs": 2, "validation_fraction": 0})
+    same.fit(data.train_images, data.train_labels)
+    assert all((array == same.model_.parameters[name]).all() for name, array in learnt.model_.parameters.items())
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("what", ["flips[3]", "counters_1[2, 5]"])
+def test_a_board_that_learns_something_else_is_reported(
+    run: Callable, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    no_compiler(monkeypatch)
+    learn, read = Device.learn_samples, Device.read_parameters
+
+    def wrong_learning(*arguments: Any, **options: Any) -> SampleLearning:
+        learning = learn(*arguments, **options)
+        learning.flips[3] += what.startswith("flips")
+        return learning
+
+    def wrong_parameters(device: Device) -> dict[str, np.ndarray]:
+        found = read(device)
+        found["counters_1"][2, 5] += what.startswith("counters")
+        return found
+
+    monkeypatch.setattr(Device, "learn_samples", wrong_learning)
+    monkeypatch.setattr(Device, "read_parameters", wrong_parameters)
+    outcome = run("demo", "--family", "eqprop", "--board", "none", "--json")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert f"error: the board differs from the golden model: {what} is" in outcome.err
+
+
+def test_a_family_that_there_is_not(run: Callable) -> None:
+    outcome = run("demo", "--family", "springs")
+    assert outcome.code == 2
+    assert "'oscillator', 'eqprop'" in outcome.err

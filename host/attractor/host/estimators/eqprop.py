@@ -129,6 +129,18 @@ class EqPropClassifier(ClassifierMixin, Estimator):
         assert isinstance(spec, EqPropSpec)
         return spec
 
+    @property
+    def recipe(self) -> Recipe:
+        """How :meth:`fit` trains; its lessons, in their order, teach a device the same."""
+        return Recipe(
+            thresholds=self._thresholds(),
+            doubling=self.doubling,
+            batch=self.batch,
+            sigma_samples=self.sigma_samples,
+            both_signs=self.both_signs,
+            seed=self.random_state,
+        )
+
     # Learning
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, *, progress: Progress | None = None) -> Self:
@@ -154,15 +166,7 @@ class EqPropClassifier(ClassifierMixin, Estimator):
         self._begin(images, np.unique(labels))
         bits, numbers = self.code_.bits(images), np.searchsorted(self.classes_, labels)
         held = held_back(numbers, self.validation_fraction, np.random.default_rng([self.random_state, 0, 1]))
-        recipe = Recipe(
-            thresholds=self._thresholds(),
-            doubling=self.doubling,
-            batch=self.batch,
-            sigma_samples=self.sigma_samples,
-            both_signs=self.both_signs,
-            seed=self.random_state,
-        )
-        trainer = Trainer(self.spec_, recipe, bits[~held], numbers[~held], parameters=self.model_.parameters)
+        trainer = Trainer(self.spec_, self.recipe, bits[~held], numbers[~held], parameters=self.model_.parameters)
         judges = (bits[held], numbers[held]) if held.any() else None
         training = trainer.train(self.epochs, held_back=judges, progress=progress)
         said = dict(self.model_.provenance) | {

@@ -1,0 +1,69 @@
+"""How a device compares with the golden model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from attractor.spec import IntegerArray
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a device compares with the golden model; two of them add up.
+
+    Parameters
+    ----------
+    calls:
+        Calls made.
+    values, equal_values:
+        Numbers compared one by one, such as phases, scores or counters, and those that were equal.
+    equal_results:
+        Calls of which everything else that was reported was equal, too.
+    first_difference:
+        What differed first; None if nothing did.
+    """
+
+    calls: int = 0
+    values: int = 0
+    equal_values: int = 0
+    equal_results: int = 0
+    first_difference: str | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Everything was equal."""
+        return self.equal_values == self.values and self.equal_results == self.calls
+
+    @property
+    def ratio(self) -> float:
+        """Share of the values that were equal."""
+        return self.equal_values / self.values if self.values else 1.0
+
+    def __add__(self, other: Agreement) -> Agreement:
+        return Agreement(
+            self.calls + other.calls,
+            self.values + other.values,
+            self.equal_values + other.equal_values,
+            self.equal_results + other.equal_results,
+            self.first_difference or other.first_difference,
+        )
+
+    def named(self, place: str) -> Agreement:
+        """Return the same with the place before the difference, if there is one."""
+        first = self.first_difference and f"{place}, {self.first_difference}"
+        return Agreement(self.calls, self.values, self.equal_values, self.equal_results, first)
+
+
+def compare_arrays(expected: Mapping[str, IntegerArray], found: Mapping[str, IntegerArray]) -> Agreement:
+    """Compare arrays of the golden model with those of a device by name, such as parameters after both have learnt."""
+    values = equal = 0
+    first = None
+    for name, array in expected.items():
+        differs = array != found[name]
+        values += array.size
+        equal += array.size - int(differs.sum())
+        if first is None and differs.any():
+            place = tuple(int(index[0]) for index in differs.nonzero())
+            first = f"{name}{list(place)} is {found[name][place]}, expected {array[place]}"
+    return Agreement(values=values, equal_values=equal, first_difference=first)

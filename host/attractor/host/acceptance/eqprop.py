@@ -1,0 +1,68 @@
+"""Acceptance test of binary Equilibrium Propagation arrays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from attractor.golden import EqPropNetwork
+from attractor.host.acceptance.agreement import Agreement, compare_arrays
+from attractor.host.device import Device
+from attractor.host.model import Model
+from attractor.spec import EqPropResult, EqPropSpec
+
+#: Most steps of a phase in a random model.
+MOST_STEPS = 12
+
+
+def compare(expected: list[EqPropResult], found: list[EqPropResult]) -> Agreement:
+    """Compare what a device reported with the golden model, score by score.
+
+    Cycles are not compared: the golden model has none.
+    """
+    equal, same, first = 0, 0, None
+    for index, (golden, device) in enumerate(zip(expected, found, strict=True)):
+        result = replace(device, cycles=golden.cycles)
+        equal += int((result.scores == golden.scores).sum())
+        if result.encode() == golden.encode():
+            same += 1
+        elif first is None:
+            first = f"call {index}: {_told(result)}, expected {_told(golden)}"
+    return Agreement(len(found), sum(golden.scores.size for golden in expected), equal, same, first)
+
+
+def golden_results(network: EqPropNetwork, inputs: list[bytes]) -> list[EqPropResult]:
+    """Return what the golden model reports of calls, which it makes one after the other; it learns what they say."""
+    return [EqPropResult.decode(network.call(data)) for data in inputs]
+
+
+def trial(device: Device, rng: np.random.Generator, calls: int) -> Agreement:
+    """Load random parameters, classify random bits, learn some where the spec learns, and compare."""
+    spec = device.spec_of(EqPropSpec)
+    model = Model(spec, _random_parameters(spec, rng), {})
+    device.load(model)
+    network = EqPropNetwork(spec, model.parameters)
+    inputs = []
+    for _ in range(calls):
+        sigma = int(rng.integers(-1, 2)) if spec.learning else 0
+        thresholds = rng.integers(0, spec.counter_high + 1, spec.connections) if sigma else None
+        bits, label = rng.integers(0, 2, spec.layers[0]), int(rng.integers(spec.classes))
+        inputs.append(spec.encode_input(bits, sigma=sigma, label=label, thresholds=thresholds))
+    found = compare(golden_results(network, inputs), [EqPropResult.decode(device.call(data)) for data in inputs])
+    return found + compare_arrays(network.parameters, device.read_parameters()) if spec.learning else found
+
+
+def _random_parameters(spec: EqPropSpec, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    parameters: dict[str, Any] = {"steps": rng.integers(1, MOST_STEPS + 1, 2)}
+    for name, parameter in spec.parameters.items():
+        if name != "steps":
+            values = rng.integers(parameter.low, np.asarray(parameter.high) + 1, parameter.shape)
+            parameters[name] = np.where(values == 0, 1, values) if parameter.nonzero else values
+    return parameters
+
+
+def _told(result: EqPropResult) -> str:
+    fields = ", ".join(f"{name} {value}" for name, value in vars(result).items() if name not in ("scores", "cycles"))
+    return f"scores {result.scores.tolist()}, {fields}"
