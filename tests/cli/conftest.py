@@ -13,7 +13,7 @@ import pytest
 
 from attractor.cli import main
 from attractor.host import Model
-from attractor.host.estimators import HopfieldNetwork, OscillatorClassifier
+from attractor.host.estimators import EqPropClassifier, HopfieldNetwork, OscillatorClassifier
 
 #: Pixels of the small classifier, and values of a pattern.
 PIXELS = 16
@@ -80,6 +80,22 @@ def classifier(_classifier: Model, tmp_path: Path) -> Path:
     """Model file of a classifier of 16 pixels."""
     path = tmp_path / "classifier.safetensors"
     _classifier.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def _learner() -> Model:
+    random = np.random.default_rng(0)
+    images = random.random((80, PIXELS))
+    settings = {"hidden": 12, "replicas": 2, "lanes": 4, "thresholds": 2, "epochs": 2}
+    return EqPropClassifier(**settings).fit(images, images.argmax(axis=1) // 4).model_
+
+
+@pytest.fixture
+def learner(_learner: Model, tmp_path: Path) -> Path:
+    """Model file of an eqprop classifier of 16 pixels, which can go on learning."""
+    path = tmp_path / "learner.safetensors"
+    _learner.save(path)
     return path
 
 

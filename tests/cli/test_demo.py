@@ -16,10 +16,9 @@ from attractor.cli.families import eqprop_demo, oscillator_demo
 from attractor.gateware.bundle import FORMAT, Bundle
 from attractor.host import Device, Model
 from attractor.host.eqprop import SampleLearning
-from attractor.host.estimators import EqPropClassifier, OscillatorClassifier
+from attractor.host.estimators import PRESETS, EqPropClassifier, OscillatorClassifier
 from attractor.spec import OscillatorResult, OscillatorSpec
 from attractor.train.digits import Digits, digits
-from attractor.train.eqprop_recipes import RECIPES
 
 #: Images in the quick runs: held out, and learnt on the device.
 IMAGES, LEARNT = 40, 150
@@ -147,7 +146,7 @@ def test_the_board_learns_from_nothing_and_equals_the_golden_model(
     data = eqprop_demo.digits()
     learnt = EqPropClassifier.from_model(Model.load(folder / "learnt.safetensors"))
     assert learnt.score(data.test_images, data.test_labels) == result["accuracy"]
-    same = EqPropClassifier(**RECIPES["digits"] | {"epochs": 2, "validation_fraction": 0})
+    same = EqPropClassifier(**PRESETS["digits"] | {"epochs": 2, "validation_fraction": 0})
     same.fit(data.train_images, data.train_labels)
     assert all((array == same.model_.parameters[name]).all() for name, array in learnt.model_.parameters.items())
 

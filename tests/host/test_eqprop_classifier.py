@@ -192,8 +192,14 @@ class TestModels:
         images, labels = few_digits(60)
         model = OscillatorClassifier(epochs=1).fit(images, labels).model_
         assert isinstance(classifier_from_model(model), OscillatorClassifier)
-        with pytest.raises(ValueError, match="the model is no classifier of images"):
+        with pytest.raises(ValueError, match="of family 'oscillator', and EqPropClassifier is for 'eqprop'"):
             EqPropClassifier.from_model(model)
+        learnt = EqPropClassifier(**SMALL).fit(images, labels).model_
+        assert isinstance(classifier_from_model(learnt), EqPropClassifier)
+        with pytest.raises(ValueError, match="of family 'eqprop', and OscillatorClassifier is for 'oscillator'"):
+            OscillatorClassifier.from_model(learnt)
+        with pytest.raises(ValueError, match=r"no classifier of images \(its provenance lacks \['classes', 'code'"):
+            classifier_from_model(Model(learnt.spec, learnt.parameters))
 
     def test_receptive_fields_are_mean_weights_of_pixels(self) -> None:
         images, labels = few_digits(60)

@@ -176,9 +176,11 @@ class TestRefusals:
         with Device.open(GoldenBoard(SPEC)) as device:
             with pytest.raises(LinkError, match="load a model first"):
                 device.infer(bits)
-            with pytest.raises(LearningError, match=r"0 of 3 samples .* the next one was not learnt") as caught:
+            with pytest.raises(LearningError, match=r"0 of 3 samples, is lost .*: load the last model") as caught:
                 device.learn_samples(bits, labels, THRESHOLDS)
-        assert (caught.value.learnt, caught.value.samples, caught.value.refused) == (0, 3, True)
+        assert (caught.value.learnt, caught.value.samples) == (0, 3)
+        assert caught.value.refused
+        assert caught.value.lost
 
 
 # Lines that fail
@@ -280,6 +282,30 @@ def test_each_kind_of_fault_is_recovered_from(fault: str) -> None:
         assert same_parameters(trial.reconnected().read_parameters(), expected)
         troubles += trial.line.happened[fault]
     assert troubles > 5
+
+
+def test_a_device_that_is_reset_says_that_it_cannot_go_on() -> None:
+    bits, labels, sigmas = random_samples(30)
+    places = set()
+    for seed in range(6):
+        trial = Trial(Faults(), seed)
+        device = trial.open()
+
+        def reset(done: int, _: int, board: GoldenBoard = trial.board, when: int = 3 + 2 * seed) -> None:
+            if done == when:
+                board.reset()
+
+        with pytest.raises(LearningError, match="load the last model that was read, and learn from there") as caught:
+            device.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas, progress=reset)
+        assert caught.value.lost
+        places.add(caught.value.learnt)
+        with pytest.raises(LinkError, match="load a model first"):
+            device.infer(bits[:1])
+        device.load(random_model())
+        device.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas)
+        expected = taught(random_model(), bits, labels, sigmas).parameters
+        assert same_parameters(device.read_parameters(), expected)
+    assert places == {3, 5, 7, 9, 11, 13}
 
 
 def test_a_port_that_breaks_down_is_told_alike(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from attractor.cli.extras import optional
-from attractor.cli.families import DEMOS, FamilyName, Outcome
+from attractor.cli.families import FAMILIES, FamilyName, Outcome
 from attractor.cli.files import check_writable
 from attractor.cli.models import Baud
 from attractor.cli.output import output
@@ -40,7 +40,7 @@ def demo(
     weights. Without --port the gateware itself is simulated, serial bits and all; without a C++ compiler the golden
     model takes its place, behind the same protocol.
     """
-    chosen = DEMOS[family]()
+    chosen = FAMILIES[family].demo()
     drawn, saved = picture or chosen.picture, model or chosen.model
     if board != "none":
         optional("attractor.gateware.boards", "gateware").find_board(board)

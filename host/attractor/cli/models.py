@@ -10,17 +10,17 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from attractor.cli.files import check_writable, read_images, read_rows
+from attractor.cli.families import FAMILIES, FamilyName
+from attractor.cli.files import check_writable, read_rows
 from attractor.cli.output import output
 from attractor.cli.pictures import check_picture
 from attractor.golden import OscillatorNetwork
 from attractor.host import Device, Model
-from attractor.host.estimators import HopfieldNetwork, OscillatorClassifier
+from attractor.host.estimators import HopfieldNetwork, classifier_from_model
 from attractor.host.model import SUFFIX
 from attractor.host.plot_dynamics import recall_figure
 from attractor.spec.files import load_spec
 from attractor.spec.protocol import DEFAULT_BAUD
-from attractor.train.digits import digits
 from attractor.train.oscillator import pattern_phases
 
 Baud = Annotated[int, typer.Option(min=1, help="Bits in a second on a serial line.")]
@@ -56,44 +56,58 @@ def device_if_any(context: typer.Context, baud: int) -> Iterator[Device | None]:
 def train(
     data: Annotated[
         str,
-        typer.Argument(help="'digits', a .npz file with arrays images and labels, or a .npy file of +1/-1 patterns."),
+        typer.Argument(
+            help="'digits', 'mnist', a .npz file with arrays images and labels, or a .npy file of +1/-1 patterns."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
-    weight_bits: Annotated[int, typer.Option(help="Width of a coupling.")] = 5,
-    phase_bits: Annotated[int, typer.Option(help="Width of a phase.")] = 4,
-    lanes: Annotated[int, typer.Option(help="Oscillators updated in a cycle; 0 for all.")] = 0,
-    epochs: Annotated[int, typer.Option(help="Passes over the images (classifiers).")] = 40,
-    rule: Annotated[str, typer.Option(help="Learning rule (patterns).")] = "diederich-opper",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the order of images (classifiers).")] = 0,
+    family: Annotated[FamilyName, typer.Option(help="Kind of network.")] = FamilyName.OSCILLATOR,
+    hidden: Annotated[
+        list[int] | None, typer.Option(help="Neurons of the hidden layer; once more for each further one (eqprop).")
+    ] = None,
+    lanes: Annotated[int | None, typer.Option(help="Neurons updated in a cycle; 0 for all.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=0, help="Passes over the images.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all that is random.")] = None,
+    weight_bits: Annotated[int | None, typer.Option(help="Width of a coupling (oscillator).")] = None,
+    phase_bits: Annotated[int | None, typer.Option(help="Width of a phase (oscillator).")] = None,
+    rule: Annotated[str | None, typer.Option(help="Learning rule (oscillator, patterns).")] = None,
+    replicas: Annotated[int | None, typer.Option(help="Outputs for each class (eqprop).")] = None,
+    counter_bits: Annotated[int | None, typer.Option(help="Width of a counter (eqprop).")] = None,
+    counters: Annotated[
+        bool | None,
+        typer.Option("--counters/--no-counters", help="Keep counters, to learn on in the device (eqprop)."),
+    ] = None,
 ) -> None:
-    """Train a network and write it to a model file."""
+    """Train a network here and write it to a model file.
+
+    What is not given is chosen by family and data.
+    """
     check_writable(out, SUFFIX)
-    widths: dict[str, Any] = {"weight_bits": weight_bits, "phase_bits": phase_bits, "lanes": lanes}
-    result: dict[str, Any] = {"model": str(out)}
-    if data.endswith(".npy"):
-        memory = HopfieldNetwork(rule, **widths).fit(read_rows(Path(data)))
-        model = memory.model_
-    else:
-        train_images, train_labels, test_images, test_labels = _images(data)
-        classifier = OscillatorClassifier(**widths, epochs=epochs, random_state=seed)
-        with output.progress("training") as progress:
-            classifier.fit(train_images, train_labels, progress=progress)
-        result["training_accuracy"] = classifier.score(train_images, train_labels)
-        if len(test_images):
-            result["accuracy"] = classifier.score(test_images, test_labels)
-        model = classifier.model_
+    options = {
+        "hidden": hidden or None,
+        "lanes": lanes,
+        "epochs": epochs,
+        "seed": seed,
+        "weight_bits": weight_bits,
+        "phase_bits": phase_bits,
+        "rule": rule,
+        "replicas": replicas,
+        "counter_bits": counter_bits,
+        "counters": counters,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    chosen = FAMILIES[family]
+    for name in given.keys() - chosen.options:
+        known = ", ".join(f"--{option.replace('_', '-')}" for option in sorted(chosen.options))
+        raise ValueError(f"--{name.replace('_', '-')} means nothing to family {family}, which takes {known}")
+    trained = chosen.train(data, given)
+    model = trained.model
     model.save(out)
-    output.result(result | {"spec": model.spec.to_dict(), "fingerprint": model.spec.fingerprint.hex()})
-
-
-def _images(data: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return training and test images and labels; no test images for a user's own file."""
-    if data == "digits":
-        return digits()
-    if not data.endswith(".npz"):
-        raise ValueError(f"{data!r} is nothing to train on; give 'digits', a .npz or a .npy file")
-    images, labels = read_images(Path(data))
-    return images, labels, images[:0], labels[:0]
+    output.result(
+        {"model": str(out)}
+        | trained.values
+        | {"spec": model.spec.to_dict(), "fingerprint": model.spec.fingerprint.hex()}
+    )
 
 
 def info(
@@ -177,7 +191,7 @@ def classify(
     baud: Baud = DEFAULT_BAUD,
 ) -> None:
     """Classify images, on the device at --port or on the golden model."""
-    classifier = OscillatorClassifier.from_model(Model.load(file))
+    classifier = classifier_from_model(Model.load(file))
     rows = read_rows(images)
     with device_if_any(context, baud) as classifier.device, output.progress("classifying") as progress:
         found = classifier.predict(rows, progress=progress)

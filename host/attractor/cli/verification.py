@@ -9,15 +9,15 @@ import tempfile
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
 
 from attractor.cli.extras import optional
+from attractor.cli.families import FAMILIES
 from attractor.cli.models import Baud, ModelFile, device_of
 from attractor.cli.output import output
-from attractor.host import Device, Model
+from attractor.host import Model
 from attractor.host.acceptance import accept
 from attractor.spec import Spec
 from attractor.spec.files import load_spec
@@ -46,8 +46,8 @@ def test(
 ) -> None:
     """Compare a device at --port, or the gateware in a simulator, with the golden model.
 
-    A device is loaded with random models: load yours again afterwards. In the simulator every state is compared
-    after every slot.
+    A device is loaded with random models, and taught if it can learn; then it holds again what it held. In the
+    simulator every state is compared after every slot or step.
     """
     if context.obj:
         with device_of(context, baud) as device, output.progress("comparing") as progress:
@@ -66,7 +66,7 @@ def _test_in_simulator(spec: Spec, simulator: Simulator, calls: int, seed: int) 
     if simulator not in lockstep.simulators():
         raise ValueError(f"{simulator} is not installed; install it, or test with {lockstep.simulators()[0]}")
     folder = Path(tempfile.mkdtemp(prefix="attractor-lockstep-"))
-    output.log(f"comparing {calls} random calls in {simulator}, slot by slot")
+    output.log(f"comparing {calls} random calls in {simulator}, state by state")
     try:
         lockstep.Regression(spec, str(simulator), folder).run(seed=seed, calls=range(calls))
     except lockstep.LockstepError as error:
@@ -78,32 +78,17 @@ def _test_in_simulator(spec: Spec, simulator: Simulator, calls: int, seed: int) 
 def bench(
     context: typer.Context,
     file: ModelFile,
-    calls: Annotated[int, typer.Option(min=1, help="Calls from random start phases.")] = 100,
+    calls: Annotated[int, typer.Option(min=1, help="Random calls.")] = 100,
     baud: Baud = DEFAULT_BAUD,
 ) -> None:
-    """Measure a model on the device at --port: clock cycles, periods and bytes for each call."""
+    """Measure a model on the device at --port: clock cycles, periods or steps, and frames."""
     model = Model.load(file)
     with device_of(context, baud) as device, output.progress("running") as progress:
         if not device.holds(model):
             device.load(model)
-        measured = _measure(device, model, calls, progress)
+        measured = FAMILIES[model.spec.family].measure(device, model, calls, progress)
+        measured["link"] = dict(vars(device.link.statistics))
     output.result(measured)
-
-
-def _measure(device: Device, model: Model, calls: int, progress: Any) -> dict[str, Any]:
-    spec: Any = model.spec
-    phases = np.random.default_rng(0).integers(0, spec.period, (calls, spec.oscillators)).astype(np.uint8)
-    results = device.recall(phases, progress=progress)
-    cycles = np.array([result.cycles for result in results])
-    clock = device.description["clock_hz"]
-    measured = {
-        "calls": calls,
-        "cycles_per_call": float(cycles.mean()) if cycles.any() else None,
-        "calls_per_second_of_core": float(clock / cycles.mean()) if cycles.any() and clock else None,
-        "periods_per_call": float(np.mean([result.periods for result in results])),
-        "settled": float(np.mean([result.settled for result in results])),
-    }
-    return measured | {"link": dict(vars(device.link.statistics))}
 
 
 def doctor() -> None:

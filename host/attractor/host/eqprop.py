@@ -11,6 +11,7 @@ from attractor.host.calls import Calls
 from attractor.host.errors import DeviceError, LearningError, LinkError, PortError
 from attractor.host.link import Progress
 from attractor.spec import EqPropResult, EqPropSpec, SpecError
+from attractor.spec.protocol import Status
 
 Counts = npt.NDArray[np.int64]
 
@@ -126,7 +127,7 @@ class EqPropCalls(Calls):
         SpecError
             If the network cannot learn, or an argument does not fit; nothing was learnt.
         LearningError
-            If a call failed: what was learnt before stays, and the error says how many samples that are.
+            If a call failed; it says how many samples were learnt before, and whether the device still holds them.
         """
         spec = self.spec_of(EqPropSpec)
         if not spec.learning:
@@ -139,7 +140,9 @@ class EqPropCalls(Calls):
             try:
                 results.append(EqPropResult.decode(self.call(data, time_limit=time_limit)))
             except (LinkError, PortError) as error:
-                raise LearningError(str(error), len(results), len(samples), isinstance(error, DeviceError)) from error
+                refused = isinstance(error, DeviceError)
+                lost = refused and error.status == Status.INVALID_PARAMETERS
+                raise LearningError(str(error), len(results), len(samples), refused=refused, lost=lost) from error
             if progress is not None:
                 progress(len(results), len(samples))
         return SampleLearning.of(results)

@@ -58,7 +58,7 @@ class DeviceError(LinkError):
 
 
 class LearningError(LinkError):
-    """Learning ended before its last sample. What was learnt stays in the device, unless it was reset.
+    """Learning ended before its last sample.
 
     Parameters
     ----------
@@ -70,17 +70,27 @@ class LearningError(LinkError):
         Samples that there were.
     refused:
         True if the device refused the next sample, so that it was not learnt; otherwise it may have been.
+    lost:
+        True if the device holds no valid parameters, as after a reset; otherwise what was learnt stays in it.
     """
 
-    def __init__(self, reason: str, learnt: int, samples: int, refused: bool) -> None:
+    def __init__(self, reason: str, learnt: int, samples: int, *, refused: bool, lost: bool = False) -> None:
         self.learnt = learnt
         self.samples = samples
         self.refused = refused
-        fate = "was not learnt" if refused else "may have been learnt or not"
-        super().__init__(
-            f"{reason}; {learnt} of {samples} samples were learnt and stay so, the next one {fate}: reconnect and go "
-            "on, or load the last model that was read and learn from there"
-        )
+        self.lost = lost
+        if lost:
+            fate = (
+                f"what it had learnt by then, {learnt} of {samples} samples, is lost with its parameters: load the "
+                "last model that was read, and learn from there"
+            )
+        else:
+            unsure = "was not learnt" if refused else "may have been learnt or not"
+            fate = (
+                f"{learnt} of {samples} samples were learnt and stay so, the next one {unsure}: reconnect and go on, "
+                "or load the last model that was read and learn from there"
+            )
+        super().__init__(f"{reason}; {fate}")
 
 
 class LoadError(LinkError):

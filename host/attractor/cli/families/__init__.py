@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from attractor.cli.families.base import Demo, Outcome
-from attractor.cli.families.eqprop_demo import EqPropDemo
-from attractor.cli.families.oscillator_demo import OscillatorDemo
+from attractor.cli.families.base import Demo, Family, Outcome, Trained
+from attractor.cli.families.eqprop import EqPropFamily
+from attractor.cli.families.oscillator import OscillatorFamily
 
-__all__ = ["DEMOS", "Demo", "FamilyName", "Outcome"]
+__all__ = ["FAMILIES", "Demo", "Family", "FamilyName", "Outcome", "Trained"]
 
 
 class FamilyName(StrEnum):
-    """Families, as users name them."""
+    """Families, as specs and users name them."""
 
     OSCILLATOR = "oscillator"
     EQPROP = "eqprop"
 
 
-#: The demo of each family.
-DEMOS: dict[FamilyName, type[Demo]] = {FamilyName.OSCILLATOR: OscillatorDemo, FamilyName.EQPROP: EqPropDemo}
+#: What each family does in the commands.
+FAMILIES: dict[str, Family] = {FamilyName.OSCILLATOR: OscillatorFamily(), FamilyName.EQPROP: EqPropFamily()}

@@ -17,15 +17,14 @@ from attractor.host import Device, Model
 from attractor.host.acceptance import Agreement, compare_arrays
 from attractor.host.acceptance.eqprop import compare, golden_results
 from attractor.host.eqprop import SampleLearning
-from attractor.host.estimators import EqPropClassifier
+from attractor.host.estimators import PRESETS, EqPropClassifier
 from attractor.host.plot_eqprop import LearningCurve, Relaxation, demo_figure
 from attractor.spec import IntegerArray
 from attractor.train.digits import digits
 from attractor.train.eqprop import Lessons, accuracy, winners
-from attractor.train.eqprop_recipes import RECIPES
 
 #: Passes over the images.
-EPOCHS = 3
+EPOCHS = 4
 #: Images learnt when the accuracy is measured in the first pass, where it rises fast; later after each half of a pass.
 MEASURED = (25, 50, 100, 200, 400, 700, 1000)
 #: Digits in the picture, each read right.
@@ -40,7 +39,7 @@ class EqPropDemo(Demo):
 
     def prepare(self) -> Model:
         """Return a network that has learnt nothing."""
-        self._classifier = EqPropClassifier(**RECIPES["digits"], epochs=0, validation_fraction=0)
+        self._classifier = EqPropClassifier(**PRESETS["digits"]).set_params(epochs=0, validation_fraction=0)
         self._classifier.fit(digits().train_images, digits().train_labels)
         spec = self._classifier.spec_
         inputs, hidden, outputs = spec.layers

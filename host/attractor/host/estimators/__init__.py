@@ -3,23 +3,32 @@
 ``device`` decides where a fitted network runs and nothing else: what is learnt, and every answer, is the same on all.
 """
 
-from attractor.host.estimators.base import Estimator
+from attractor.host.estimators.base import Estimator, ImageClassifier
 from attractor.host.estimators.eqprop import EqPropClassifier
 from attractor.host.estimators.oscillator import RULES, HopfieldNetwork, OscillatorClassifier
+from attractor.host.estimators.presets import PRESETS
 from attractor.host.model import Model
-from attractor.spec import EqPropSpec
 
 __all__ = [
+    "CLASSIFIERS",
+    "PRESETS",
     "RULES",
     "EqPropClassifier",
     "Estimator",
     "HopfieldNetwork",
+    "ImageClassifier",
     "OscillatorClassifier",
     "classifier_from_model",
 ]
 
 
-def classifier_from_model(model: Model) -> OscillatorClassifier | EqPropClassifier:
+#: The classifier of each family.
+CLASSIFIERS: dict[str, type[ImageClassifier]] = {"oscillator": OscillatorClassifier, "eqprop": EqPropClassifier}
+
+
+def classifier_from_model(model: Model) -> ImageClassifier:
     """Return the fitted classifier of a saved model, whatever its family; raise :class:`ValueError` if it is none."""
-    kind = EqPropClassifier if isinstance(model.spec, EqPropSpec) else OscillatorClassifier
+    kind = CLASSIFIERS.get(model.spec.family)
+    if kind is None:
+        raise ValueError(f"the model is of family {model.spec.family!r}; classifiers are {', '.join(CLASSIFIERS)}")
     return kind.from_model(model)

@@ -1,19 +1,22 @@
-"""What all estimators share: a fitted model, and where it runs."""
+"""What all estimators share: a fitted model, where it runs, and how images and their classes are checked."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from attractor.host.device import Device
+from attractor.host.link import Progress
 from attractor.host.model import Model
+from attractor.spec import IntegerArray, Spec
 
 
 class Estimator(BaseEstimator):
@@ -29,6 +32,81 @@ class Estimator(BaseEstimator):
             raise ValueError(
                 f"X has {x.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
                 f"as input; give it images of {self.n_features_in_} pixels, as in fit"
+            )
+
+
+class ImageClassifier(ClassifierMixin, Estimator):
+    """A classifier of grey images, of whatever family.
+
+    Attributes
+    ----------
+    classes_: ndarray
+        The classes, sorted.
+    """
+
+    classes_: npt.NDArray[Any]
+    #: Family of the models that it makes, and what else a model has to say to be one of them.
+    _spec_type: ClassVar[type[Spec]]
+    _needed: ClassVar[tuple[str, ...]]
+    #: What else can be done with a model that does not.
+    _otherwise: ClassVar[str] = ""
+
+    def predict(self, X: npt.ArrayLike, *, progress: Progress | None = None) -> npt.NDArray[Any]:
+        """Classify images.
+
+        Parameters
+        ----------
+        X:
+            Grey values, shape (samples, n_features).
+        progress:
+            Called after each image with the number of finished ones and that of all; a device only.
+
+        Returns
+        -------
+        ndarray
+            Class of each image, shape (samples,).
+
+        Raises
+        ------
+        ValueError
+            If the images have another size.
+        HostError
+            If the device fails.
+        """
+        check_is_fitted(self)
+        images = check_array(X, dtype="float64")
+        self._check_features(images)
+        return self.classes_[self._winners(images, progress)]
+
+    @classmethod
+    @abstractmethod
+    def from_model(cls, model: Model, *, device: str | Device | None = None) -> Self:
+        """Return a fitted classifier from a saved :attr:`model_`; raise :class:`ValueError` if the model is none."""
+
+    @abstractmethod
+    def _winners(self, images: npt.NDArray[np.float64], progress: Progress | None) -> IntegerArray:
+        """Return the number of the class of each image, shape (samples,)."""
+
+    def _checked_classes(self, classes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the different classes, sorted; raise :class:`ValueError` if there is only one."""
+        found = np.unique(classes)
+        if len(found) < 2:
+            raise ValueError(f"{type(self).__name__} needs samples of at least 2 classes; the data have 1 class")
+        return found
+
+    @classmethod
+    def _check_model(cls, model: Model) -> None:
+        """Raise :class:`ValueError` unless the model is one of this classifier's."""
+        if not isinstance(model.spec, cls._spec_type):
+            raise ValueError(
+                f"the model is of family {model.spec.family!r}, and {cls.__name__} is for {cls._spec_type.family!r}; "
+                "use classifier_from_model, which takes any"
+            )
+        missing = [name for name in cls._needed if name not in model.provenance]
+        if missing:
+            raise ValueError(
+                f"the model is no classifier of images (its provenance lacks {missing}); save one that "
+                f"{cls.__name__}.fit made{cls._otherwise}"
             )
 
 

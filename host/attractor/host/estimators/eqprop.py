@@ -6,11 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from attractor.host.device import Device
-from attractor.host.estimators.base import Estimator, checked_samples, connected
+from attractor.host.estimators.base import ImageClassifier, checked_samples, connected
+from attractor.host.estimators.presets import spec_arguments
 from attractor.host.link import Progress
 from attractor.host.model import Model
 from attractor.spec import EqPropSpec, IntegerArray
@@ -20,11 +20,9 @@ from attractor.train.pixels import PixelCode
 
 #: Thresholds of the connections to hidden layers, and of the last one.
 THRESHOLDS = (11, 4)
-#: What a saved model must say for an estimator to be made of it.
-_NEEDED = ("classes", "code", "thresholds", "both_signs", "learnt", "seed")
 
 
-class EqPropClassifier(ClassifierMixin, Estimator):
+class EqPropClassifier(ImageClassifier):
     """Classifier of grey images: pixels become bits, and the class whose outputs have the greatest states wins.
 
     :meth:`fit` trains on the host, :meth:`partial_fit` goes on with more samples, on the host or on the chip. Both
@@ -78,8 +76,9 @@ class EqPropClassifier(ClassifierMixin, Estimator):
         Pixels of an image.
     """
 
-    classes_: npt.NDArray[Any]
     code_: PixelCode
+    _spec_type = EqPropSpec
+    _needed = ("classes", "code", "thresholds", "both_signs", "learnt", "seed")
 
     def __init__(
         self,
@@ -163,7 +162,7 @@ class EqPropClassifier(ClassifierMixin, Estimator):
         images, labels = checked_samples(X, y)
         if not 0 <= self.validation_fraction < 1:
             raise ValueError(f"validation_fraction is {self.validation_fraction}; it must be 0 or more, and below 1")
-        self._begin(images, np.unique(labels))
+        self._begin(images, labels)
         bits, numbers = self.code_.bits(images), np.searchsorted(self.classes_, labels)
         held = held_back(numbers, self.validation_fraction, np.random.default_rng([self.random_state, 0, 1]))
         trainer = Trainer(self.spec_, self.recipe, bits[~held], numbers[~held], parameters=self.model_.parameters)
@@ -217,7 +216,7 @@ class EqPropClassifier(ClassifierMixin, Estimator):
         """
         images, labels = checked_samples(X, y)
         if not hasattr(self, "model_"):
-            self._begin(images, np.unique(labels if classes is None else np.asarray(classes)))
+            self._begin(images, labels if classes is None else np.asarray(classes))
         self._check_features(images)
         strange = ~np.isin(labels, self.classes_)
         if strange.any():
@@ -243,36 +242,12 @@ class EqPropClassifier(ClassifierMixin, Estimator):
 
     # Answers
 
-    def predict(self, X: npt.ArrayLike, *, progress: Progress | None = None) -> npt.NDArray[Any]:
-        """Classify images.
-
-        Parameters
-        ----------
-        X:
-            Grey values, shape (samples, n_features).
-        progress:
-            Called after each image with the number of finished ones and that of all; a device only.
-
-        Returns
-        -------
-        ndarray
-            Class of each image, shape (samples,).
-
-        Raises
-        ------
-        ValueError
-            If the images have another size.
-        HostError
-            If the device fails.
-        """
-        check_is_fitted(self)
-        images = check_array(X, dtype="float64")
-        self._check_features(images)
+    def _winners(self, images: npt.NDArray[np.float64], progress: Progress | None) -> IntegerArray:
         bits = self.code_.bits(images)
         if self.device is None:
-            return self.classes_[winners(self.spec_, self.model_.parameters, bits)]
+            return winners(self.spec_, self.model_.parameters, bits)
         with connected(self.device, self.model_) as opened:
-            return self.classes_[[result.winner for result in opened.infer(bits, progress=progress)]]
+            return np.array([result.winner for result in opened.infer(bits, progress=progress)])
 
     @classmethod
     def from_model(cls, model: Model, *, device: str | Device | None = None) -> Self:
@@ -283,23 +258,13 @@ class EqPropClassifier(ClassifierMixin, Estimator):
         ValueError
             If the model is no classifier of images.
         """
+        cls._check_model(model)
         spec, said = model.spec, model.provenance
-        missing = [name for name in _NEEDED if name not in said]
-        if not isinstance(spec, EqPropSpec) or missing:
-            raise ValueError(
-                f"the model is no classifier of images (its provenance lacks {missing}); "
-                "save one that EqPropClassifier.fit made"
-            )
+        assert isinstance(spec, EqPropSpec)
         code = PixelCode.from_dict(said["code"])
         classifier = cls(
-            hidden=spec.layers[1:-1],
-            replicas=spec.replicas,
+            **spec_arguments(spec),
             levels=code.levels,
-            inputs=spec.layers[0],
-            state_high=spec.state_highs,
-            nudge_shift=spec.nudge_shift,
-            counter_bits=spec.counter_bits,
-            lanes=spec.lanes,
             steps=tuple(model.parameters["steps"].tolist()),
             thresholds=tuple(said["thresholds"]),
             both_signs=said["both_signs"],
@@ -323,8 +288,7 @@ class EqPropClassifier(ClassifierMixin, Estimator):
 
     def _begin(self, images: npt.NDArray[np.float64], classes: npt.NDArray[Any]) -> None:
         """Choose inputs and random weights."""
-        if len(classes) < 2:
-            raise ValueError(f"{type(self).__name__} needs samples of at least 2 classes; the data have 1 class")
+        classes = self._checked_classes(classes)
         code = PixelCode.of_images(images, self.levels, most=self.inputs)
         hidden = (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
         layers = (len(code.inputs), *hidden, len(classes) * self.replicas)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from attractor.golden import OscillatorNetwork
 from attractor.host.device import Device
-from attractor.host.estimators.base import Estimator, checked_samples, connected
+from attractor.host.estimators.base import Estimator, ImageClassifier, checked_samples, connected
 from attractor.host.model import Model
 from attractor.host.oscillator import Progress
 from attractor.spec import IntegerArray, OscillatorSpec
@@ -182,7 +181,7 @@ class HopfieldNetwork(_OscillatorEstimator):
         return np.where(overlap < 0, -read, read)
 
 
-class OscillatorClassifier(ClassifierMixin, _OscillatorEstimator):
+class OscillatorClassifier(_OscillatorEstimator, ImageClassifier):
     """Classifier of grey images: pixels are clamped phases, and the label closest in phase to the reference wins.
 
     Grey values are scaled so that the least and the greatest of the training images become black and white; values
@@ -214,9 +213,11 @@ class OscillatorClassifier(ClassifierMixin, _OscillatorEstimator):
         Pixels of an image.
     """
 
-    classes_: npt.NDArray[Any]
     low_: float
     high_: float
+    _spec_type = OscillatorSpec
+    _needed = ("classes", "black", "white")
+    _otherwise = ", or run an associative memory with recall"
 
     def __init__(
         self,
@@ -255,9 +256,8 @@ class OscillatorClassifier(ClassifierMixin, _OscillatorEstimator):
             If data do not fit, or a parameter is out of range.
         """
         images, labels = checked_samples(X, y)
-        classes, numbers = np.unique(labels, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(f"{type(self).__name__} needs samples of at least 2 classes; the data have 1 class")
+        classes = self._checked_classes(labels)
+        numbers = np.searchsorted(classes, labels)
         if self.hidden < 0:
             raise ValueError(f"hidden is {self.hidden}; it must be 0 or a number of hidden oscillators")
         self.low_, self.high_ = float(images.min()), float(images.max())
@@ -287,33 +287,8 @@ class OscillatorClassifier(ClassifierMixin, _OscillatorEstimator):
         self.n_features_in_ = images.shape[1]
         return self
 
-    def predict(self, X: npt.ArrayLike, *, progress: Progress | None = None) -> npt.NDArray[Any]:
-        """Classify images.
-
-        Parameters
-        ----------
-        X:
-            Grey values, shape (samples, n_features).
-        progress:
-            Called after each image with the number of finished ones and that of all; a device only.
-
-        Returns
-        -------
-        ndarray
-            Class of each image, shape (samples,).
-
-        Raises
-        ------
-        ValueError
-            If the images have another size.
-        HostError
-            If the device fails.
-        """
-        check_is_fitted(self)
-        images = check_array(X, dtype="float64")
-        self._check_features(images)
-        _, winners = self._run(self._phases(images), progress)
-        return self.classes_[winners]
+    def _winners(self, images: npt.NDArray[np.float64], progress: Progress | None) -> IntegerArray:
+        return self._run(self._phases(images), progress)[1]
 
     @classmethod
     def from_model(cls, model: Model, *, device: str | Device | None = None) -> Self:
@@ -324,13 +299,9 @@ class OscillatorClassifier(ClassifierMixin, _OscillatorEstimator):
         ValueError
             If the model is no classifier of images.
         """
+        cls._check_model(model)
         spec, said = model.spec, model.provenance
-        missing = {"classes", "black", "white"} - said.keys()
-        if not isinstance(spec, OscillatorSpec) or not spec.labels or missing:
-            raise ValueError(
-                f"the model is no classifier of images (its provenance lacks {sorted(missing)}); "
-                "save one that OscillatorClassifier.fit made, or run this one with recall"
-            )
+        assert isinstance(spec, OscillatorSpec)
         sizes = {"weight_bits": spec.weight_bits, "phase_bits": spec.phase_bits, "lanes": spec.lanes}
         classifier_ = cls(**sizes, hidden=spec.targets - spec.labels, device=device)
         classifier_.model_ = model

@@ -1,0 +1,40 @@
+"""Images to train on: data sets by name, and users' own files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from attractor.cli.files import read_images
+from attractor.train.digits import digits
+from attractor.train.mnist import mnist
+
+
+class Images(NamedTuple):
+    """Grey images, shape (samples, pixels), and their classes, (samples,); none to test with in a user's own file."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
+#: What can be trained on by name.
+DATASETS: dict[str, Callable[[], Any]] = {"digits": digits, "mnist": mnist}
+
+
+def load_images(data: str) -> Images:
+    """Return the images of a data set or of a .npz file; raise :class:`ValueError` if ``data`` is neither."""
+    if data in DATASETS:
+        return Images(*DATASETS[data]())
+    if not data.endswith(".npz"):
+        raise ValueError(f"{data!r} is nothing to train on; give {_names()}, a .npz or a .npy file")
+    images, labels = read_images(Path(data))
+    return Images(images, labels, images[:0], labels[:0])
+
+
+def _names() -> str:
+    return ", ".join(map(repr, DATASETS))
