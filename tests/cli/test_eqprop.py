@@ -39,7 +39,6 @@ def test_train_digits(run: Callable, tmp_path: Path) -> None:
     assert (model.provenance["seed"], model.provenance["epochs"]) == (3, 2)
     assert result["accuracy"] > 0.3
     assert 0 < result["validation_accuracy"] <= 1
-    assert run(*words).json == result
 
 
 @pytest.mark.usefixtures("few")
