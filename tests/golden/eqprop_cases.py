@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
+from attractor.golden import EqPropNetwork
 from attractor.spec import EqPropSpec
 
 from .reference_eqprop import Reference, Sample
@@ -64,3 +67,19 @@ def cases(draw: st.DrawFn, *, sizes: int = 7, batches: int = 3, samples: int = 4
     ]
     thresholds = [draw(st.integers(0, spec.counter_high + 1)) for _ in range(len(layers) - 1)]
     return Case(spec, parameters, chosen, thresholds)
+
+
+def teaching_samples(
+    spec: EqPropSpec, parameters: Mapping[str, Any], thresholds: Sequence[int], count: int, *, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return bits, labels and sigmas of samples of which each changes what the ones before it have left."""
+    network, random = EqPropNetwork(spec, parameters), np.random.default_rng(seed)
+    kept = []
+    while len(kept) < count:
+        bits, label = random.integers(0, 2, spec.layers[0]), random.integers(spec.classes)
+        sigma, before = random.choice([-1, 1]), dict(network.parameters)
+        network.learn(bits[None], [label], sigma, thresholds)
+        if any((network.parameters[name] != array).any() for name, array in before.items()):
+            kept.append((bits, label, sigma))
+    bits, labels, sigmas = map(np.array, zip(*kept, strict=True))
+    return bits, labels, sigmas

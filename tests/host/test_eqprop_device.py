@@ -19,6 +19,8 @@ from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.line import Faults, FaultyLine, PacedLine, VirtualClock
 from attractor.spec import EqPropResult, EqPropSpec, SpecError
 
+from ..golden.eqprop_cases import teaching_samples  # noqa: TID252
+
 SPEC = EqPropSpec(layers=(20, 12, 7, 6), classes=3, state_high=(7, 5, 6), lanes=5, learning=True)
 THRESHOLDS = (2, 1, 3)
 
@@ -231,7 +233,7 @@ def failure(device: Device, bits: np.ndarray, labels: np.ndarray, sigmas: np.nda
     seed=st.integers(0, 2**16 - 1),
 )
 def test_every_sample_is_learnt_once_and_what_was_learnt_is_told(faults: Faults, seed: int) -> None:
-    bits, labels, sigmas = random_samples(12, seed=seed)
+    bits, labels, sigmas = teaching_samples(SPEC, random_model().parameters, THRESHOLDS, 12, seed=seed)
     trial = Trial(faults, seed)
     try:
         error = failure(trial.open(), bits, labels, sigmas)
@@ -246,7 +248,7 @@ def test_every_sample_is_learnt_once_and_what_was_learnt_is_told(faults: Faults,
 
 
 def test_after_a_cut_the_device_goes_on_from_what_it_holds() -> None:
-    bits, labels, sigmas = random_samples(40)
+    bits, labels, sigmas = teaching_samples(SPEC, random_model().parameters, THRESHOLDS, 40)
     places = set()
     for seed in range(12):
         trial = Trial(Faults(cut=0.01), seed)

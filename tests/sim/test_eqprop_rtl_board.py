@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from attractor.sim.line import Faults, FaultyLine, PacedLine, VirtualClock
 from attractor.sim.rtl_board import RtlBoard
 from attractor.spec import EqPropSpec
 from attractor.train.eqprop import initial_parameters
+
+from ..golden.eqprop_cases import teaching_samples  # noqa: TID252
 
 pytestmark = pytest.mark.usefixtures("tools")
 
@@ -50,9 +53,10 @@ def port() -> Iterator[Prompt]:
     prompt.close()
 
 
+@cache
 def samples() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    random = np.random.default_rng(0)
-    return random.integers(0, 2, (SAMPLES, 20)), random.integers(0, 3, SAMPLES), random.choice([-1, 1], SAMPLES)
+    """Return samples to learn."""
+    return teaching_samples(SPEC, START.parameters, THRESHOLDS, SAMPLES)
 
 
 def taught(count: int) -> EqPropNetwork:
