@@ -132,7 +132,7 @@ def demo_figure(
     figure = new_figure((12.4, 6.4))
     whole = figure.add_gridspec(
         2, 2, width_ratios=(1.25, 1), height_ratios=(1.35, 1), left=0.065, right=0.945, top=0.93, bottom=0.085,
-        wspace=0.17, hspace=0.26,
+        wspace=0.17, hspace=0.34,
     )  # fmt: skip
     draw_relaxations(figure, whole[:, 0], spec, relaxations)
     curves = whole[0, 1].subgridspec(2, 1, height_ratios=(1.5, 1), hspace=0.14)
@@ -283,7 +283,8 @@ def draw_fields(figure: Figure, place: Any, fields: npt.NDArray[np.float64], col
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
         if title and index == columns // 2:
-            axes.set_title(title, fontsize=10)
+            # Over the middle of the row: between two neurons if their number is even.
+            axes.set_title(title, fontsize=10, x=0.5 if columns % 2 else -0.06)
 
 
 def _changed_bits(spec: EqPropSpec, states: IntegerArray) -> npt.NDArray[np.int64]:

@@ -51,6 +51,29 @@ class ImageClassifier(ClassifierMixin, Estimator):
     #: What else can be done with a model that does not.
     _otherwise: ClassVar[str] = ""
 
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, *, progress: Progress | None = None) -> Self:
+        """Train on images, on the host, from nothing.
+
+        Parameters
+        ----------
+        X:
+            Grey values, shape (samples, n_features).
+        y:
+            Class of each image, shape (samples,); at least two classes.
+        progress:
+            Called after each pass with the number of finished passes and that of all.
+
+        Raises
+        ------
+        ValueError
+            If data do not fit, or a parameter is out of range.
+        """
+        images, labels = checked_samples(X, y)
+        classes = self._checked_classes(labels)
+        self._train(images, np.searchsorted(classes, labels), classes, progress)
+        self.classes_, self.n_features_in_ = classes, images.shape[1]
+        return self
+
     def predict(self, X: npt.ArrayLike, *, progress: Progress | None = None) -> npt.NDArray[Any]:
         """Classify images.
 
@@ -82,6 +105,16 @@ class ImageClassifier(ClassifierMixin, Estimator):
     @abstractmethod
     def from_model(cls, model: Model, *, device: str | Device | None = None) -> Self:
         """Return a fitted classifier from a saved :attr:`model_`; raise :class:`ValueError` if the model is none."""
+
+    @abstractmethod
+    def _train(
+        self,
+        images: npt.NDArray[np.float64],
+        numbers: IntegerArray,
+        classes: npt.NDArray[Any],
+        progress: Progress | None,
+    ) -> None:
+        """Train the model on images, shape (samples, pixels), by the number of each one's class, shape (samples,)."""
 
     @abstractmethod
     def _winners(self, images: npt.NDArray[np.float64], progress: Progress | None) -> IntegerArray:

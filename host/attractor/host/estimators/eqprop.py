@@ -142,28 +142,17 @@ class EqPropClassifier(ImageClassifier):
 
     # Learning
 
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, *, progress: Progress | None = None) -> Self:
-        """Train on images, from random weights, on the host.
-
-        Parameters
-        ----------
-        X:
-            Grey values, shape (samples, n_features).
-        y:
-            Class of each image, shape (samples,); at least two classes.
-        progress:
-            Called after each pass with the number of finished passes and that of all.
-
-        Raises
-        ------
-        ValueError
-            If data do not fit, or a parameter is out of range.
-        """
-        images, labels = checked_samples(X, y)
+    def _train(
+        self,
+        images: npt.NDArray[np.float64],
+        numbers: IntegerArray,
+        classes: npt.NDArray[Any],
+        progress: Progress | None,
+    ) -> None:
         if not 0 <= self.validation_fraction < 1:
             raise ValueError(f"validation_fraction is {self.validation_fraction}; it must be 0 or more, and below 1")
-        self._begin(images, labels)
-        bits, numbers = self.code_.bits(images), np.searchsorted(self.classes_, labels)
+        self._begin(images, classes)
+        bits = self.code_.bits(images)
         held = held_back(numbers, self.validation_fraction, np.random.default_rng([self.random_state, 0, 1]))
         trainer = Trainer(self.spec_, self.recipe, bits[~held], numbers[~held], parameters=self.model_.parameters)
         judges = (bits[held], numbers[held]) if held.any() else None
@@ -178,7 +167,6 @@ class EqPropClassifier(ImageClassifier):
             "thresholds": training.history[-1].thresholds if training.history else self._thresholds(),
         }
         self.model_ = Model(self.spec_, training.parameters, said)
-        return self
 
     def partial_fit(
         self,
@@ -216,7 +204,9 @@ class EqPropClassifier(ImageClassifier):
         """
         images, labels = checked_samples(X, y)
         if not hasattr(self, "model_"):
-            self._begin(images, labels if classes is None else np.asarray(classes))
+            known = self._checked_classes(labels if classes is None else np.asarray(classes))
+            self._begin(images, known)
+            self.classes_, self.n_features_in_ = known, images.shape[1]
         self._check_features(images)
         strange = ~np.isin(labels, self.classes_)
         if strange.any():
@@ -288,7 +278,6 @@ class EqPropClassifier(ImageClassifier):
 
     def _begin(self, images: npt.NDArray[np.float64], classes: npt.NDArray[Any]) -> None:
         """Choose inputs and random weights."""
-        classes = self._checked_classes(classes)
         code = PixelCode.of_images(images, self.levels, most=self.inputs)
         hidden = (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
         layers = (len(code.inputs), *hidden, len(classes) * self.replicas)
@@ -311,8 +300,7 @@ class EqPropClassifier(ImageClassifier):
             "both_signs": self.both_signs,
             "learnt": 0,
         }
-        self.model_ = Model(spec, parameters, said)
-        self.code_, self.classes_, self.n_features_in_ = code, classes, images.shape[1]
+        self.model_, self.code_ = Model(spec, parameters, said), code
 
     def _thresholds(self) -> tuple[int, ...]:
         hidden = 1 if isinstance(self.hidden, int) else len(self.hidden)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from attractor.golden import OscillatorNetwork
 from attractor.host.device import Device
-from attractor.host.estimators.base import Estimator, ImageClassifier, checked_samples, connected
+from attractor.host.estimators.base import Estimator, ImageClassifier, connected
 from attractor.host.model import Model
 from attractor.host.oscillator import Progress
 from attractor.spec import IntegerArray, OscillatorSpec
@@ -238,26 +238,13 @@ class OscillatorClassifier(_OscillatorEstimator, ImageClassifier):
         self.random_state = random_state
         self.device = device
 
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, *, progress: rules.Progress | None = None) -> Self:
-        """Train on images.
-
-        Parameters
-        ----------
-        X:
-            Grey values, shape (samples, n_features).
-        y:
-            Class of each image, shape (samples,); at least two classes.
-        progress:
-            Called after each pass with the number of finished passes and that of all.
-
-        Raises
-        ------
-        ValueError
-            If data do not fit, or a parameter is out of range.
-        """
-        images, labels = checked_samples(X, y)
-        classes = self._checked_classes(labels)
-        numbers = np.searchsorted(classes, labels)
+    def _train(
+        self,
+        images: npt.NDArray[np.float64],
+        numbers: IntegerArray,
+        classes: npt.NDArray[Any],
+        progress: Progress | None,
+    ) -> None:
         if self.hidden < 0:
             raise ValueError(f"hidden is {self.hidden}; it must be 0 or a number of hidden oscillators")
         self.low_, self.high_ = float(images.min()), float(images.max())
@@ -283,9 +270,6 @@ class OscillatorClassifier(_OscillatorEstimator, ImageClassifier):
             "white": self.high_,
         }
         self.model_ = Model(replace(spec, lanes=self.lanes), parameters, provenance)
-        self.classes_ = classes
-        self.n_features_in_ = images.shape[1]
-        return self
 
     def _winners(self, images: npt.NDArray[np.float64], progress: Progress | None) -> IntegerArray:
         return self._run(self._phases(images), progress)[1]
