@@ -1,0 +1,54 @@
+"""The pictures of docs/eqprop.md: an array learns the 8x8 digits, and settles on some that it has never seen.
+
+Its board is the golden model behind the same link as gateware; "rtl:FILE" instead of it gives the same pictures.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from attractor.golden import EqPropNetwork
+from attractor.host import Device, Model
+from attractor.host.plot_eqprop import LearningCurve, Relaxation, learning_figure, relaxation_figure
+from attractor.sim.golden_board import GoldenBoard
+from attractor.train.digits import digits
+from attractor.train.eqprop import accuracy, initial_parameters
+from attractor.train.eqprop_digits import EPOCHS, RECIPE, SPEC, STEPS, digits_code
+
+SHOWN = 5
+PICTURES = Path("docs")
+
+data, code = digits(), digits_code()
+bits, test_bits = code.bits(data.train_images), code.bits(data.test_images)
+
+
+def held_out_accuracy(device: Device) -> float:
+    """Return the part of the held-out images that the weights in a device recognise."""
+    return accuracy(SPEC, device.read_parameters(), test_bits, data.test_labels)
+
+
+with Device.open(GoldenBoard(SPEC)) as device:
+    device.load(Model(SPEC, initial_parameters(SPEC, steps=STEPS)))
+    found, samples, learnt = [held_out_accuracy(device)], [0], []
+    for epoch in range(EPOCHS):
+        order, sigmas, thresholds = RECIPE.lessons(SPEC, len(bits), epoch)
+        learnt.append(device.learn_samples(bits[order], data.train_labels[order], thresholds, sigmas=sigmas))
+        found.append(held_out_accuracy(device))
+        samples.append(samples[-1] + len(order))
+        print("epoch", epoch + 1, "accuracy", found[-1])
+    network = EqPropNetwork(SPEC, device.read_parameters())
+
+flips, touched = (np.concatenate([getattr(part, name) for part in learnt]) for name in ("flips", "touched"))
+curve = LearningCurve(np.array(samples), np.array(found), flips, touched)
+learning_figure(curve).savefig(PICTURES / "eqprop-learning.png", dpi=110)
+
+settled = []
+for index in range(SHOWN):
+    label = int(data.test_labels[index])
+    lesson = network.learn(test_bits[[index]], [label], 1, [SPEC.counter_high + 1] * SPEC.connections, trace=True)
+    assert lesson.free.trace is not None
+    assert lesson.nudged.trace is not None
+    winner = int(network.scores(lesson.free.states)[0].argmax())
+    free, nudged = lesson.free.trace[:, 0], lesson.nudged.trace[:, 0]
+    settled.append(Relaxation(data.test_images[index], label, winner, free, nudged))
+relaxation_figure(SPEC, settled).savefig(PICTURES / "eqprop-settling.png", dpi=110)
