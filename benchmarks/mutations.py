@@ -37,6 +37,16 @@ QUEUE = ("tests/hdl/test_change_queue.py",)
 PARTS = ("tests/hdl/test_oscillator_parts.py",)
 MOVES = ("tests/hdl/test_oscillator_moves.py",)
 LOCKSTEP = ("tests/sim/test_lockstep.py::test_in_icarus",)
+SCANNER = ("tests/hdl/test_eqprop_sources.py::test_scanner_gives_the_inputs_that_are_on",)
+EVENTS = ("tests/hdl/test_eqprop_sources.py::test_a_source_reaches_the_layers_beside_it",)
+LESSONS = ("tests/hdl/test_eqprop_sources.py::test_a_source_teaches_one_group_of_the_layer_above",)
+NEURONS = ("tests/hdl/test_eqprop_neurons.py::test_neurons_halve_their_sum_and_say_what_changed",)
+SCORES = ("tests/hdl/test_eqprop_neurons.py::test_read_out_finds_the_greatest_score_and_a_label",)
+RECORD = ("tests/hdl/test_eqprop_neurons.py::test_the_record_of_a_run_is_what_the_host_reads",)
+FLIPS = ("tests/hdl/test_eqprop_learning.py::test_a_flip_is_copied_and_counts_twice",)
+LEARNING = ("tests/hdl/test_eqprop_learning.py::test_only_groups_and_sources_that_differ_learn",)
+PENDING = ("tests/hdl/test_eqprop_learning.py::test_nothing_is_taught_until_flips_are_dealt_with",)
+LAYERS = ("tests/sim/test_eqprop_lockstep.py::test_in_icarus",)
 LINK = ("tests/hdl/link/test_link.py", "tests/hdl/link/test_link_random.py")
 
 
@@ -95,6 +105,56 @@ MUTATIONS = (
     Mutation("change_queue.py", "~(self.load | stale | found | chunk.any())", "~(found | chunk.any())", QUEUE),
     Mutation("change_queue.py", "self.o.ready & ~rest.any()", "self.o.ready", QUEUE),
     Mutation("change_queue.py", "self.o.payload.lane.eq(start + lane)", "self.o.payload.lane.eq(lane)", QUEUE),
+    Mutation("synapse.py", "return word ^ learns, learns", "return word, learns", LAYERS),
+    Mutation("synapse.py", "threshold > self.counter_high", "threshold >= self.counter_high", LEARNING),
+    Mutation("lane_walker.py", "self.o.ready & ~rest.any()", "self.o.ready", QUEUE),
+    Mutation("lane_walker.py", "self.o.payload.lane.eq(start + lane)", "self.o.payload.lane.eq(lane)", QUEUE),
+    Mutation("lane_walker.py", "self.i.ready.eq(fetch & last)", "self.i.ready.eq(fetch)", QUEUE),
+    Mutation("change_list.py", "read.en | (valid & ~walker.i.ready)", "read.en", QUEUE),
+    Mutation("change_list.py", "~self.load & ~waiting & walker.idle", "~waiting & walker.idle", QUEUE),
+    Mutation("eqprop/scanner.py", "(1 << (inputs - 1) % 8 + 1) - 1, 0xFF", "0xFF, 0xFF", SCANNER),
+    Mutation("eqprop/scanner.py", "number + self.spec.header_bytes", "number", SCANNER),
+    Mutation("eqprop/scanner.py", "reading & (~valid | walker.i.ready)", "reading", SCANNER),
+    Mutation("eqprop/events.py", "operation.negate.eq(~self._source.flag)", "operation.negate.eq(0)", EVENTS),
+    Mutation("eqprop/events.py", "self.o.ready & ~(self._up & self._down)", "self.o.ready", EVENTS),
+    Mutation("eqprop/events.py", "start = base - ", "start = base + 0 * ", EVENTS),
+    Mutation("eqprop/events.py", "Mux(self.base, Bank.BASE, Bank.SUM)", "Bank.SUM", EVENTS),
+    Mutation("eqprop/events.py", "self.i.valid & ~self.teaching & layer[2:].any()", "layer[2:].any()", LESSONS),
+    Mutation("eqprop/events.py", "Mux(self.teaching, self.within, 0)", "0", LESSONS),
+    Mutation("eqprop/events.py", "context.free.eq(~self.changed | ~source.flag)", "context.free.eq(1)", LESSONS),
+    Mutation("eqprop/events.py", "context.paired.eq(~source.input)", "context.paired.eq(1)", LESSONS),
+    Mutation("eqprop/neurons.py", "~self._exists[lane] | context.low", "context.low", NEURONS),
+    Mutation("eqprop/neurons.py", "(total[-1] & ~context.high)", "total[-1]", NEURONS),
+    Mutation("eqprop/neurons.py", "Mux(over, self._high, half[: len(level)])", "half[: len(level)]", NEURONS),
+    Mutation("eqprop/neurons.py", "Mux(context.holds, state.free, bit)", "bit", NEURONS),
+    Mutation(
+        "eqprop/neurons.py", "(old_bit & context.nudged) ^ (state", "(old_bit & context.nudged) | (state", NEURONS
+    ),
+    Mutation("eqprop/neurons.py", "Mux(context.alone, takes_part, touched)", "touched", NEURONS),
+    Mutation("eqprop/neurons.py", "Mux(context.shows, old_bit, bit)", "bit", NEURONS),
+    Mutation("eqprop/readout.py", "score > most", "score >= most", SCORES),
+    Mutation("eqprop/readout.py", "Mux(begins, 0, score)", "score", SCORES),
+    Mutation("eqprop/readout.py", "(replica == 0) & (label == self.label)", "label == self.label", SCORES),
+    Mutation("eqprop/readout.py", "Mux(valid, count_ones(mask), 0)", "count_ones(mask)", RECORD),
+    Mutation("eqprop/flips.py", "context.amplitude.eq(2)", "context.amplitude.eq(1)", FLIPS),
+    Mutation("eqprop/flips.py", "Mux(step == Step.COPY, Kind.LEARN, Kind.ADD)", "Kind.ADD", FLIPS),
+    Mutation("eqprop/flips.py", " - spec.first_group(layer - 1)", "", FLIPS),
+    Mutation("eqprop/flips.py", "self.o.ready & (step == Step.BELOW)", "self.o.ready", FLIPS),
+    Mutation("eqprop/flips.py", "(beat.kind == Kind.LEARN) & (beat.store", "(beat.store", FLIPS),
+    Mutation("eqprop/flips.py", "arrived.mask.any() & ~valid", "arrived.mask.any()", FLIPS),
+    Mutation("eqprop/learner.py", "self._above | self.differs", "self.differs", LEARNING),
+    Mutation("eqprop/learner.py", "with m.If(~self._here):", "with m.If(0):", LEARNING),
+    Mutation("eqprop/learner.py", "(self._connection - 1)[: len(self._connection)]", "self._connection", LEARNING),
+    Mutation("eqprop/learner.py", "(self._connection << 1) + 3", "3", LEARNING),
+    Mutation("eqprop/learner.py", "with m.Elif(~self._flips.pending):", "with m.Else():", PENDING),
+    Mutation("eqprop/learner.py", "self.quiet & ~flips.pending", "self.quiet", LAYERS),
+    Mutation("eqprop/control.py", "Mux(self.reversed, 1, -1)", "-1", LAYERS),
+    Mutation("eqprop/control.py", "context.holds.eq(self._nudging)", "context.holds.eq(0)", LAYERS),
+    Mutation("eqprop/control.py", "self._wanted & ~self.aborted", "self._wanted", LAYERS),
+    Mutation("eqprop/control.py", "m.d.sync += self._rebuild.eq(1)", "pass", LAYERS),
+    Mutation("eqprop/control.py", "~self._moved | self._stopping", "self._stopping", LAYERS),
+    Mutation("eqprop/control.py", "Mux(self.known, spec.replicas, 0)", "spec.replicas", LAYERS),
+    Mutation("eqprop/core.py", "sequencer.reversed.eq(control.reversed)", "sequencer.reversed.eq(0)", LAYERS),
     Mutation("oscillator/lanes.py", "Mux(total == 0, state.reference, ~total[-1])", "~total[-1]", LOCKSTEP),
     Mutation("oscillator/lanes.py", " & ~state.clamp", "", LOCKSTEP),
     Mutation("oscillator/lanes.py", " & ~in_place", "", LOCKSTEP),

@@ -1,0 +1,257 @@
+# amaranth: UnusedElaboratable=no
+"""What learns in an Equilibrium Propagation core: the order of the groups, and what follows from a flip."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attractor.hdl.crossbar import Kind
+from attractor.hdl.eqprop.flips import FlipWriter
+from attractor.hdl.eqprop.layout import Bank, Store
+from attractor.hdl.eqprop.learner import Learner
+from attractor.spec import EqPropSpec
+
+from .eqprop_parts import LEARNERS, SEEDS, fields, layouts, owner_of, place
+from .link.streams import count, simulate, take, wait_until
+
+STALLS = st.sampled_from([0.0, 0.6])
+OPERATION = ("kind", "store", "row", "first", "more", "bank", "negate", "amplitude", "alone", "lane")
+
+# Flips
+
+
+@dataclass
+class Word:
+    """Weights from one neuron or input to a group above that flip together."""
+
+    spec: EqPropSpec
+    layer: int
+    below: int
+    group: int
+    mask: int
+
+    @classmethod
+    def draw(cls, spec: EqPropSpec, rng: random.Random) -> Word:
+        """Draw a word; most have no flip or one."""
+        layer = rng.randrange(spec.connections)
+        below = rng.randrange(spec.layers[layer])
+        group = spec.first_group(layer + 1) + rng.randrange(spec.groups_of(layer + 1))
+        mask = rng.choice([0, 1 << rng.randrange(spec.lanes), rng.getrandbits(spec.lanes)])
+        neurons = spec.layers[layer + 1] - (group - spec.first_group(layer + 1)) * spec.lanes
+        return cls(spec, layer, below, group, mask & ((1 << min(neurons, spec.lanes)) - 1))
+
+    @property
+    def beat(self) -> dict[str, Any]:
+        """The beat in which they flip."""
+        spec, within = self.spec, self.group - self.spec.first_group(self.layer + 1)
+        origin, lane = place(spec, self.layer, self.below) if self.layer else (0, 0)
+        return {
+            "kind": Kind.LEARN,
+            "store": Store.UP,
+            "row": spec.up_base(self.layer) + self.below * spec.groups_of(self.layer + 1) + within,
+            "group": self.group,
+            "origin": origin,
+            "lane": lane,
+            "paired": int(self.layer > 0),
+        }
+
+    @property
+    def lanes(self) -> list[int]:
+        """Lanes that flip."""
+        return [lane for lane in range(self.spec.lanes) if self.mask >> lane & 1]
+
+    @property
+    def operations(self) -> list[dict[str, int]]:
+        """What follows: twice the new weight for the neuron above, the copy, twice the weight for the one below."""
+        if not self.layer:
+            return []
+        spec, result = self.spec, []
+        origin, below_lane = place(spec, self.layer, self.below)
+        shared = {"more": 0, "bank": Bank.BASE, "negate": 0, "amplitude": 2, "alone": 1}
+        for lane in self.lanes:
+            above = (self.group - spec.first_group(self.layer + 1)) * spec.lanes + lane
+            copy = spec.down_base(self.layer) + above * spec.groups_of(self.layer) + self.below // spec.lanes
+            up = {"store": Store.UP, "row": self.beat["row"], "first": self.group, "lane": lane}
+            down = {"store": Store.DOWN, "row": copy, "first": origin, "lane": below_lane}
+            kinds = ((Kind.ADD, up), (Kind.LEARN, down), (Kind.ADD, down))
+            result += [shared | where | {"kind": kind.value} for kind, where in kinds]
+        return result
+
+
+async def beat(ctx: Any, part: Any, mask_of: Any, members: dict[str, Any], mask: int) -> None:
+    """Show one beat for a cycle."""
+    for name, value in members.items():
+        ctx.set(getattr(owner_of(part.beat, name), name), value)
+    ctx.set(mask_of, mask)
+    ctx.set(part.valid, 1)
+    await ctx.tick()
+    ctx.set(part.valid, 0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(spec=st.sampled_from(LEARNERS), stall=STALLS, seed=SEEDS)
+def test_a_flip_is_copied_and_counts_twice(spec: EqPropSpec, stall: float, seed: int) -> None:
+    rng, writer, out, flipped = random.Random(seed), FlipWriter(spec, *layouts(spec)), [], []
+    words = [Word.draw(spec, rng) for _ in range(12)]
+
+    async def bench(ctx: Any) -> None:
+        # Words come while none is pending, so two may come one after the other.
+        for word in words:
+            await wait_until(ctx, lambda: not ctx.get(writer.pending), 400, settle=0)
+            if rng.random() < 0.5:  # beats of other kinds flip nothing here
+                other = rng.choice([{"kind": Kind.ADD}, {"kind": Kind.PUSH}, {"store": Store.DOWN}])
+                await beat(ctx, writer, writer.mask, word.beat | other, rng.getrandbits(spec.lanes))
+            await beat(ctx, writer, writer.mask, word.beat, word.mask)
+            assert ctx.get(writer.pending) == (word.mask != 0)
+            if rng.random() < 0.5:
+                await beat(ctx, writer, writer.mask, (second := Word.draw(spec, rng)).beat, second.mask)
+                pairs.append((word, second))
+            else:
+                pairs.append((word,))
+        await wait_until(ctx, lambda: not ctx.get(writer.pending), 400, settle=5)
+        every = [word for pair in pairs for word in pair]
+        expected = [operation for word in every for operation in word.operations]
+        assert [fields(operation, *OPERATION) for operation in out] == expected
+        assert len(flipped) == sum(len(word.lanes) for word in every)
+
+    pairs: list[tuple[Word, ...]] = []
+
+    async def collect(ctx: Any) -> None:
+        await take(ctx, writer.o, out, random.Random(seed + 1), stall)
+
+    async def flips(ctx: Any) -> None:
+        await count(ctx, writer.flipped, flipped)
+
+    simulate(writer, bench, collect, flips)
+
+
+# The order of learning
+
+SHOWN = ("kind", "bank", "first", "more", "shows", "low", "high", "loads", "probes")
+#: A row that only the operations of the sequencer have here.
+TAUGHT_ROW = 1
+
+
+@dataclass
+class Update:
+    """Differences between the phases, and all that the learner has to do about them, in order."""
+
+    spec: EqPropSpec
+    differs: set[int]
+    thresholds: list[int]
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def draw(cls, spec: EqPropSpec, rng: random.Random) -> Update:
+        """Draw the groups in which a neuron differs, and thresholds."""
+        part = rng.choice([0.0, 0.3, 1.0])
+        differs = {group for group in range(spec.groups) if rng.random() < part}
+        return cls(spec, differs, [rng.randrange(1 << spec.counter_bits) for _ in range(spec.connections)])
+
+    def expected(self) -> list[dict[str, Any]]:
+        """Return every operation, every scan, and what was in force in each."""
+        spec, steps = self.spec, []
+        show = {"kind": Kind.PUSH.value, "bank": Bank.FIELD, "shows": 1, "low": 0, "high": 0, "loads": 0, "probes": 0}
+        for connection in range(spec.connections):
+            rule = min(self.thresholds[connection] - 1, spec.counter_high)
+            first, groups = spec.first_group(connection), spec.groups_of(connection) if connection else 0
+            below = any(group in self.differs for group in range(first, first + groups)) if connection else False
+            sources = show | {"first": first, "more": groups - 1, "loads": 1}
+            for within in range(spec.groups_of(connection + 1)):
+                group = spec.first_group(connection + 1) + within
+                steps.append({"operation": show | {"first": group, "more": 0, "low": 1, "probes": 1}})
+                lesson = {"group": group, "within": within, "rule": rule}
+                if below:
+                    steps += [{"operation": sources | {"low": 1}}, {"taught": lesson | {"changed": 1}}]
+                if group in self.differs:
+                    steps.append({"operation": sources | {"high": 1}} if connection else {"scan": True})
+                    steps.append({"taught": lesson | {"changed": 0}})
+        return steps
+
+
+async def be_the_core(ctx: Any, learner: Learner, update: Update, rng: random.Random) -> None:
+    """Be sequencer, crossbar and neurons for one update: note what is asked, answer probes, be quiet in the end.
+
+    A lesson is always offered, so that it shows where the learner lets one through; none ends without a source.
+    """
+    # A lesson is under way; one is to come; cycles until a probe is answered, and until all is quiet.
+    taught_now, awaited, probe_in, busy = False, False, -1, 0
+    ctx.set(learner.i.valid, 1)
+    ctx.set(learner.i.payload.kind, Kind.LEARN)
+    ctx.set(learner.i.payload.row, TAUGHT_ROW)
+    while ctx.get(learner.busy):
+        ready, probed = rng.random() < 0.6, probe_in == 0
+        ctx.set(learner.o.ready, ready)
+        ctx.set(learner.probed, probed)
+        # What differs says something only in the cycle of the answer.
+        answer = update.steps[-1]["operation"]["first"] in update.differs if probed else rng.getrandbits(1)
+        ctx.set(learner.differs, answer)
+        ctx.set(learner.quiet, busy == 0 and not awaited)
+        probe_in -= 1
+        await ctx.delay(1e-7)
+        operation, taken = learner.o.payload, ready and ctx.get(learner.o.valid)
+        address, fetched = ctx.get(learner.address), ctx.get(learner.fetch)
+        busy = max(busy - 1, 0)
+        if taken and ctx.get(operation.row) == TAUGHT_ROW and ctx.get(operation.kind) == Kind.LEARN:
+            names = ("group", "within", "changed")
+            lesson = {name: int(ctx.get(getattr(learner, name))) for name in names}
+            if not taught_now:
+                update.steps.append({"taught": lesson | {"rule": ctx.get(learner.rule)}})
+            taught_now, awaited, busy = True, False, rng.randrange(1, 4)
+        elif taken:
+            asked = fields(ctx.get(operation), *SHOWN)
+            update.steps.append({"operation": asked})
+            taught_now, awaited, busy = False, bool(asked["loads"]), rng.randrange(2, 5)
+            probe_in = 1 if asked["probes"] else -1
+        if ctx.get(learner.scan):
+            update.steps.append({"scan": True})
+            taught_now, awaited, busy = False, True, rng.randrange(2, 5)
+        await ctx.tick()
+        if fetched:
+            limits = b"".join(limit.to_bytes(2, "little") for limit in update.thresholds)
+            ctx.set(learner.byte, (bytes(2) + limits)[address])
+
+
+@settings(max_examples=25, deadline=None)
+@given(spec=st.sampled_from(LEARNERS), seed=SEEDS)
+def test_only_groups_and_sources_that_differ_learn(spec: EqPropSpec, seed: int) -> None:
+    rng, learner = random.Random(seed), Learner(spec, *layouts(spec))
+
+    async def bench(ctx: Any) -> None:
+        for _ in range(3):
+            update = Update.draw(spec, rng)
+            ctx.set(learner.start, 1)
+            await ctx.tick()
+            ctx.set(learner.start, 0)
+            assert ctx.get(learner.busy)
+            await be_the_core(ctx, learner, update, rng)
+            assert update.steps == update.expected()
+
+    simulate(learner, bench)
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=SEEDS)
+def test_nothing_is_taught_until_flips_are_dealt_with(seed: int) -> None:
+    rng, spec, order = random.Random(seed), LEARNERS[0], []
+    learner = Learner(spec, *layouts(spec))
+    word = next(word for _ in range(1000) if (word := Word.draw(spec, rng)).layer and word.mask)
+
+    async def bench(ctx: Any) -> None:
+        for member in (learner.start, learner.i.valid, learner.o.ready, learner.probed, learner.differs):
+            ctx.set(member, 1)
+        await wait_until(ctx, lambda: bool(ctx.get(learner.i.ready)), 50, settle=0)
+        await beat(ctx, learner, learner.flips, word.beat, word.mask)
+        while not ctx.get(learner.i.ready):
+            if ctx.get(learner.o.valid):
+                order.append(fields(ctx.get(learner.o.payload), *OPERATION))
+            await ctx.tick()
+            assert len(order) <= len(word.operations)
+        assert order == word.operations
+
+    simulate(learner, bench)
