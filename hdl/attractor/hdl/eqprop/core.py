@@ -37,15 +37,24 @@ class EqPropCore(wiring.Component):
     With ``G_l = ceil(neurons of layer l / lanes)`` groups of a layer and G of all a call takes, in clock cycles:
 
     ============== ================================================================================================
-    begin          ``G``, and after parameters were written ``2 G`` and one event for each neuron
-    inputs         ``G_1`` for each input that is on, and one for each byte without any
-    step           ``G + 5``; and an event for each bit that changed
-    event          the groups of the layers above and below, one more where these are a single one
-    read-out       ``outputs + 2 G_L + 5``
-    nudged step    ``(2^shift - 1) G_L`` more, or ``(2^shift + 1) G_L`` with a reversed nudge
-    learning       ``(G_l-1 + 8)`` for each group, twice where a neuron of the layer below or above differs between the
-                   phases, one for each counter word that is touched, and six for each weight that flips
+    begin          ``G + 1``, three more where the core can learn; after parameters were written ``2 G + 2`` more and
+                   an event for each neuron
+    inputs         ``G_1`` for each input that is on; a byte without any takes one in which others may go on; five
+                   until the first event leaves and the last one is written
+    event          the groups of the layers above and below; one more where it begins with the group that the event
+                   before ended with
+    step           ``G + 3`` if no bit changes; otherwise its events begin five cycles after the first group with a
+                   change was read, yet not before all groups were, and the last one takes two to end
+    nudged step    ``(2^shift - 1 - sigma) G_L`` more, at least none; pushes to a single group take two each
+    targets        ``2 + 2`` for each output of the label
+    read-out       ``outputs + 2 G_L + 3``
+    learning       three for each connection and five for each group; where a neuron below or in the group differs
+                   between the phases one for each source that then counts, and what a step takes to list these
+    flip           six, and one for each word; between an input and a neuron only one
     ============== ================================================================================================
+
+    Apart from flips, ``benchmarks/eqprop_cycles.py`` counts these cycle by cycle, and ``benchmarks/scale_eqprop.py``
+    compares the count with the core's counter.
 
     Parameters
     ----------
