@@ -137,6 +137,11 @@ class TestLearning:
             [1, 0], [6, 16], [7, 17], [4, 14], [5, 15], [8, 18]
         ]  # fmt: skip
         assert SampleLearning.of([]).flips.shape == (0,)
+        joined = SampleLearning.joined([SampleLearning.of(results[:1]), SampleLearning.of(results[1:])])
+        assert [column.tolist() for column in vars(joined).values()] == [
+            column.tolist() for column in vars(found).values()
+        ]
+        assert list(found.without_cycles()) == ["winners", "touched", "flips", "free_steps", "nudged_steps"]
 
 
 class TestRefusals:

@@ -38,6 +38,21 @@ def curve(samples: int = 250) -> LearningCurve:
     )
 
 
+def test_a_network_settles_for_a_picture_and_stays_as_it_is() -> None:
+    network = EqPropNetwork(SPEC, initial_parameters(SPEC, seed=3))
+    before = {name: array.copy() for name, array in network.parameters.items()}
+    bits = np.random.default_rng(3).integers(0, 2, 16)
+    one = Relaxation.of(network, bits.astype(float), bits, 2)
+    assert all((network.parameters[name] == array).all() for name, array in before.items())
+    lesson = network.learn(bits[None], [2], 1, (9, 9, 9), trace=True)
+    assert lesson.free.trace is not None
+    assert lesson.nudged.trace is not None
+    np.testing.assert_array_equal(one.free, lesson.free.trace[:, 0])
+    np.testing.assert_array_equal(one.nudged, lesson.nudged.trace[:, 0])
+    assert (one.label, one.sigma) == (2, 1)
+    assert one.winner == network.scores(lesson.free.states)[0].argmax()
+
+
 def test_states_are_parts_of_the_greatest_one_sorted_in_their_layers() -> None:
     one = relaxation()
     figure = relaxation_figure(SPEC, [one, relaxation(1, sigma=-1, winner=2)])

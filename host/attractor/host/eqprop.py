@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,16 @@ class SampleLearning:
         """Return the numbers of some results."""
         numbers = [(r.winner, r.touched, r.flips, r.free_steps, r.nudged_steps, r.cycles) for r in results]
         return cls(*np.array(numbers, np.int64).reshape(-1, 6).T)
+
+    @classmethod
+    def joined(cls, parts: Sequence[SampleLearning]) -> SampleLearning:
+        """Return the numbers of some calls of :meth:`EqPropCalls.learn_samples`, at least one, in a row."""
+        columns = [vars(part).values() for part in parts]
+        return cls(*(np.concatenate(column) for column in zip(*columns, strict=True)))
+
+    def without_cycles(self) -> dict[str, Counts]:
+        """Return by name all that the golden model reports, too; it has no clock."""
+        return {name: array for name, array in vars(self).items() if name != "cycles"}
 
 
 class EqPropCalls(Calls):

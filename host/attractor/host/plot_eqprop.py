@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from attractor.golden import EqPropNetwork
 from attractor.host.plot import OTHER, REFERENCE, WINNER, new_figure
 from attractor.spec import EqPropSpec, IntegerArray
 
@@ -47,6 +48,30 @@ class Relaxation:
     free: IntegerArray
     nudged: IntegerArray
     sigma: int = 1
+
+    @classmethod
+    def of(cls, network: EqPropNetwork, image: npt.NDArray[np.float64], bits: npt.ArrayLike, label: int) -> Relaxation:
+        """Let a network settle on an image, and toward its label; it stays as it is.
+
+        Parameters
+        ----------
+        network:
+            The network; its spec has ``learning``.
+        image:
+            Grey values, as above.
+        bits:
+            The image as input bits, shape (inputs,).
+        label:
+            Number of its class.
+        """
+        spec = network.spec
+        never = [spec.counter_high + 1] * spec.connections
+        lesson = EqPropNetwork(spec, network.parameters).learn(np.array([bits]), [label], 1, never, trace=True)
+        free, nudged = lesson.free, lesson.nudged
+        assert free.trace is not None
+        assert nudged.trace is not None
+        winner = int(network.scores(free.states)[0].argmax())
+        return cls(image, label, winner, free.trace[:, 0], nudged.trace[:, 0])
 
 
 @dataclass(frozen=True)

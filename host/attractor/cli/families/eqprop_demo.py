@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -19,7 +18,6 @@ from attractor.host.acceptance.eqprop import compare, golden_results
 from attractor.host.eqprop import SampleLearning
 from attractor.host.estimators import PRESETS, EqPropClassifier
 from attractor.host.plot_eqprop import LearningCurve, Relaxation, demo_figure
-from attractor.spec import IntegerArray
 from attractor.train.digits import digits
 from attractor.train.eqprop import Lessons, accuracy, winners
 
@@ -98,10 +96,7 @@ class _School:
             for sample, sigma, label in zip(bits, lessons.sigmas.tolist(), labels.tolist(), strict=True)
         ]
         expected = SampleLearning.of(golden_results(self.golden, inputs))
-        reports = [
-            {name: array for name, array in asdict(one).items() if name != "cycles"} for one in (expected, found)
-        ]
-        self._check(compare_arrays(*reports))
+        self._check(compare_arrays(expected.without_cycles(), found.without_cycles()))
         self.learnt.append(found)
 
     def _measure(self, images: int) -> None:
@@ -126,7 +121,7 @@ class _School:
         right = np.array([result.winner for result in results]) == self.test_labels
         images = self.measured[-1][0]
         said = dict(self.classifier.model_.provenance) | {"learnt": images}
-        learning = self._learning()
+        learning = SampleLearning.joined(self.learnt)
         values = {
             "accuracy": float(right.mean()),
             "images": len(results),
@@ -139,16 +134,15 @@ class _School:
         }
         return Outcome(self.device.read_model(said), values, _lines(values), lambda: self._figure(learning))
 
-    def _learning(self) -> SampleLearning:
-        """Return what was reported of all samples."""
-        parts = [asdict(part) for part in self.learnt]
-        return SampleLearning(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
-
     def _figure(self, learning: SampleLearning) -> Any:
         images, parts = (np.array(column) for column in zip(*self.measured, strict=True))
         flips, touched = (each.reshape(images[-1], -1).sum(axis=1) for each in (learning.flips, learning.touched))
         curve = LearningCurve(images, parts, flips, touched)
-        relaxations = [self._relaxation(index) for index in self._pictured()]
+        grey = digits().test_images
+        relaxations = [
+            Relaxation.of(self.golden, grey[index], self.test_bits[index], int(self.test_labels[index]))
+            for index in self._pictured()
+        ]
         fields = self.classifier.code_.image(self.golden.parameters["weights_0"])
         return demo_figure(self.spec, relaxations, curve, fields)
 
@@ -157,17 +151,6 @@ class _School:
         right = winners(self.spec, self.golden.parameters, self.test_bits) == self.test_labels
         chosen = [right & (self.test_labels == digit) for digit in PICTURED_CLASSES]
         return [int(np.flatnonzero(where)[0]) for where in (*chosen, ~right) if where.any()]
-
-    def _relaxation(self, index: int) -> Relaxation:
-        """Let the network that was learnt settle on a held-out image, in both phases, and forget what that taught."""
-        bits, label = self.test_bits[[index]], int(self.test_labels[index])
-        network = EqPropNetwork(self.spec, self.golden.parameters)
-        lesson = network.learn(bits, [label], 1, [self.spec.counter_high] * self.spec.connections, trace=True)
-        free, nudged = lesson.free, lesson.nudged
-        assert free.trace is not None
-        assert nudged.trace is not None
-        winner = int(network.scores(free.states)[0].argmax())
-        return Relaxation(digits().test_images[index], label, winner, free.trace[:, 0], nudged.trace[:, 0])
 
 
 def _pieces(classifier: EqPropClassifier, images: int) -> Iterator[_Piece]:
@@ -180,11 +163,6 @@ def _pieces(classifier: EqPropClassifier, images: int) -> Iterator[_Piece]:
         for start, end in pairwise([0, *(edge for edge in edges if edge < images), images]):
             part = slice(start * each, end * each)
             yield _Piece(epoch * images + end, Lessons(order[part], sigmas[part], thresholds))
-
-
-def _without_cycles(learning: SampleLearning) -> dict[str, IntegerArray]:
-    """Return what is compared: the golden model has no clock."""
-    return {name: array for name, array in asdict(learning).items() if name != "cycles"}
 
 
 def _lines(values: dict[str, Any]) -> list[tuple[str, str]]:
