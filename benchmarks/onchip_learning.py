@@ -39,6 +39,8 @@ from attractor.train.digits import digits
 from attractor.train.eqprop import Bits, Lessons, accuracy, initial_parameters
 from attractor.train.eqprop_digits import EPOCHS, RECIPE, SPEC, STEPS, digits_code
 
+#: Seconds without an answer that are no cause for concern: the simulation is slow.
+PATIENCE = 120.0
 #: Numbers of :class:`SampleLearning` that the golden model knows, too.
 REPORTED = ("winners", "touched", "flips", "free_steps", "nudged_steps")
 Row = dict[str, Any]
@@ -102,7 +104,7 @@ def on_the_board(images: Images, count: int, seed: int) -> Row:
     lessons = recipe.lessons(SPEC, len(images.bits), 0)
     calls = count * (2 if recipe.both_signs else 1)
     chosen, sigmas = lessons.order[:calls], lessons.sigmas[:calls]
-    with Device.open(RtlBoard(SPEC)) as device:
+    with Device.open(RtlBoard(SPEC), timeout=PATIENCE) as device:
         device.load(start)
         learnt = device.learn_samples(images.bits[chosen], images.labels[chosen], lessons.thresholds, sigmas=sigmas)
         found = device.read_parameters()

@@ -42,7 +42,7 @@ from attractor.train.mnist import Mnist, mnist
 
 NETWORKS = ((784, 512, 100), (784, 2048, 100))
 #: Batch, and samples that are measured in each turn.
-BATCHES = ((64, 384), (1, 100))
+BATCHES = ((64, 1280), (1, 200))
 TURNS = 5
 STATE_HIGH = 50
 THRESHOLDS = (13, 16)
