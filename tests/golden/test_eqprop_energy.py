@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,7 +38,7 @@ def energy(network: EqPropNetwork, inputs: np.ndarray, bits: np.ndarray) -> int:
     layers = [inputs.astype(int), *(bits[part].astype(int) for part in network.spec.neurons)]
     products = [
         int(above @ network.parameters[f"weights_{c}"].astype(int) @ below)
-        for c, (below, above) in enumerate(zip(layers[:-1], layers[1:], strict=True))
+        for c, (below, above) in enumerate(pairwise(layers))
     ]
     return int(halves(network.spec) @ bits) - sum(products)
 
