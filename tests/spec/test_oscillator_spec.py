@@ -160,8 +160,8 @@ def test_fields_out_of_range(fields: dict[str, Any], message: str) -> None:
     [
         ("{", "must be JSON"),
         ("[1]", "object, not list"),
-        ('{"family":"spin"}', "'spin'; this version knows eqprop, oscillator"),
-        ("{}", "None; this version knows eqprop, oscillator"),
+        ('{"family":"spin"}', "'spin'; this version knows eqprop, felif, oscillator"),
+        ("{}", "None; this version knows eqprop, felif, oscillator"),
         (SMALL.to_json().replace("lanes", "tracks"), r"unknown fields \['tracks'\], missing fields \['lanes'\]"),
         (SMALL.to_json().replace(":4,", ":40,"), "phase_bits is 40"),
     ],

@@ -9,6 +9,9 @@ from typing import Any
 from attractor.spec.base import IntegerArray, Parameters, ParameterSpec, Spec, SpecError
 from attractor.spec.eqprop import EqPropSpec
 from attractor.spec.eqprop_call import EqPropResult
+from attractor.spec.felif import FelifSpec
+from attractor.spec.felif_call import FelifResult
+from attractor.spec.felif_layer import FelifLayer
 from attractor.spec.memory_map import PAYLOAD_BYTES, MemoryMap, Region, Window
 from attractor.spec.oscillator import OscillatorResult, OscillatorSpec
 
@@ -17,6 +20,9 @@ __all__ = [
     "PAYLOAD_BYTES",
     "EqPropResult",
     "EqPropSpec",
+    "FelifLayer",
+    "FelifResult",
+    "FelifSpec",
     "IntegerArray",
     "MemoryMap",
     "OscillatorResult",
@@ -32,7 +38,7 @@ __all__ = [
 ]
 
 #: The network families by name.
-FAMILIES: dict[str, type[Spec]] = {spec.family: spec for spec in (OscillatorSpec, EqPropSpec)}
+FAMILIES: dict[str, type[Spec]] = {spec.family: spec for spec in (OscillatorSpec, EqPropSpec, FelifSpec)}
 
 
 def spec_from_dict(fields: Mapping[str, Any]) -> Spec:
