@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from attractor.golden.crossbar import Crossbar
 from attractor.golden.eqprop import EqPropLesson, EqPropNetwork, EqPropPhase, EqPropState
+from attractor.golden.felif import FelifNetwork, FelifRun
 from attractor.golden.oscillator import OscillatorNetwork, OscillatorRun, OscillatorState
-from attractor.spec import EqPropSpec, IntegerArray, OscillatorSpec, Spec, SpecError
+from attractor.spec import EqPropSpec, FelifSpec, IntegerArray, OscillatorSpec, Spec, SpecError
 
 __all__ = [
     "Crossbar",
@@ -18,6 +19,8 @@ __all__ = [
     "EqPropNetwork",
     "EqPropPhase",
     "EqPropState",
+    "FelifNetwork",
+    "FelifRun",
     "Network",
     "OscillatorNetwork",
     "OscillatorRun",
@@ -54,4 +57,6 @@ def network(spec: Spec, parameters: Mapping[str, npt.ArrayLike]) -> Network:
         return OscillatorNetwork(spec, parameters)
     if isinstance(spec, EqPropSpec):
         return EqPropNetwork(spec, parameters)
+    if isinstance(spec, FelifSpec):
+        return FelifNetwork(spec, parameters)
     raise SpecError(f"the family {spec.family!r} has no golden model")

@@ -37,7 +37,7 @@ class GoldenBoard:
     def __init__(self, spec: Spec, *, name: str = "sim:") -> None:
         self.name = name
         self.spec = spec
-        self._network: tuple[dict[str, bytes], golden.Network] | None = None
+        self._network: tuple[int, golden.Network] | None = None
         self._answers = bytearray()
         self.link = GoldenLink(spec, encode_description(self._description()), self._run)
 
@@ -59,6 +59,7 @@ class GoldenBoard:
         if power_cycle:
             self.link = GoldenLink(self.spec, encode_description(self._description()), self._run)
         self.link.reset()
+        self._network = None
         self._answers.clear()
 
     @property
@@ -78,17 +79,18 @@ class GoldenBoard:
         return {"spec": self.spec.to_dict(), "gateware": gateware, "board": BOARD_NAME, "clock_hz": 0, "baud": 0}
 
     def _run(self, windows: dict[str, bytes], inputs: bytes) -> bytes:
-        if self._network is None or self._network[0] != windows:
+        # What a core keeps from call to call ends with any write of a parameter.
+        written = self.link.parameter_writes
+        if self._network is None or self._network[0] != written:
             decoded = self.spec.decode_parameters(windows)
             ranges = self.spec.parameters
             clipped = {name: np.clip(decoded[name], ranges[name].low, ranges[name].high) for name in decoded}
-            self._network = windows, golden.network(self.spec, clipped)
+            self._network = written, golden.network(self.spec, clipped)
         network = self._network[1]
         before = dict(network.parameters)
         outputs = network.call(inputs)
         if any(network.parameters[name] is not array for name, array in before.items()):
             windows |= self.spec.encode_changes(windows, before, network.parameters)
-            self._network = windows, network
         return outputs
 
 

@@ -110,6 +110,8 @@ class GoldenLink:
         rom = WindowMemory(len(description), 8, None)
         rom.write(0, description)
         self._windows = {DESCRIPTION_WINDOW: rom}
+        #: Requests so far that wrote words of parameter windows.
+        self.parameter_writes = 0
         for window in self.memory_map.windows:
             memory = WindowMemory(window.words, window.word_bits, window.region)
             self._windows[self.memory_map.number(window.name)] = memory
@@ -217,6 +219,7 @@ class GoldenLink:
         self._whole_words(window, request.word, request.payload)
         if window.region is Region.PARAMETERS:
             self.parameters_valid = False
+            self.parameter_writes += bool(request.payload)
         window.write(request.word, request.payload)
         return Status.OK, b""
 

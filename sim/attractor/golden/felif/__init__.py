@@ -1,0 +1,22 @@
+"""Golden models of ferroelectric spiking networks: the device, its integer neurons, whole networks."""
+
+from attractor.golden.felif.device import FelifDevice
+from attractor.golden.felif.network import FelifNetwork, FelifRun, LayerTrace
+from attractor.golden.felif.neurons import Neurons, NeuronState, neurons
+from attractor.golden.felif.tables import felif_parameters, tables_digest
+from attractor.golden.felif.twin import FelifTwin, TwinRun, TwinState
+
+__all__ = [
+    "FelifDevice",
+    "FelifNetwork",
+    "FelifRun",
+    "FelifTwin",
+    "LayerTrace",
+    "NeuronState",
+    "Neurons",
+    "TwinRun",
+    "TwinState",
+    "felif_parameters",
+    "neurons",
+    "tables_digest",
+]
