@@ -129,6 +129,8 @@ class FelifTwin:
             if row.stopped * 8 > len(cells):
                 u.flat[cells], p.flat[cells] = row.u, row.p
                 cells, row = cells[~row.frozen], row.rest()
+                if not len(cells) and record is None:
+                    break
         u.flat[cells], p.flat[cells] = row.u, row.p
 
 
