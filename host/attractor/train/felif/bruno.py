@@ -62,6 +62,7 @@ class CoarseStep:
         self.coupling = np.asarray(device.coupling)
         self.limit = np.asarray(device.limit * device.per_volt)
         self._activation = np.asarray(device.activation)
+        self._least_field = self._activation / 400
         self._log_rate = np.log(tick / device.attempt_time)
         self._leak_rate = np.asarray(1 / (device.leak_voltage * device.per_volt))
         self._leak_scale = np.asarray(device.per_ampere(tick) * device.leak_density * device.area)
@@ -69,14 +70,14 @@ class CoarseStep:
 
     def step(self, u: Floats, p: Floats, i: Floats) -> tuple[Floats, Floats]:
         """Return u and p after a step, u as it is before it is clipped."""
-        _, rate, move = self._rates(u, p)
+        _, _, rate, move = self._rates(u, p)
         leak = self._leak_scale * np.expm1(self._leak_rate * u) + self._discharge
         q = move * rate
         return u + i - leak * np.sign(u) - self.coupling * q, p + q
 
     def slopes(self, u: Floats, p: Floats, i: Floats) -> Slopes:
         """Return the derivatives of a step; all arrays have shape (batch, neurons)."""
-        power, rate, move = self._rates(u, p)
+        field, power, rate, move = self._rates(u, p)
         growth = self._leak_scale * np.exp(self._leak_rate * u)
         leak = growth - self._leak_scale + self._discharge
         after = u + i - leak * np.sign(u) - self.coupling * move * rate
@@ -85,19 +86,19 @@ class CoarseStep:
         u_p, p_u, p_p = self.coupling * rate, None, 1 - rate
         if self.form == "B":
             # By the field; nothing where the rate is limited.
-            with np.errstate(divide="ignore", invalid="ignore"):
-                rising = self.exponent * power * rate / (u - p)
-            p_u = move * np.where((rate < 1) & (rate > 0), rising, 0.0)
+            p_u = move * (self.exponent * power * rate / field * (rate < 1))
             u_u, u_p, p_p = u_u - self.coupling * p_u, u_p + self.coupling * p_u, p_p - p_u
         return Slopes(u_u * inside, u_p * inside, p_u, p_p, inside)
 
-    def _rates(self, u: Floats, p: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return ``(ea / |E|)**alpha``, the limited rate, and the distance of p from saturation."""
-        field = u - p
-        with np.errstate(divide="ignore", over="ignore"):
-            power = (self._activation / np.abs(field)) ** self.exponent
-            rate = np.exp(np.minimum(self._log_rate - power, 0.0))
-        return power, rate, np.sign(field) - p
+    def _rates(self, u: Floats, p: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return the field, ``(ea / |E|)**alpha``, the limited rate, and the distance of p from saturation."""
+        difference = u - p
+        sign = np.sign(difference)
+        # At a small field the rate is 0 in double precision, so it does no harm to take a greater one.
+        size = np.maximum(np.abs(difference), self._least_field)
+        power = (self._activation / size) ** self.exponent
+        rate = np.exp(np.minimum(self._log_rate - power, 0.0))
+        return np.copysign(size, difference), power, rate, sign - p
 
 
 # Surrogate slopes of a spike, by how far the voltage is above the threshold

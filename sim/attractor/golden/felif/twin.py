@@ -95,7 +95,9 @@ class FelifTwin:
         rows = len(u) if record is not None else BLOCK // u.shape[1] + 1
         for start in range(0, len(u), max(rows, 1)):
             part = slice(start, start + rows)
-            self._integrate(u[part], p[part], rise[part], ~state.spikes[part], record)
+            # A field of 0 has an infinite switching time.
+            with np.errstate(divide="ignore"):
+                self._integrate(u[part], p[part], rise[part], ~state.spikes[part], record)
         np.clip(u, -self._constants["limit"], self._constants["limit"], out=u)
         u[:] = np.where(state.spikes, device.reset * device.per_volt, u)
         p[state.spikes] = -1.0
