@@ -3,8 +3,9 @@
 from amaranth.lib import wiring
 
 from attractor.hdl.eqprop import EqPropCore
+from attractor.hdl.felif import FelifCore
 from attractor.hdl.oscillator import OscillatorCore
-from attractor.spec import EqPropSpec, OscillatorSpec, Spec
+from attractor.spec import EqPropSpec, FelifSpec, OscillatorSpec, Spec
 
 
 def build_core(spec: Spec) -> wiring.Component:
@@ -20,4 +21,6 @@ def build_core(spec: Spec) -> wiring.Component:
             return OscillatorCore(spec)
         case EqPropSpec():
             return EqPropCore(spec)
+        case FelifSpec():
+            return FelifCore(spec)
     raise TypeError(f"there is no core for the family {spec.family!r}")

@@ -341,10 +341,13 @@ class Crossbar(wiring.Component):
         write_address: Value,
         words: Sequence[Value | data.View],
     ) -> list[Value]:
-        """Store one word for each lane; return those read in the last cycle. A single word is a register."""
+        """Store one word for each lane; return those read in the last cycle. A single word is a register.
+
+        So are words of no bits, of which synthesis makes no memory.
+        """
         width = len(Value.cast(words[0]))
         word = Cat(Value.cast(lane) for lane in words)
-        if depth == 1:
+        if depth == 1 or not width:
             register = Signal(len(word), name=name)
             with m.If(write):
                 m.d.sync += register.eq(word)

@@ -1,0 +1,120 @@
+"""The spiking network core: one call runs a sequence of ticks."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from attractor.hdl.core import CoreSignature
+from attractor.hdl.felif.layer import Layer
+from attractor.hdl.felif.readout import OutputReadout, RunRecord
+from attractor.hdl.felif.scanner import InputScanner
+from attractor.spec import FelifSpec
+
+
+class FelifCore(wiring.Component):
+    """A spiking network: a chain of layers, each with its crossbar and its neurons on one datapath.
+
+    ::
+
+        frames -> scanner -> layer 0 -> layer 1 -> ... -> outputs
+
+    Layers work at the same time, each in a tick of its own, so that a call takes as long as its slowest layer in every
+    tick and the others once. With ``G`` groups, ``L`` lanes and ``N`` neurons a layer takes in a tick, in clock cycles:
+
+    ============== ================================================================================================
+    inputs         of layer 0 and each of the ``input_bits``: ``frame_words + 5`` in which nothing is on, and one
+                   for each input that is and shares its word with others
+    doubling       of layer 0: ``2 G + 1`` for each of the ``input_bits`` but one
+    event          ``G``, and 2 if ``G`` is 1
+    neurons        ``N + G + 1``, and ``2 N`` with a single lane
+    datapath       16 for FeLIF A and 10 for plain neurons; ``64 max(N, 10) + 13`` for FeLIF B
+    ============== ================================================================================================
+
+    Parameters
+    ----------
+    spec:
+        The network.
+
+    Members
+    -------
+    bus: ``In(CoreSignature(spec))``
+        Parameters, inputs and outputs.
+    tick_ends: ``Out(layers)``
+        Layers in which a tick ended in the last cycle: until the layer visits its neurons again, its states in memory
+        are what the golden model holds after that tick.
+    """
+
+    bus: Any
+    tick_ends: Signal
+
+    def __init__(self, spec: FelifSpec) -> None:
+        self.spec = spec
+        self.layers = [Layer(spec, index) for index in range(len(spec.layers))]
+        super().__init__({"bus": In(CoreSignature(spec)), "tick_ends": Out(len(spec.layers))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec, windows = self.spec, self.bus.windows
+        m.submodules.scanner = scanner = InputScanner(spec)
+        wiring.connect(m, wiring.flipped(windows.frames), scanner.window)
+        below: Any = scanner
+        parameters = []
+        for index, layer in enumerate(self.layers):
+            m.submodules[f"layer_{index}"] = layer
+            wiring.connect(m, below.o, layer.i)
+            for name in layer.windows.signature.members:
+                wiring.connect(m, wiring.flipped(getattr(windows, name)), getattr(layer.windows, name))
+                parameters.append(getattr(windows, name).write)
+            below = layer
+        m.submodules.outputs = outputs = OutputReadout(spec)
+        wiring.connect(m, wiring.flipped(windows.outputs), outputs.window)
+        m.d.sync += self.tick_ends.eq(Cat(layer.done for layer in self.layers))
+        m.d.comb += [
+            outputs.start.eq(self.bus.start),
+            outputs.valid.eq(below.valid),
+            outputs.neuron.eq(below.neuron),
+            outputs.spikes.eq(below.spikes),
+            outputs.voltage.eq(below.voltage),
+            outputs.done.eq(below.done),
+        ]
+        self._run(m, scanner, outputs, Cat(parameters).any())
+        return m
+
+    def _run(self, m: Module, scanner: InputScanner, outputs: OutputReadout, written: Value) -> None:
+        """Run a call: the scanner gives all ticks, and the call ends when the last layer has nothing left to do."""
+        spec, windows = self.spec, self.bus.windows
+        ticks, keep, stale, stopping = Signal(16), Signal(), Signal(init=1), Signal()
+        running = Signal()
+        for register, window in ((ticks, windows.ticks), (keep, windows.keep)):
+            with m.If(window.write):
+                m.d.sync += register.eq(window.write_data)
+            m.d.comb += window.read_data.eq(register)
+        idle = Cat(layer.idle for layer in self.layers).all() & ~scanner.busy
+        # The last output is written a cycle after the last layer is done.
+        quiet = Signal()
+        with m.If(self.bus.start):
+            m.d.sync += [running.eq(1), stale.eq(0), stopping.eq(0), quiet.eq(0)]
+        with m.Elif(running):
+            m.d.sync += [quiet.eq(idle), running.eq(~quiet)]
+            with m.If(self.bus.abort):
+                m.d.sync += stopping.eq(1)
+        with m.If(written):
+            m.d.sync += stale.eq(1)
+        m.submodules.record = record = RunRecord(spec)
+        wiring.connect(m, wiring.flipped(windows.result), record.window)
+        m.d.comb += [
+            scanner.start.eq(self.bus.start),
+            scanner.stop.eq(stopping),
+            scanner.limit.eq(Mux(ticks > spec.ticks, spec.ticks, ticks)),
+            self.bus.busy.eq(running),
+            record.start.eq(self.bus.start),
+            record.running.eq(running),
+            record.spikes.eq(Cat(layer.valid & layer.spikes for layer in self.layers)),
+            record.aborted.eq(scanner.stopped),
+            record.winner.eq(outputs.winner),
+            record.ticks.eq(outputs.ticks),
+        ]
+        for layer in self.layers:
+            m.d.comb += [layer.start.eq(self.bus.start), layer.fresh.eq(~keep | stale)]

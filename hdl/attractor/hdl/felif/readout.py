@@ -1,0 +1,141 @@
+"""What a network answers: the outputs of its last layer, the winner, and the numbers of the run."""
+
+from typing import Any
+
+from amaranth.hdl import Assert, Cat, Const, Module, Mux, Shape, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from attractor.hdl.arithmetic import count_ones
+from attractor.hdl.core import WindowSignature
+from attractor.spec import FelifSpec
+
+
+class OutputReadout(wiring.Component):
+    """Keeps the output of each neuron of the last layer, and finds the greatest, the lowest neuron on ties.
+
+    Everything holds a cycle after the last neuron of a tick was shown.
+
+    Parameters
+    ----------
+    spec:
+        The network.
+
+    Members
+    -------
+    start: ``In(1)``
+        A call begins: count from 0.
+    valid, neuron, spikes, voltage, done: ``In``
+        A neuron at the end of a tick, in their order; ``done`` with the last one.
+    winner: ``Out(range(outputs))``
+    ticks: ``Out(32)``
+        Ticks that the last layer ended in this call.
+    window: ``In(WindowSignature)``
+        The outputs.
+    """
+
+    start: Signal
+    valid: Signal
+    neuron: Signal
+    spikes: Signal
+    voltage: Signal
+    done: Signal
+    winner: Signal
+    ticks: Signal
+    window: Any
+
+    def __init__(self, spec: FelifSpec) -> None:
+        self.spec = spec
+        self.output = Shape(spec.output_bits, signed=not spec.layers[-1].spikes)
+        super().__init__(
+            {
+                **dict.fromkeys(("start", "valid", "spikes", "done"), In(1)),
+                "neuron": In(range(spec.outputs)),
+                "voltage": In(Shape(spec.layers[-1].state_bits, signed=True)),
+                "winner": Out(range(spec.outputs)),
+                "ticks": Out(32),
+                "window": In(WindowSignature(spec.memory_map["outputs"])),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.outputs = outputs = memory.Memory(shape=self.output, depth=self.spec.outputs, init=[])
+        read, write = outputs.read_port(), outputs.write_port()
+        valid, neuron, spikes, voltage = Signal(), Signal.like(self.neuron), Signal(), Signal.like(self.voltage)
+        value, most = Signal(self.output), Signal(self.output)
+        counts = self.spec.layers[-1].spikes
+        m.d.sync += [
+            valid.eq(self.valid),
+            neuron.eq(self.neuron),
+            spikes.eq(self.spikes),
+            voltage.eq(self.voltage),
+            self.ticks.eq(Mux(self.start, 0, self.ticks + self.done)),
+        ]
+        first = Signal()
+        with m.If(self.valid):
+            m.d.sync += first.eq(self.ticks == 0)
+        m.d.comb += [
+            read.addr.eq(Mux(self.window.read, self.window.address, self.neuron)),
+            read.en.eq(self.window.read | (self.valid if counts else 0)),
+            self.window.read_data.eq(read.data),
+            value.eq(Mux(first, 0, read.data) + spikes if counts else voltage),
+            write.en.eq(valid),
+            write.addr.eq(neuron),
+            write.data.eq(value),
+        ]
+        with m.If(valid & ((neuron == 0) | (value > most))):
+            m.d.sync += [most.eq(value), self.winner.eq(neuron)]
+        m.d.sync += Assert(~(read.en & write.en & (read.addr == write.addr)), "an output is read while it is written")
+        return m
+
+
+class RunRecord(wiring.Component):
+    """Counts a run, and shows the counts as the bytes of the window ``result``.
+
+    Members
+    -------
+    start: ``In(1)``
+        Forget the last run.
+    running: ``In(1)``
+        Count clock cycles.
+    spikes: ``In(layers)``
+        A neuron of a layer spikes.
+    aborted: ``In(1)``
+    winner, ticks: ``In(range(outputs))``, ``In(32)``
+    window: ``In(WindowSignature)``
+        The bytes.
+    """
+
+    start: Signal
+    running: Signal
+    spikes: Signal
+    aborted: Signal
+    winner: Signal
+    ticks: Signal
+    window: Any
+
+    def __init__(self, spec: FelifSpec) -> None:
+        super().__init__(
+            {
+                **dict.fromkeys(("start", "running", "aborted"), In(1)),
+                "spikes": In(len(spec.layers)),
+                "winner": In(range(spec.outputs)),
+                "ticks": In(32),
+                "window": In(WindowSignature(spec.memory_map["result"])),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        cycles, spikes = Signal(32), Signal(32)
+        with m.If(self.running):
+            m.d.sync += cycles.eq(cycles + 1)
+        m.d.sync += spikes.eq(spikes + count_ones(self.spikes))
+        with m.If(self.start):
+            m.d.sync += [cycles.eq(0), spikes.eq(0)]
+        flags, winner = Cat(Const(0, 1), self.aborted, Const(0, 14)), Cat(self.winner, Const(0, 16 - len(self.winner)))
+        record = Cat(flags, winner, self.ticks, spikes, cycles)
+        with m.If(self.window.read):
+            m.d.sync += self.window.read_data.eq(record.word_select(self.window.address, 8))
+        return m

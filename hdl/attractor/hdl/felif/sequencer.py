@@ -1,0 +1,198 @@
+"""The course of a tick in a layer: events add up in the crossbar, then the neurons get their sums one by one."""
+
+from enum import IntEnum
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Shape, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from attractor.hdl.arithmetic import times_constant
+from attractor.hdl.crossbar import Kind, Operation
+from attractor.hdl.felif.layout import Token, TokenKind
+from attractor.spec import FelifSpec
+
+
+class Bank(IntEnum):
+    """Accumulators of a neuron."""
+
+    #: Weighted sum of the tick.
+    SUM = 0
+    #: Never written, so it holds 0.
+    ZERO = 1
+
+
+class LayerSequencer(wiring.Component):
+    """Owns the crossbar of a layer, and works through its ticks one after another.
+
+    What the layer itself sent in the tick before comes last, since the inputs of a layer may still double the sums. Of
+    each group the sums are shown by an operation that changes nothing, and taken a neuron a cycle; the operation that
+    clears them is issued with the last one.
+
+    Parameters
+    ----------
+    spec:
+        The network.
+    index:
+        Number of the layer.
+    operation:
+        Layout of the crossbar's operations.
+
+    Members
+    -------
+    i: ``In(stream of Token)``
+        From below.
+    own: ``In(stream of Token)``
+        Spikes of the tick before; recurrent layers only.
+    own_empty: ``In(1)``
+        None of them is left.
+    room: ``In(1)``
+        Where the spikes go nothing of the tick before is left.
+    clear: ``In(1)``
+        Clear all sums before the next token. Only while ``idle``.
+    o: ``Out(stream of Operation)``
+    sums: ``In(lanes times signed(sum_bits))``
+        Of the group that was asked for last.
+    valid, neuron, sum: ``Out(1)``, ``Out(range(neurons))``, ``Out(signed(sum_bits))``
+        A neuron's turn.
+    done: ``In(1)``
+        The neurons are done.
+    idle: ``Out(1)``
+        Between two ticks, and nothing has come of the next.
+    """
+
+    i: stream.Interface
+    own: stream.Interface
+    own_empty: Signal
+    room: Signal
+    clear: Signal
+    o: stream.Interface
+    sums: Any
+    valid: Signal
+    neuron: Signal
+    sum: Signal
+    done: Signal
+    idle: Signal
+
+    def __init__(self, spec: FelifSpec, index: int, operation: Operation) -> None:
+        self.layer, self.below = spec.layers[index], spec.below(index)
+        self.lanes, self.groups = spec.lanes_of(index), spec.groups_of(index)
+        self.doubles = index == 0 and spec.input_bits > 1
+        total = Shape(spec.sum_bits(index), signed=True)
+        super().__init__(
+            {
+                "i": In(stream.Signature(Token(self.below))),
+                "own": In(stream.Signature(Token(self.layer.neurons))),
+                "own_empty": In(1),
+                "room": In(1),
+                "clear": In(1),
+                "o": Out(stream.Signature(operation)),
+                "sums": In(data.ArrayLayout(total, self.lanes)),
+                "valid": Out(1),
+                "neuron": Out(range(self.layer.neurons)),
+                "sum": Out(total),
+                "done": In(1),
+                "idle": Out(1),
+            }
+        )
+        # The operation that is on offer while events are gathered.
+        self._kind, self._row, self._negate = Signal(Kind), Signal.like(self.o.payload.row), Signal()
+        self._waiting, self._clearing = Signal(), Signal()
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        with m.FSM():
+            with m.State("gather"):
+                m.d.comb += self.idle.eq(~self._waiting & ~self._clearing & ~self.i.valid)
+                with m.If(self._clearing):
+                    self._push(m, Bank.ZERO)
+                    m.d.comb += self._whole()
+                    with m.If(self.o.ready):
+                        m.d.sync += self._clearing.eq(0)
+                with m.Else():
+                    self._gather(m)
+            self._visit(m)
+            with m.State("finish"), m.If(self.done):
+                m.next = "gather"
+        with m.If(self.clear):
+            m.d.sync += self._clearing.eq(1)
+        return m
+
+    def _whole(self) -> Any:
+        """Let an operation visit all groups."""
+        return self.o.payload.more.eq(self.groups - 1)
+
+    def _push(self, m: Module, addend: Bank) -> None:
+        operation = self.o.payload
+        m.d.comb += [
+            self.o.valid.eq(1),
+            operation.kind.eq(Kind.PUSH),
+            operation.bank.eq(Bank.SUM),
+            operation.addend.eq(addend),
+        ]
+
+    def _gather(self, m: Module) -> None:
+        """Turn tokens into operations, until the tick has no more."""
+        operation, token, own = self.o.payload, self.i.payload, self.own.payload
+        accepts, ends = Signal(), Signal()
+        ends_below = token.kind == TokenKind.END
+        m.d.comb += [
+            self.o.valid.eq(self._waiting),
+            operation.kind.eq(self._kind),
+            operation.row.eq(self._row),
+            operation.negate.eq(self._negate),
+            self._whole(),
+            accepts.eq(~self._waiting | self.o.ready),
+            ends.eq(self.i.valid & ends_below & self.own_empty & ~self._waiting & self.room),
+            self.own.ready.eq(accepts & self.i.valid & ends_below),
+            self.i.ready.eq(Mux(ends_below, ends, accepts)),
+        ]
+        with m.If(accepts):
+            m.d.sync += self._waiting.eq(0)
+            with m.If(self.i.valid & ~ends_below):
+                m.d.sync += [
+                    self._waiting.eq(1),
+                    self._kind.eq(
+                        Mux(token.kind == TokenKind.DOUBLE, Kind.FOLD, Kind.ADD) if self.doubles else Kind.ADD
+                    ),
+                    self._row.eq(times_constant(token.source, self.groups)),
+                    self._negate.eq(token.negate & (token.kind == TokenKind.EVENT)),
+                ]
+            if self.layer.recurrent:
+                with m.If(self.own.ready & self.own.valid):
+                    m.d.sync += [
+                        self._waiting.eq(1),
+                        self._kind.eq(Kind.ADD),
+                        self._row.eq(times_constant(own.source, self.groups) + self.below * self.groups),
+                        self._negate.eq(0),
+                    ]
+        with m.If(ends):
+            m.next = "ask"
+
+    def _visit(self, m: Module) -> None:
+        """Show the neurons their sums, group by group."""
+        group, lane, number = Signal(range(self.groups)), Signal(range(self.lanes)), Signal(range(self.layer.neurons))
+        last, last_lane, takes = Signal(), Signal(), Signal()
+        with m.State("ask"):
+            self._push(m, Bank.SUM)
+            m.d.comb += self.o.payload.first.eq(group)
+            with m.If(self.o.ready):
+                m.next = "take"
+        with m.State("take"):
+            m.d.comb += [
+                last.eq(number == self.layer.neurons - 1),
+                last_lane.eq(last | (lane == self.lanes - 1)),
+                takes.eq(~last_lane | self.o.ready),
+            ]
+            with m.If(last_lane):
+                self._push(m, Bank.ZERO)
+                m.d.comb += self.o.payload.first.eq(group)
+            with m.If(takes):
+                m.d.sync += [lane.eq(lane + 1), number.eq(number + 1)]
+                with m.If(last_lane):
+                    m.d.sync += [lane.eq(0), group.eq(group + 1)]
+                    m.next = "ask"
+                with m.If(last):
+                    m.d.sync += [group.eq(0), number.eq(0)]
+                    m.next = "finish"
+        m.d.sync += [self.valid.eq(takes), self.neuron.eq(number), self.sum.eq(self.sums[lane])]
