@@ -44,15 +44,20 @@ class FelifCore(wiring.Component):
     tick_ends: ``Out(layers)``
         Layers in which a tick ended in the last cycle: until the layer visits its neurons again, its states in memory
         are what the golden model holds after that tick.
+    leaves, spikes: ``Out(layers)``
+        Layers in which a neuron has its new state, one after another in their order, and those in which it spikes.
     """
 
     bus: Any
     tick_ends: Signal
+    leaves: Signal
+    spikes: Signal
 
     def __init__(self, spec: FelifSpec) -> None:
         self.spec = spec
         self.layers = [Layer(spec, index) for index in range(len(spec.layers))]
-        super().__init__({"bus": In(CoreSignature(spec)), "tick_ends": Out(len(spec.layers))})
+        watched = dict.fromkeys(("tick_ends", "leaves", "spikes"), Out(len(spec.layers)))
+        super().__init__({"bus": In(CoreSignature(spec)), **watched})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -72,6 +77,8 @@ class FelifCore(wiring.Component):
         wiring.connect(m, wiring.flipped(windows.outputs), outputs.window)
         m.d.sync += self.tick_ends.eq(Cat(layer.done for layer in self.layers))
         m.d.comb += [
+            self.leaves.eq(Cat(layer.valid for layer in self.layers)),
+            self.spikes.eq(Cat(layer.valid & layer.spikes for layer in self.layers)),
             outputs.start.eq(self.bus.start),
             outputs.valid.eq(below.valid),
             outputs.neuron.eq(below.neuron),
@@ -111,7 +118,7 @@ class FelifCore(wiring.Component):
             self.bus.busy.eq(running),
             record.start.eq(self.bus.start),
             record.running.eq(running),
-            record.spikes.eq(Cat(layer.valid & layer.spikes for layer in self.layers)),
+            record.spikes.eq(self.spikes),
             record.aborted.eq(scanner.stopped),
             record.winner.eq(outputs.winner),
             record.ticks.eq(outputs.ticks),

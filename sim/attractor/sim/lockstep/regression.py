@@ -23,6 +23,7 @@ from attractor.spec import Spec
 BENCHES = {
     "oscillator": "attractor.sim.lockstep.oscillator_bench",
     "eqprop": "attractor.sim.lockstep.eqprop_bench",
+    "felif": "attractor.sim.lockstep.felif_bench",
 }
 
 
