@@ -25,7 +25,7 @@ def test_links_lead_somewhere() -> None:
 def test_named_commands_exist() -> None:
     from attractor.cli.app import app
 
-    known = {command.callback.__name__ for command in app.registered_commands if command.callback is not None}
+    known = {command.name for command in app.registered_commands}
     named = set(re.findall(r"^attractor ([a-z]+)", README, re.MULTILINE))
     assert named
     assert named <= known

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from attractor.cli import boards, models, verification
+from attractor.cli import boards, exchange, models, verification
 from attractor.cli.demo import demo
 from attractor.cli.output import output
 from attractor.cli.solve import solve
@@ -64,6 +64,8 @@ for command in (
     models.recall,
     models.classify,
     solve,
+    exchange.import_,
+    exchange.export,
     boards.board,
     boards.build,
     boards.boards,
@@ -71,4 +73,5 @@ for command in (
     verification.bench,
     verification.doctor,
 ):
-    app.command(epilog=_EPILOG)(command)
+    # A function cannot be called import.
+    app.command(command.__name__.rstrip("_"), epilog=_EPILOG)(command)

@@ -17,12 +17,17 @@ def check_writable(path: Path, suffix: str = "") -> None:
         raise ValueError(f"{path} cannot be written: there is no folder {path.parent}; create it first")
 
 
-def read_rows(path: Path) -> np.ndarray:
-    """Read a .npy file as a matrix, one row for each image or pattern; raise :class:`ValueError` naming the file."""
+def read_array(path: Path) -> np.ndarray:
+    """Read a .npy file; raise :class:`ValueError` naming the file."""
     array = _read(path)
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{path} holds several arrays; save the one that is meant with numpy.save")
-    return _rows(array, str(path))
+    return array
+
+
+def read_rows(path: Path) -> np.ndarray:
+    """Read a .npy file as a matrix, one row for each image or pattern; raise :class:`ValueError` naming the file."""
+    return _rows(read_array(path), str(path))
 
 
 def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
