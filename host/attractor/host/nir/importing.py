@@ -90,7 +90,7 @@ def from_nir(
 
 
 def _in_integers(exact: FloatNetwork, rules: Rules) -> tuple[FelifSpec, list[IntegerLayer]]:
-    high = 1 if rules.input_bits == 1 else 1 << rules.input_bits - 1
+    high = 1 << max(rules.input_bits - 1, 0)
     try:
         layers = [quantised(layer, rules, 1 if index else high) for index, layer in enumerate(exact.layers)]
         spec = FelifSpec(

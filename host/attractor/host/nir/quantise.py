@@ -17,6 +17,8 @@ from attractor.spec.felif_layer import DECAY_ONE, LIF, READOUT
 _SCALE_HIGH, _MOST_SHIFT = (1 << 16) - 1, 24
 #: Thresholds and drives that a voltage without a bound can hold, one way and the other.
 _UNBOUNDED_ROOM = 64
+#: How far from integers, in steps, weights may be that were integers.
+_WHOLE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,9 @@ class IntegerLayer:
 def quantised(layer: FloatLayer, rules: Rules, input_high: int) -> IntegerLayer:
     """Return a layer in integers.
 
-    Each neuron has a scale of its own, so that its largest weight is the largest integer. The voltage's unit is the
-    finest power of two with which no input whatsoever saturates a state; if that left less than half of the width to
-    the largest threshold, reset and bias, it is the one that leaves half, and states may saturate.
+    Each neuron has a scale of its own, so that its largest weight is the largest integer or not far from it. The
+    voltage's unit is the finest power of two with which no input whatsoever saturates a state; if that left less than
+    half of the width to the largest threshold, reset and bias, it is the one that leaves half, and states may saturate.
 
     Parameters
     ----------
@@ -144,13 +146,29 @@ def _layer_of(layer: FloatLayer, rules: Rules) -> FelifLayer:
 def _weights(layer: FloatLayer, spec: FelifLayer, unit: float) -> tuple[IntegerArray, int, IntegerArray]:
     """Return scales, the shift of their products and weights."""
     high = spec.weight_range[1]
-    wanted = np.abs(layer.weights).max(axis=1) / high * unit
-    largest = wanted.max()
-    shift = min(max(math.floor(math.log2(_SCALE_HIGH / largest)), 0), _MOST_SHIFT) if largest > 0 else 0
+    largest = np.abs(layer.weights).max(axis=1)
+    wanted = largest * unit / _levels(layer.weights, largest, high)
+    shift = 0
+    if wanted.max() > 0:
+        shift = min(max(math.floor(math.log2(_SCALE_HIGH / wanted.max())), 0), _MOST_SHIFT)
     # Rounded up, so that no weight exceeds its width; 1e-9 is for what was an integer before it was divided.
     scale = np.ceil(wanted * 2.0**shift - 1e-9).astype(np.int64)
     steps = np.maximum(scale, 1)[:, None] / (unit * 2.0**shift)
     return scale, shift, np.clip(np.rint(layer.weights / steps), -high, high).astype(np.int64)
+
+
+def _levels(weights: Floats, largest: Floats, high: int) -> Floats:
+    """Return the integer that each neuron's largest weight becomes.
+
+    The highest; but a neuron whose weights are whole multiples of one number, because they were integers before, finds
+    its own.
+    """
+    found = np.zeros(len(weights))
+    for level in range(high, high // 2, -1):
+        steps = np.divide(weights * level, largest[:, None], out=np.zeros_like(weights), where=largest[:, None] > 0)
+        whole = (np.abs(steps - np.rint(steps)) < _WHOLE).all(axis=1)
+        found[whole & (found == 0)] = level
+    return np.where(found == 0, high, found)
 
 
 def _exponent(layer: FloatLayer, spec: FelifLayer, input_high: int) -> tuple[int, bool]:
@@ -168,7 +186,7 @@ def _exponent(layer: FloatLayer, spec: FelifLayer, input_high: int) -> tuple[int
     if held > 0:
         chosen = max(safe, math.floor(math.log2(2.0 ** (spec.state_bits // 2) / held)))
     if largest_weight > 0:
-        chosen = min(chosen, math.floor(math.log2(_SCALE_HIGH * spec.weight_range[1] / largest_weight)))
+        chosen = min(chosen, math.floor(math.log2(_SCALE_HIGH * (spec.weight_range[1] // 2 + 1) / largest_weight)))
     return chosen, bounded and chosen <= safe
 
 
