@@ -312,6 +312,21 @@ def test_files_that_would_fill_the_memory(file: Path) -> None:
     refused(file, f"unpacks to more than {nir_files.MOST_BYTES} bytes")
 
 
+def test_files_whose_links_lead_in_circles(file: Path) -> None:
+    with h5py.File(file, "r+") as opened:
+        nodes: Any = opened["node/nodes"]
+        nodes["loop"] = nodes
+    refused(file, "is no intact NIR file|more than 4096 groups")
+    with h5py.File(file, "r+") as opened:
+        level: Any = opened["node/nodes/w_0"]
+        for _ in range(30):  # a billion items that take no room
+            below = level.create_group("a")
+            level["b"] = below
+            level = below
+        del opened["node/nodes/loop"]
+    refused(file, "more than 4096 groups and arrays")
+
+
 def test_graphs_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(NirError, match="cannot be written"):
         write_graph(tmp_path / "missing" / "net.nir", random_graph(("LIF",), 0))

@@ -183,6 +183,19 @@ def test_what_cannot_be_bounded_is_said_to_saturate() -> None:
     assert "no input can saturate" in small().report.layers[0].number_format
 
 
+def test_what_looks_wrong_is_said() -> None:
+    assert small().report.warnings == ()
+    assert small(state_bits=8, weight=((1.0, -0.5), (0.25, 2.0))).report.warnings == ()
+    (silent,) = small(((0.1, 0.2), (0.1, 0.1))).report.warnings
+    assert "no neuron of layer lif spiked in double precision on these inputs; is dt in the unit" in silent
+    strong = small(((1e7, 0.0), (0.0, 1e7))).report
+    assert "thresholds of layer lif are off by up to 1 of 1" in strong.warnings[0]
+    assert f"warning: {strong.warnings[0]}" in strong.text()
+    integrator = nir.IF(r=np.ones(2) / DT, v_threshold=np.ones(2), v_reset=np.zeros(2))
+    stuck = small(((-1.0, -1.0), (1.0, 0.0)), integrator, state_bits=8).report
+    assert "states of layer if saturated in" in stuck.warnings[0]
+
+
 def test_more_bits_come_closer() -> None:
     graph = random_graph(("CubaLIF", "CubaLIF"), 1, dt=DT)
     reports = [from_nir(graph, dt=DT, weight_bits=bits).report for bits in (3, 5, 8)]

@@ -13,6 +13,8 @@ from attractor.host.nir.library import NirError, h5py, nir
 SUPPORTED = ("Input", "Output", "Linear", "Affine", "IF", "LIF", "CubaLIF", "Flatten", "Threshold", "NIRGraph")
 #: Most bytes of a file's arrays once unpacked: weights of the largest network in double precision, eight times.
 MOST_BYTES = 8 * 8 * 4096 * 4096
+#: Most groups and arrays of a file: more than its nodes can need, for links may lead to the same one again and again.
+MOST_ITEMS = 4096
 _NEXT = "export it again from the framework it came from"
 
 
@@ -63,7 +65,11 @@ def _check(path: Path, file: Any) -> None:
     if "node" not in file:
         raise NirError(f"{path} is HDF5 but holds no NIR graph; check the name")
     size = 0
-    for name, item in _items(file["node"], ""):
+    for number, (name, item) in enumerate(_items(file["node"], "")):
+        if number == MOST_ITEMS:
+            raise NirError(
+                f"{path} holds more than {MOST_ITEMS} groups and arrays, more than any network here; {_NEXT}"
+            )
         if isinstance(item, h5py.Dataset):
             size += int(item.size or 0) * item.dtype.itemsize
             if size > MOST_BYTES:

@@ -17,7 +17,7 @@ from attractor.host.nir.discretise import float_layers
 from attractor.host.nir.files import read_graph
 from attractor.host.nir.library import NirError, nir
 from attractor.host.nir.quantise import IntegerLayer, quantised
-from attractor.host.nir.report import ConversionReport, layer_report
+from attractor.host.nir.report import ConversionReport, layer_report, warnings_of
 from attractor.host.nir.rules import Rules
 from attractor.spec import FelifSpec, SpecError
 
@@ -79,12 +79,10 @@ def from_nir(
         raise NirError(f"frames have shape {drive.shape}; it must be (runs, ticks, {spec.inputs}), and none of them 0")
     stimulus = "random inputs" if frames is None else "inputs that were given"
     names = [population.name for population in found]
+    compared = agreement(names, exact, integer, drive, stimulus)
+    reports = tuple(map(layer_report, found, layers))
     report = ConversionReport(
-        source,
-        asdict(decided),
-        decided.decisions(),
-        tuple(map(layer_report, found, layers)),
-        agreement(names, exact, integer, drive, stimulus),
+        source, asdict(decided), decided.decisions(), reports, compared, warnings_of(reports, compared)
     )
     return Imported(Model(spec, parameters, {"nir": report.to_dict()}), report, exact)
 

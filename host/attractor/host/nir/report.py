@@ -60,6 +60,8 @@ class ConversionReport:
         In order.
     agreement:
         Spikes in integers against spikes in double precision.
+    warnings:
+        What looks wrong, though nothing forbids it.
     """
 
     source: str
@@ -67,6 +69,7 @@ class ConversionReport:
     decisions: Mapping[str, str]
     layers: tuple[LayerReport, ...]
     agreement: Agreement
+    warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report, ready for JSON."""
@@ -86,6 +89,7 @@ class ConversionReport:
         lines += ["", f"integers against double precision: {self.agreement.stimulus}, {runs} runs of {ticks} ticks"]
         lines += _aligned([_agreement_row(layer) for layer in self.agreement.layers], _AGREEMENT_HEADER)
         lines.append(f"  same winner in {self.agreement.same_winner:.1%} of the runs")
+        lines += [f"warning: {warning}" for warning in self.warnings]
         return "\n".join(lines)
 
 
@@ -111,6 +115,33 @@ def layer_report(population: Population, layer: IntegerLayer) -> LayerReport:
         layer.bounded,
         layer.errors,
     )
+
+
+#: Part of the largest threshold by which none should be off.
+_COARSE = 0.01
+
+
+def warnings_of(layers: tuple[LayerReport, ...], agreement: Agreement) -> tuple[str, ...]:
+    """Return what looks wrong."""
+    coarse = [
+        f"thresholds of layer {layer.name} are off by up to {error.largest:.3g} of {error.range:.3g}; use wider "
+        "states, or smaller weights"
+        for layer in layers
+        for error in layer.errors
+        if error.parameter == "threshold" and error.largest > _COARSE * error.range
+    ]
+    silent = [
+        f"no neuron of layer {layer.layer} spiked in double precision on these inputs; is dt in the unit of the "
+        "graph's time constants?"
+        for layer in agreement.layers
+        if not layer.spikes_float
+    ]
+    stuck = [
+        f"states of layer {layer.layer} saturated in {layer.saturated} of {layer.cells} cells; use wider states"
+        for layer in agreement.layers
+        if layer.saturated
+    ]
+    return (*coarse, *silent, *stuck)
 
 
 def _range(layer: IntegerLayer) -> float:
