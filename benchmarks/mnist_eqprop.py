@@ -136,7 +136,7 @@ def images(drop_constant: bool) -> tuple[Samples, Samples]:
     data = mnist()
     train, test = data.train_images >= THRESHOLD, data.test_images >= THRESHOLD
     if drop_constant:
-        kept = varying_inputs(train[:-VALIDATION_IMAGES])
+        kept = varying_inputs(train)
         train, test = train[:, kept], test[:, kept]
     return (train, data.train_labels), (test, data.test_labels)
 
