@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from attractor.host.nir.files import SUPPORTED, refusal
+from attractor.host.nir.flat import FlatGraph, names_of
 from attractor.host.nir.library import NirError, nir
 from attractor.spec.felif_layer import MOST_NEURONS
 
 Floats = npt.NDArray[np.float64]
 
-#: Most nodes of a graph, those of nested graphs included.
-MOST_NODES = 256
 #: Nodes with a state, or a step, of their own.
 NEURONS = (nir.IF, nir.LIF, nir.CubaLIF, nir.Threshold)
 
@@ -83,21 +81,22 @@ def populations(graph: nir.NIRGraph) -> tuple[Population, ...]:
     NirError
         If a node is not supported, its arrays are damaged, or the layers are not in sequence; the message names it.
     """
-    wiring = _Wiring(graph)
-    layers, lower = [], wiring.input
+    flat = FlatGraph(graph)
+    wiring = _Wiring(flat)
+    layers, lower = [], flat.input
     while (name := wiring.after(lower)) is not None:
-        layers.append(_population(wiring, name, lower))
+        layers.append(_population(wiring, name, flat.nodes[name], lower))
         lower = name
-    final = wiring.arriving(wiring.output)
+    final = wiring.arriving(flat.output)
     if set(final.matrices) != {lower}:
         raise NirError(
-            f"{_names(final.matrices)} lead to the output {wiring.output!r}; only the last layer, {lower!r}, may"
+            f"{names_of(final.matrices)} lead to the output {flat.output!r}; only the last layer, {lower!r}, may"
         )
     if final.matrices[lower] is not None or final.bias.any():
-        layers.append(Population(wiring.output, None, final.matrix(lower), final.bias, False))
+        layers.append(Population(flat.output, None, final.matrix(lower), final.bias, False))
     elif not layers:
         raise NirError("the graph has no neurons and no weights; there is nothing to run")
-    wiring.check_all_used()
+    flat.check_all_used()
     return tuple(layers)
 
 
@@ -115,78 +114,24 @@ def array(name: str, node: Any, field: str) -> Floats:
 
 
 class _Wiring:
-    """Nodes of a graph with all nested graphs inlined, and who leads to whom."""
+    """What nodes of a flat graph send to each other, as linear maps of what neurons and the input send."""
 
-    def __init__(self, graph: nir.NIRGraph) -> None:
-        # None passes on what arrives: an end of a nested graph.
-        self.nodes: dict[str, Any] = {}
-        self.sources: dict[str, list[str]] = {}
-        self._inline(graph, "")
-        if len(self.nodes) > MOST_NODES:
-            raise NirError(f"the graph has {len(self.nodes)} nodes; at most {MOST_NODES} are taken")
-        self.input = self._only(nir.Input)
-        self.output = self._only(nir.Output)
-        if self.sources[self.input]:
-            raise NirError(f"{self.sources[self.input][0]!r} leads to the input {self.input!r}; nothing may")
-        for name, sources in self.sources.items():
-            if self.output in sources:
-                raise NirError(f"the output {self.output!r} leads to {name!r}; it may lead nowhere")
+    def __init__(self, graph: FlatGraph) -> None:
+        self._graph = graph
         self._sent: dict[str, _Map] = {}
         self._open: list[str] = []
-        self._neurons = [name for name, node in self.nodes.items() if isinstance(node, NEURONS)]
+        self._neurons = [name for name, node in self._graph.nodes.items() if isinstance(node, NEURONS)]
         self._arriving = {name: self.arriving(name) for name in self._neurons}
-
-    # Nested graphs
-
-    def _inline(self, graph: nir.NIRGraph, prefix: str) -> None:
-        inner: dict[str, nir.NIRGraph] = {}
-        for key, node in graph.nodes.items():
-            name = prefix + key
-            if name in self.nodes:
-                raise NirError(f"two nodes have the name {name!r} once nested graphs are inlined; rename one")
-            if isinstance(node, nir.NIRGraph):
-                inner[key] = node
-                self._inline(node, f"{name}.")
-                continue
-            if type(node).__name__ not in SUPPORTED:
-                raise NirError(refusal(name, type(node).__name__))
-            end = isinstance(node, nir.Input | nir.Output)
-            self.nodes[name] = None if prefix and end else node
-            self.sources[name] = []
-        self._connect(graph, prefix, inner)
-
-    def _connect(self, graph: nir.NIRGraph, prefix: str, inner: dict[str, nir.NIRGraph]) -> None:
-        edges = [tuple(edge) for edge in graph.edges]
-        for edge in edges:
-            for key in edge:
-                if key not in graph.nodes:
-                    raise NirError(f"an edge leads from {edge[0]!r} to {edge[1]!r}, but there is no node {key!r}")
-            if edges.count(edge) > 1:
-                raise NirError(f"the edge from {edge[0]!r} to {edge[1]!r} is there twice; remove one")
-            source, target = (
-                f"{prefix}{key}.{_end(prefix + key, inner[key], kind)}" if key in inner else prefix + key
-                for key, kind in zip(edge, (nir.Output, nir.Input), strict=True)
-            )
-            self.sources[target].append(source)
-
-    def _only(self, kind: type) -> str:
-        found = [name for name, node in self.nodes.items() if isinstance(node, kind)]
-        if len(found) != 1:
-            raise NirError(
-                f"the graph has {len(found)} {kind.__name__} nodes{': ' if found else ''}{_names(found)}; it must have "
-                "exactly one"
-            )
-        return found[0]
 
     # Linear maps
 
     def arriving(self, name: str) -> _Map:
         """Return what arrives at a node, the sum of all edges to it."""
-        if not self.sources[name]:
+        if not self._graph.sources[name]:
             raise NirError(f"nothing leads to node {name!r}; connect or remove it")
-        maps = [self.sent(source) for source in self.sources[name]]
-        size = self._size(name) if isinstance(self.nodes[name], (*NEURONS, nir.Output)) else maps[0].size
-        for source, found in zip(self.sources[name], maps, strict=True):
+        maps = [self.sent(source) for source in self._graph.sources[name]]
+        size = self._size(name) if isinstance(self._graph.nodes[name], (*NEURONS, nir.Output)) else maps[0].size
+        for source, found in zip(self._graph.sources[name], maps, strict=True):
             if found.size != size:
                 raise NirError(f"{source!r} sends {found.size} values to {name!r}, which takes {size}; mend the graph")
         total = maps[0]
@@ -206,7 +151,7 @@ class _Wiring:
         return self._sent[name]
 
     def _send(self, name: str) -> _Map:
-        node = self.nodes[name]
+        node = self._graph.nodes[name]
         if isinstance(node, (*NEURONS, nir.Input)):
             return _Map({name: None}, np.zeros(self._size(name)))
         arriving = self.arriving(name)
@@ -224,7 +169,7 @@ class _Wiring:
         return arriving.then(weight, bias)
 
     def _size(self, name: str) -> int:
-        node = self.nodes[name]
+        node = self._graph.nodes[name]
         field = {nir.Input: "output_type", nir.Output: "input_type"}.get(type(node))
         try:
             shape = next(iter(getattr(node, field).values())) if field else np.shape(_shaped(node))
@@ -241,7 +186,7 @@ class _Wiring:
         """Return the neurons that follow ``lower``, or None if there are none."""
         found = [name for name in self._neurons if lower in self._arriving[name].matrices and name != lower]
         if len(found) > 1:
-            raise NirError(f"{_names(found)} follow {lower!r} side by side; layers must be in sequence")
+            raise NirError(f"{names_of(found)} follow {lower!r} side by side; layers must be in sequence")
         if found:
             others = set(self._arriving[found[0]].matrices) - {lower, found[0]}
             for other in sorted(others):
@@ -251,7 +196,7 @@ class _Wiring:
                         "themselves only"
                     )
             if others:
-                raise NirError(f"{_names([lower, *others])} lead to {found[0]!r}; layers must be in sequence")
+                raise NirError(f"{names_of([lower, *others])} lead to {found[0]!r}; layers must be in sequence")
         return found[0] if found else None
 
     def _reaches(self, start: str, goal: str) -> bool:
@@ -264,40 +209,13 @@ class _Wiring:
             ]
         return goal in seen
 
-    def check_all_used(self) -> None:
-        """Refuse nodes from which no edge leads to the output."""
-        used, waiting = set(), [self.output]
-        while waiting:
-            name = waiting.pop()
-            used.add(name)
-            waiting += [source for source in self.sources[name] if source not in used]
-        unused = [name for name in self.nodes if name not in used]
-        if unused:
-            raise NirError(f"{_names(unused)} do not lead to the output {self.output!r}; connect or remove them")
 
-    def arriving_at(self, name: str) -> _Map:
-        """Return what arrives at neurons."""
-        return self._arriving[name]
-
-
-def _population(wiring: _Wiring, name: str, lower: str) -> Population:
-    found = wiring.arriving_at(name)
+def _population(wiring: _Wiring, name: str, node: Any, lower: str) -> Population:
+    found = wiring.arriving(name)
     recurrent = name in found.matrices
     matrices = [found.matrix(lower), *([found.matrix(name)] if recurrent else [])]
-    return Population(name, wiring.nodes[name], np.hstack(matrices), found.bias, recurrent)
-
-
-def _end(name: str, graph: nir.NIRGraph, kind: type) -> str:
-    """Return the key of a nested graph's one input or output."""
-    found = [key for key, node in graph.nodes.items() if isinstance(node, kind)]
-    if len(found) != 1:
-        raise NirError(f"the nested graph {name!r} has {len(found)} {kind.__name__} nodes; it must have exactly one")
-    return found[0]
+    return Population(name, node, np.hstack(matrices), found.bias, recurrent)
 
 
 def _shaped(node: Any) -> Any:
     return node.threshold if isinstance(node, nir.Threshold) else node.v_threshold
-
-
-def _names(names: Any) -> str:
-    return " and ".join(repr(name) for name in names)
