@@ -14,6 +14,7 @@ import pytest
 from attractor.golden import FelifNetwork
 from attractor.host import Device, Model
 from attractor.host.nir import NirError, from_nir, write_graph
+from attractor.sim.verilator import has_compiler
 from attractor.spec import FelifSpec
 
 from .nir_cases import (
@@ -322,7 +323,12 @@ def test_braille_in_integers_stays_close(name: str, reset: str) -> None:
     assert coarse.layers[0].wrong_cells > imported.report.agreement.layers[0].wrong_cells
 
 
-@pytest.mark.parametrize("board", ["sim"])
+NEEDS_COMPILER = pytest.mark.skipif(not has_compiler(), reason="no C++ compiler for simulated gateware")
+#: Compiling gateware takes longer than a minute.
+BOARDS = ["sim", pytest.param("rtl", marks=[pytest.mark.slow, NEEDS_COMPILER])]
+
+
+@pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize(("name", "reset"), BRAILLE.items())
 def test_braille_on_a_board_equals_the_golden_model(name: str, reset: str, board: str, tmp_path: Path) -> None:
     model = from_nir(braille_file(name), dt=BRAILLE_DT, reset=reset, ticks=64).model
