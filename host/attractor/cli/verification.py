@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from attractor.cli.extras import optional
-from attractor.cli.families import FAMILIES
+from attractor.cli.families import family_of
 from attractor.cli.models import Baud, ModelFile, device_of
 from attractor.cli.output import output
 from attractor.host import Model
@@ -83,10 +83,11 @@ def bench(
 ) -> None:
     """Measure a model on the device at --port: clock cycles, periods or steps, and frames."""
     model = Model.load(file)
+    family = family_of(model.spec)
     with device_of(context, baud) as device, output.progress("running") as progress:
         if not device.holds(model):
             device.load(model)
-        measured = FAMILIES[model.spec.family].measure(device, model, calls, progress)
+        measured = family.measure(device, model, calls, progress)
         measured["link"] = dict(vars(device.link.statistics))
     output.result(measured)
 

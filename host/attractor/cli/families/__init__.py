@@ -7,8 +7,9 @@ from enum import StrEnum
 from attractor.cli.families.base import Demo, Family, Outcome, Trained
 from attractor.cli.families.eqprop import EqPropFamily
 from attractor.cli.families.oscillator import OscillatorFamily
+from attractor.spec import Spec
 
-__all__ = ["FAMILIES", "Demo", "Family", "FamilyName", "Outcome", "Trained"]
+__all__ = ["FAMILIES", "Demo", "Family", "FamilyName", "Outcome", "Trained", "family_of"]
 
 
 class FamilyName(StrEnum):
@@ -20,3 +21,10 @@ class FamilyName(StrEnum):
 
 #: What each family does in the commands.
 FAMILIES: dict[str, Family] = {FamilyName.OSCILLATOR: OscillatorFamily(), FamilyName.EQPROP: EqPropFamily()}
+
+
+def family_of(spec: Spec) -> Family:
+    """Return the family of a network; raise :class:`ValueError` if the commands do not know it."""
+    if spec.family not in FAMILIES:
+        raise ValueError(f"this command is for {' and '.join(FAMILIES)}, and the network is of family {spec.family!r}")
+    return FAMILIES[spec.family]

@@ -174,5 +174,7 @@ def _lines(values: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if values["cycles_per_image"]:
         learning, image = values["cycles_per_learning_call"], values["cycles_per_image"]
-        lines.append(("cycles", f"{learning:.0f} clock cycles for a call that learns, {image:.0f} to classify an image"))
+        lines.append(
+            ("cycles", f"{learning:.0f} clock cycles for a call that learns, {image:.0f} to classify an image")
+        )
     return lines
