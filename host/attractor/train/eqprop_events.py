@@ -26,6 +26,8 @@ Ends = tuple[BoolArray, BoolArray]
 Block = tuple[Indices, Indices | slice]
 #: Part of a layer's bits up to which changes are taken one by one.
 SPARSE = 0.12
+#: What a bit means for sums that are corrected after it has changed.
+SIGNS = np.array([-1, 1], np.int16)
 
 
 class Rows:
@@ -40,7 +42,9 @@ class Rows:
     def __init__(self, weights: IntegerArray) -> None:
         self._exact = np.ascontiguousarray(weights, np.int16)
         self._single = self._exact.astype(np.float32)
+        # Networks and sources of the last events, and where each network's own would start among all.
         self._events = sparse.csr_matrix((1, len(weights)), dtype=np.int16)
+        self._starts = np.array([0, len(weights)])
 
     def __len__(self) -> int:
         return len(self._exact)
@@ -55,10 +59,7 @@ class Rows:
             return None
         if len(flat) > SPARSE * after.size:
             return self.of_factors(after.view(np.int8) - before.view(np.int8))
-        signs = after.ravel().take(flat).astype(np.int16)
-        signs += signs
-        signs -= 1
-        return self._of_events(flat, signs, after.shape)
+        return self._of_events(flat, SIGNS.take(after.ravel().view(np.uint8).take(flat)), after.shape)
 
     def of_bits(self, bits: BoolArray) -> Sums:
         """Return the sums over the sources that are on, shape (batch, targets); ``bits`` has shape (batch, sources)."""
@@ -74,10 +75,10 @@ class Rows:
         events = self._events
         if events.shape != shape:
             self._events = events = sparse.csr_matrix(shape, dtype=np.int16)
+            self._starts = np.arange(0, (batch + 1) * sources, sources)
         # The library's constructors check and copy, which would take longer than the product.
-        row = flat // sources
-        events.data, events.indices = signs, flat - row * sources
-        events.indptr = flat.searchsorted(np.arange(0, (batch + 1) * sources, sources))
+        events.data, events.indices = signs, flat % sources
+        events.indptr = flat.searchsorted(self._starts)
         return events @ self._exact
 
     def add(self, sources: Indices, targets: Indices, steps: Sums) -> None:
