@@ -77,6 +77,7 @@ BOARDS = (
     ("ulx3s-85f", Core("ecp5", PIXELS, 512, 32, learning=False)),
     ("ulx3s-85f", Core("ecp5", None, 640, 128, learning=True)),
     ("icebreaker", Core("ice40", DIGITS_PIXELS, 48, 8, learning=True)),
+    ("icebreaker", Core("ice40", PIXELS, 512, 16, learning=False)),
 )
 
 

@@ -164,3 +164,12 @@ def test_a_network_that_learns_fits_the_icebreaker() -> None:
     assert manifest["utilisation"]["ICESTORM_RAM"] == [29, 30]
     ((reached, required),) = manifest["fmax_hz"].values()
     assert reached >= required == pytest.approx(12e6, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_weights_of_layers_that_only_infer_may_be_in_large_ram() -> None:
+    manifest = build(EqPropSpec(layers=(784, 512, 100), state_high=63, lanes=16), "icebreaker", cache=None).manifest
+    used = manifest["utilisation"]
+    assert (used["ICESTORM_SPRAM"], used["ICESTORM_RAM"]) == ([3, 4], [26, 30])
+    ((reached, required),) = manifest["fmax_hz"].values()
+    assert reached >= required == pytest.approx(12e6, rel=1e-5)

@@ -195,6 +195,16 @@ def test_the_advised_lanes_of_layers_fit() -> None:
     estimate(dataclasses.replace(spec, lanes=lanes), ICEBREAKER).check()
 
 
+def test_weights_of_layers_move_to_large_ram_unless_they_learn() -> None:
+    sizes = {"layers": (784, 512, 100), "state_high": 63, "lanes": 16}
+    inference = estimate(EqPropSpec(**sizes), ICEBREAKER)
+    assert (inference.large_rams, inference.shortage) == (3, None)
+    assert [memory.name for memory, kind in inference.memories if kind.large_rams] == ["up.0", "down.0"]
+    learning = estimate(EqPropSpec(**sizes, learning=True), ICEBREAKER)
+    assert learning.large_rams == 0
+    assert re.fullmatch(r"\d+ block RAMs of 30", learning.shortage or "")
+
+
 @pytest.mark.parametrize(
     ("learning", "advice"), [(True, "use fewer neurons or counters of fewer bits"), (False, "use fewer neurons$")]
 )

@@ -81,6 +81,7 @@ class Shape:
     tag_bits: int = 2
     state_bits: int = 3
     parts: bool = False
+    push_sums: bool = False
 
     @property
     def lanes(self) -> int:
@@ -111,6 +112,7 @@ class Shape:
             sum_bits=self.sum_bits,
             banks=self.banks,
             parts=self.parts,
+            push_sums=self.push_sums,
             fold_shift=self.fold_shift,
             tag_bits=self.tag_bits,
             state_bits=self.state_bits,
@@ -165,7 +167,7 @@ SHAPES = [
     Shape(rows(1, 4), groups=4, segments=(1,), banks=9, sum_bits=12, fold_shift=2, tag_bits=3, state_bits=1),
     Shape(COUNTING, groups=4, segments=(3,), banks=3, tag_bits=0, parts=True),
     Shape(COUNTING[::-1], groups=2, segments=(2, 1), banks=2, sum_bits=4, parts=True),
-    Shape((Store(5, CountingSynapse(2)),), groups=3, segments=(2,), banks=2, parts=True),
+    Shape((Store(5, CountingSynapse(2)),), groups=3, segments=(2,), banks=2, parts=True, push_sums=True),
     Shape((Store(6, SignSynapse(), learning=False),) * 2, groups=3, segments=(5,), banks=4, tag_bits=0, parts=True),
     Shape((Store(8, SignSynapse()), *rows(2, 2)), groups=2, segments=(2,), banks=3, fold_shift=1),
 ]
@@ -298,7 +300,8 @@ class Bench:
         if kind is Kind.LEARN:
             assert flips == as_mask(flipped)
         else:
-            assert [int(value) for value in beat.sums] == self.golden.sums[bank, lanes].tolist()
+            if kind is Kind.PUSH or not shape.push_sums:
+                assert [int(value) for value in beat.sums] == self.golden.sums[bank, lanes].tolist()
             self.tags[bank, lanes] = ways.tags
         if not ways.keep_states:
             self.states[lanes] = ways.states

@@ -35,9 +35,13 @@ _STEPS = {"yosys": "synthesis", "nextpnr": "place and route", "icepack": "packin
 # simulation), and this line says so. Asynchronous and transparent ports keep their promise.
 _NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE>0 %i r:TRANSPARENCY_MASK<1 %i"
 # The large RAMs of the UP5K have no initial contents. Weights need none: no call runs before they were written.
-_LARGE_WEIGHTS = (
-    r"delete */t:$meminit_v2 */r:MEMID=\weights_* %i",
-    'setattr -set ram_style "huge" */m:weights_*',
+_LARGE_WEIGHTS = tuple(
+    line
+    for name in ("weights", "up", "down")
+    for line in (
+        rf"delete */t:$meminit_v2 */r:MEMID=\{name}_* %i",
+        f'setattr -set ram_style "huge" */m:{name}_*',
+    )
 )
 # The default router of ECP5 takes hours where most block RAM is used, and is no better elsewhere.
 _ROUTER = {Family.ICE40: "router1", Family.ECP5: "router2"}

@@ -78,7 +78,7 @@ class Beat(data.StructLayout):
     group: ``range(groups)``
         Targets ``group * lanes`` and following.
     sums: ``lanes`` times ``signed(sum_bits)``
-        What is written.
+        What is written; where a crossbar has ``push_sums`` only in a PUSH.
     tags: ``lanes`` times ``tag_bits``
         Tags of the accumulator that was read: that of ``bank``, for PUSH that of ``addend``.
     addend_tags: ``lanes`` times ``tag_bits``
@@ -140,6 +140,9 @@ class Crossbar(wiring.Component):
         whatever their banks are, unless the first only learns.
     fold_shift:
         FOLD adds the accumulator times ``2 ** fold_shift``. None: there are no such operations.
+    push_sums:
+        Neurons look at sums in a PUSH alone. They then come from an adder of their own, so that neurons do not wait for
+        weights.
     tag_bits, state_bits:
         Bits beside each accumulator, and beside each target, that belong to the neuron.
     context:
@@ -194,12 +197,14 @@ class Crossbar(wiring.Component):
         banks: int,
         parts: bool = False,
         fold_shift: int | None = None,
+        push_sums: bool = False,
         tag_bits: int = 0,
         state_bits: int = 0,
         context: ShapeLike = 0,
     ) -> None:
         self.stores, self.groups, self.lanes, self.banks, self.parts = tuple(stores), groups, lanes, banks, parts
         self.sum_bits, self.fold_shift, self.tag_bits, self.state_bits = sum_bits, fold_shift, tag_bits, state_bits
+        self.push_sums = push_sums
         self.learning = any(store.learning for store in stores)
         self.operation = Operation(
             stores=len(stores),
@@ -371,6 +376,7 @@ class Crossbar(wiring.Component):
         """The adder of one lane."""
         adds = executing.kind == Kind.ADD
         changes, negates = Const(0, self.sum_bits), self.signs[lane] ^ executing.negate
+        pushed = add_or_subtract(Value.cast(before.sum), Value.cast(self.amplitudes[lane]), negates)
         if self.fold_shift is not None:
             addend = Signal(self.sum_bits, name=f"addend_{lane}")
             addend_tags = Signal(self.tag_bits, name=f"addend_tags_{lane}")
@@ -387,6 +393,6 @@ class Crossbar(wiring.Component):
         m.d.comb += [
             word.sum.eq(total),
             word.tags.eq(self.tags[lane]),
-            self.beat.sums[lane].eq(total),
+            self.beat.sums[lane].eq(pushed if self.push_sums else total),
             self.beat.tags[lane].eq(before.tags),
         ]

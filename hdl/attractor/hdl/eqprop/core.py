@@ -92,6 +92,7 @@ class EqPropCore(wiring.Component):
             sum_bits=sum_bits(spec),
             banks=len(Bank),
             parts=True,
+            push_sums=True,
             state_bits=NeuronState(spec).size,
             context=Context(spec),
         )
