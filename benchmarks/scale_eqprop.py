@@ -49,7 +49,7 @@ from attractor.train.mnist import mnist
 STATE_HIGH, COUNTER_BITS = 63, 6
 THRESHOLDS = (13, 16)
 #: Samples to train with, and to count cycles with.
-TRAINED, COUNTED = 3000, 100
+TRAINED, COUNTED = 2000, 100
 PIXELS, DIGITS_PIXELS = 784, 64
 
 
@@ -64,13 +64,15 @@ class Core(NamedTuple):
 
 
 CORES = (
-    *(Core("ecp5", PIXELS, hidden, 32, learning=False) for hidden in (128, 256, 512, 1024)),
-    *(Core("ecp5", PIXELS, 512, lanes, learning=False) for lanes in (16, 64, 128)),
-    *(Core("ecp5", None, hidden, 32, learning=True) for hidden in (128, 256, 512)),
-    Core("ecp5", None, 512, 32, learning=False),
-    Core("ecp5", None, 640, 128, learning=True),
+    Core("ecp5", PIXELS, 512, 32, learning=False),
+    *(Core("ecp5", None, 512, 32, learning) for learning in (False, True)),
     *(Core("ice40", DIGITS_PIXELS, 48, lanes, learning) for lanes in (4, 8) for learning in (False, True)),
-    *(Core("xc7", PIXELS, 512, lanes, learning) for lanes in (32, 64) for learning in (False, True)),
+    Core("ice40", PIXELS, 512, 16, learning=False),
+    *(Core("xc7", None, 512, 32, learning) for learning in (False, True)),
+    *(Core("ecp5", PIXELS, hidden, 32, learning=False) for hidden in (128, 256, 1024)),
+    *(Core("ecp5", None, hidden, 32, learning=True) for hidden in (128, 256)),
+    *(Core("ecp5", PIXELS, 512, lanes, learning=False) for lanes in (16, 64, 128)),
+    *(Core("ecp5", None, 640, 128, learning) for learning in (False, True)),
 )
 #: Board and core of each placed design.
 BOARDS = (
