@@ -1,14 +1,15 @@
 """Clock cycles of Equilibrium Propagation cores, counted from what the golden model does.
 
 The core's pipeline is followed operation by operation: when the scanner or the list of changes shows a source, when the
-sequencer takes it, and when the crossbar issues the groups that it reaches. Only what follows from weights that flip is
-an allowance. ``scale_eqprop.py`` compares the count with the core's own counter in simulated gateware.
+sequencer takes it, when the register before the crossbar has room, and when the crossbar issues each group. Only what
+follows from weights that flip is an allowance. ``scale_eqprop.py`` compares the count with the core's own counter in
+simulated gateware.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,24 +18,45 @@ from attractor.golden.eqprop import EqPropNetwork
 from attractor.hdl.change_queue import CHUNK_LANES
 
 BoolArray = npt.NDArray[np.bool_]
-#: Groups that one source reaches, in their order.
-Reach = tuple[int, ...]
+Bits = npt.NDArray[np.uint8]
 BYTE_BITS = 8
 #: From the issue of a group to its first change on the list's output, and from ``start`` to the first input.
 LIST_CYCLES, SCAN_CYCLES = 5, 3
-#: From the last issue until all is quiet, without and with a list of changes behind it.
-DRAIN_CYCLES, EMPTY_CYCLES = 2, 3
+#: From the last issue until all is quiet, and longer where neurons may say what changed.
+DRAIN_CYCLES, SHOW_CYCLES = 2, 3
+#: From the issue of a probe to its answer.
+PROBE_CYCLES = 2
 #: What follows from a flip between neurons, beside a cycle for each word with flips.
 FLIP_CYCLES = 6
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A source: the first cycle in which it can be shown, cycles after the one before, and whom it reaches."""
+class Shown(NamedTuple):
+    """A source: the first cycle in which it can be shown, cycles after the one before, and groups of its operations."""
 
     earliest: int
     gap: int
-    reach: Reach
+    operations: Sequence[Sequence[int]]
+
+
+class Pipe:
+    """The register of two operations, and the crossbar behind it."""
+
+    def __init__(self) -> None:
+        #: When the last operation came before the crossbar; when its last group is issued, and which that is.
+        self.head, self.last, self.group = -1, -1, -1
+
+    def give(self, offered: int, groups: Sequence[int], *, learns: bool = False) -> tuple[int, list[int]]:
+        """Offer an operation; return when it is accepted, and when each of its groups is issued."""
+        accepted = max(offered, self.head)
+        self.head = max(accepted, self.last) + 1
+        at, issued = self.head, []
+        for group in groups:
+            # What is being written cannot be read.
+            at += group == self.group and at == self.last + 1 and not learns
+            issued.append(at)
+            self.last, self.group = at, group
+            at += 1
+        return accepted, issued
 
 
 class CycleCount:
@@ -48,14 +70,16 @@ class CycleCount:
 
     def __init__(self, network: EqPropNetwork) -> None:
         self.network, self.spec = network, network.spec
+        self._pipe, self._now = Pipe(), 0
 
-    def infer(self, bits: npt.NDArray[np.uint8]) -> int:
+    def infer(self, bits: Bits) -> int:
         """Return the cycles of a call that classifies a sample, shape (inputs,)."""
         trace = self.network.run(bits[None], trace=True).trace
         assert trace is not None
-        return self._free(bits, trace[:, 0])
+        self._free(bits, trace[:, 0])
+        return self._now
 
-    def learn(self, bits: npt.NDArray[np.uint8], label: int, sigma: int, thresholds: npt.ArrayLike) -> int:
+    def learn(self, bits: Bits, label: int, sigma: int, thresholds: npt.ArrayLike) -> int:
         """Return the cycles of a call that learns a sample."""
         spec = self.spec
         before = [self.network.parameters[f"weights_{c}"] for c in range(spec.connections)]
@@ -63,116 +87,134 @@ class CycleCount:
         assert lesson.free.trace is not None
         assert lesson.nudged.trace is not None
         free, nudged = lesson.free.trace[:, 0], lesson.nudged.trace[:, 0]
-        # The targets of the label's outputs, one push each.
-        cycles = self._free(bits, free) + 2 + (2 * spec.replicas if label < spec.classes else 0)
-        times = max((1 << spec.nudge_shift) - sigma, 1)
-        # Pushes to a single group wait for each other.
-        nudges = 2 * times - 1 if spec.groups_of(spec.connections) == 1 else times * spec.groups_of(spec.connections)
-        changes = self.network.bits(nudged[1:]) != self.network.bits(nudged[:-1])
-        cycles += sum(self._step(step, spec.first_group(spec.connections) + nudges) for step in changes)
+        self._free(bits, free)
+        self._targets(label)
+        for changed in self._changes(nudged):
+            self._nudged_step(changed, max((1 << spec.nudge_shift) - sigma, 1))
         ends = self.network.bits(np.stack([free[-1], nudged[-1]]))
         flips = [self.network.parameters[f"weights_{c}"] != old for c, old in enumerate(before)]
-        return cycles + self._update(bits.astype(bool), ends[0], ends[1], flips)
+        self._update(bits.astype(bool), ends[0], ends[1], flips)
+        return self._now
 
-    def _free(self, bits: npt.NDArray[np.uint8], states: npt.NDArray[np.uint8]) -> int:
+    # The phases
+
+    def _free(self, bits: Bits, states: npt.NDArray[np.uint8]) -> None:
         spec = self.spec
-        changes = self.network.bits(states[1:]) != self.network.bits(states[:-1])
-        begin = 1 + (3 if spec.learning else 0) + spec.groups
-        steps = sum(self._step(step, spec.groups) for step in changes)
-        outputs = spec.layers[-1] + 2 * spec.groups_of(spec.connections) + 3
-        return begin + self._scan(bits.astype(bool)) + steps + outputs
+        self._pipe, self._now = Pipe(), 4 if spec.learning else 1
+        self._now, _ = self._pipe.give(self._now, range(spec.groups))
+        self._scan(bits.astype(bool), [range(spec.groups_of(1))])
+        for changed in self._changes(states):
+            _, issued = self._pipe.give(self._now, range(spec.groups))
+            self._settle(changed, issued)
+        self._now += spec.layers[-1] + 3 * spec.groups_of(spec.connections) + 3
 
-    def _scan(self, on: BoolArray, *, taught: bool = False) -> int:
-        """Return the cycles until all inputs that are on were dealt with; the scan began in the cycle before."""
-        reach = (0,) if taught else tuple(range(self.spec.groups_of(1)))
-        number = np.flatnonzero(on) // BYTE_BITS
-        last_byte = (len(on) - 1) // BYTE_BITS
-        sources, at = [], -1
-        for byte in number.tolist():
-            gap = max(byte - at - 1, 0)
-            sources.append(Shown(SCAN_CYCLES + byte, gap, reach))
-            at = byte
-        taken, issued = self._serve(sources, 0, taught=taught)
-        scanned = taken + 1 + last_byte - at if sources else SCAN_CYCLES + last_byte
-        return max(issued + DRAIN_CYCLES, scanned)
+    def _changes(self, states: npt.NDArray[np.uint8]) -> BoolArray:
+        """Return which bits change in each step, shape (steps, neurons)."""
+        return self.network.bits(states[1:]) != self.network.bits(states[:-1])
 
-    def _step(self, changed: BoolArray, pushes: int) -> int:
-        """Return the cycles of a step that changes some bits."""
-        later = pushes - self.spec.groups
-        sources = list(self._listed(changed, range(1, self.spec.connections + 1), outputs_later=later))
-        _, issued = self._serve(sources, pushes)
-        return max(issued + DRAIN_CYCLES, pushes + EMPTY_CYCLES)
-
-    def _listed(
-        self, marked: BoolArray, layers: Sequence[int], *, taught: bool = False, outputs_later: int = 0
-    ) -> Iterator[Shown]:
-        """Return the marked neurons as the list shows them; the groups are issued one in a cycle, from cycle 1 on."""
+    def _targets(self, label: int) -> None:
         spec = self.spec
-        rest = 0
-        for layer in layers:
-            mask = marked[spec.neurons[layer - 1]]
-            reach = (0,) if taught else self._reach(layer)
-            for group in range(spec.groups_of(layer)):
-                word = mask[group * spec.lanes : (group + 1) * spec.lanes]
-                if not word.any():
-                    continue
-                number = spec.first_group(layer) - spec.first_group(layers[0]) + group + 1
-                number += outputs_later if layer == spec.connections else 0
-                chunks = np.flatnonzero(word) // CHUNK_LANES
-                at = -1
-                for chunk in chunks.tolist():
-                    gap = chunk - at - 1 if chunk > at else 0
-                    yield Shown(number + LIST_CYCLES + chunk, rest + gap, reach)
-                    at, rest = chunk, 0
-                rest = (spec.lanes - 1) // CHUNK_LANES - at
+        self._now += 1
+        for output in range(label * spec.replicas, (label + 1) * spec.replicas) if label < spec.classes else ():
+            group = spec.first_group(spec.connections) + output // spec.lanes
+            self._now = self._pipe.give(self._now, [group])[0] + 1
+        self._now += 1
 
-    def _reach(self, layer: int) -> Reach:
+    def _nudged_step(self, changed: BoolArray, times: int) -> None:
+        spec = self.spec
+        outputs = range(spec.first_group(spec.connections), spec.groups)
+        accepted, hidden = self._pipe.give(self._now, range(outputs.start))
+        issued: list[int] = []
+        for _ in range(times):
+            accepted, issued = self._pipe.give(accepted + 1, outputs)
+        self._settle(changed, hidden + issued)
+
+    def _settle(self, changed: BoolArray, issued: Sequence[int]) -> None:
+        """Serve the bits that a step changes; ``issued`` says when its groups were."""
+        layers = range(1, self.spec.connections + 1)
+        operations = [self._reach(layer) for layer in layers]
+        self._serve(self._listed(changed, layers, operations, issued))
+        self._now = max(self._pipe.last + DRAIN_CYCLES, issued[-1] + SHOW_CYCLES) + 1
+
+    def _reach(self, layer: int) -> list[range]:
+        """Return the groups that an event from a layer visits, above and below."""
         spec = self.spec
         others = [other for other in (layer + 1, layer - 1) if 1 <= other <= spec.connections]
-        return tuple(spec.first_group(other) + group for other in others for group in range(spec.groups_of(other)))
+        return [range(spec.first_group(other), spec.first_group(other + 1)) for other in others]
 
-    @staticmethod
-    def _serve(sources: Sequence[Shown], free: int, *, taught: bool = False) -> tuple[int, int]:
-        """Return when the last source is taken, and when its last operation is issued.
+    # Sources
 
-        ``free`` is the last cycle in which the crossbar is not theirs yet.
-        """
-        taken, issued, group = 0, free, -1
-        for index, source in enumerate(sources):
-            shown = max(source.earliest, taken + 1 + source.gap) if index else source.earliest
-            # A source is taken while the last operation of the one before is issued.
-            taken = max(shown, issued) if index else shown
-            start = max(taken + 1, issued + 1)
-            for reached in source.reach:
-                if reached == group and not taught and start == issued + 1:
-                    start += 1
-                issued, group = start, reached
-                start += 1
-        return taken, issued
+    def _scan(self, on: BoolArray, operations: Sequence[Sequence[int]], *, learns: bool = False) -> None:
+        """Serve the inputs that are on."""
+        start, at, sources = self._now, -1, []
+        for byte in (np.flatnonzero(on) // BYTE_BITS).tolist():
+            sources.append(Shown(start + SCAN_CYCLES + byte, max(byte - at - 1, 0), operations))
+            at = byte
+        taken, last_byte = self._serve(sources, learns=learns), (len(on) - 1) // BYTE_BITS
+        scanned = taken + 1 + last_byte - at if sources else start + SCAN_CYCLES + last_byte
+        self._now = max(self._pipe.last + DRAIN_CYCLES, scanned) + 1
 
-    def _update(self, inputs: BoolArray, free: BoolArray, nudged: BoolArray, flips: Sequence[BoolArray]) -> int:
-        """Return the cycles in which counters are touched, group by group."""
+    def _listed(
+        self,
+        marked: BoolArray,
+        layers: Sequence[int],
+        operations: Sequence[Sequence[Sequence[int]]],
+        issued: Sequence[int],
+    ) -> Iterator[Shown]:
+        """Return the marked neurons of some layers, as the list shows them."""
+        spec, groups, rest = self.spec, iter(issued), 0
+        for layer, own in zip(layers, operations, strict=True):
+            mask = marked[spec.neurons[layer - 1]]
+            for start in range(0, len(mask), spec.lanes):
+                first, at = next(groups) + LIST_CYCLES, -1
+                for chunk in (np.flatnonzero(mask[start : start + spec.lanes]) // CHUNK_LANES).tolist():
+                    yield Shown(first + chunk, rest + max(chunk - at - 1, 0), own)
+                    at, rest = chunk, 0
+                if at >= 0:
+                    rest = (spec.lanes - 1) // CHUNK_LANES - at
+
+    def _serve(self, sources: Iterable[Shown], *, learns: bool = False) -> int:
+        """Give the operations of all sources; return when the last one is taken."""
+        taken, accepted = -1, -1
+        for source in sources:
+            shown = max(source.earliest, taken + 1 + source.gap) if taken >= 0 else source.earliest
+            # A source is taken while the last operation of the one before leaves.
+            taken = max(shown, accepted)
+            accepted = taken
+            for groups in source.operations:
+                accepted, _ = self._pipe.give(accepted + 1, groups, learns=learns)
+        return taken
+
+    # Learning
+
+    def _update(self, inputs: BoolArray, free: BoolArray, nudged: BoolArray, flips: Sequence[BoolArray]) -> None:
+        """Touch counters, group by group."""
         spec = self.spec
         differs, both = free != nudged, free & nudged
-        cycles = 0
         for connection in range(spec.connections):
-            cycles += 3
+            self._now += 3
             below = connection > 0 and differs[spec.neurons[connection - 1]].any()
             above = differs[spec.neurons[connection]]
             for group in range(spec.groups_of(connection + 1)):
                 part = slice(group * spec.lanes, (group + 1) * spec.lanes)
-                cycles += 4 + (1 if not above[part].any() else 0)
-                flipped = flips[connection][part]
-                words, count = flipped.any(axis=0).sum(), flipped.sum()
-                cycles += int(words + FLIP_CYCLES * count) if connection else int(count)
+                place = spec.first_group(connection + 1) + group
+                _, issued = self._pipe.give(self._now, [place])
+                self._now = issued[-1] + PROBE_CYCLES + 1
                 if below:
-                    cycles += self._teach(connection, differs)
-                if above[part].any():
-                    cycles += self._teach(connection, both) if connection else 1 + self._scan(inputs, taught=True)
-        return cycles
+                    self._teach(connection, differs, place)
+                if not above[part].any():
+                    self._now += 1
+                elif connection:
+                    self._teach(connection, both, place)
+                else:
+                    self._scan(inputs, [[place]], learns=True)
+                flipped = flips[connection][part]
+                words, count = int(flipped.any(axis=0).sum()), int(flipped.sum())
+                self._now += 1 + (words + FLIP_CYCLES * count if connection else count)
+        self._now += 1
 
-    def _teach(self, connection: int, marked: BoolArray) -> int:
-        sources = list(self._listed(marked, (connection,), taught=True))
-        groups = self.spec.groups_of(connection)
-        _, issued = self._serve(sources, groups, taught=True)
-        return max(issued + DRAIN_CYCLES, groups + EMPTY_CYCLES)
+    def _teach(self, connection: int, marked: BoolArray, group: int) -> None:
+        spec = self.spec
+        _, issued = self._pipe.give(self._now, range(spec.first_group(connection), spec.first_group(connection + 1)))
+        self._serve(self._listed(marked, [connection], [[[group]]], issued), learns=True)
+        self._now = max(self._pipe.last + DRAIN_CYCLES, issued[-1] + SHOW_CYCLES) + 1

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from amaranth.hdl import Shape
+
 from attractor.gateware.boards import Family
 from attractor.gateware.packing import Memory, pack
+from attractor.hdl.eqprop.flips import MOST_WORDS, Flips
 from attractor.hdl.eqprop.layout import Bank, sum_bits
 from attractor.spec import EqPropSpec, OscillatorSpec, Spec
 from attractor.spec.protocol import RECEIVE_BUFFER_BYTES
@@ -118,6 +121,7 @@ def _eqprop_memories(spec: EqPropSpec) -> tuple[Memory, ...]:
         _changes(spec),
         Memory("sample", spec.memory_map["sample"].words, 8),
         Memory("scores", spec.classes, 16),
+        *([Memory("flips", MOST_WORDS, Shape.cast(Flips(spec)).width)] if spec.learning else []),
     )
 
 

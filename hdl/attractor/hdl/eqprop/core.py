@@ -16,6 +16,7 @@ from attractor.hdl.eqprop.learner import Learner
 from attractor.hdl.eqprop.neurons import Neurons
 from attractor.hdl.eqprop.readout import RunRecord, ScoreReadout
 from attractor.hdl.eqprop.scanner import InputScanner
+from attractor.hdl.stream_register import StreamRegister
 from attractor.hdl.synapse import CountingSynapse, SignSynapse
 from attractor.hdl.weights import WeightStore
 from attractor.spec import EqPropSpec
@@ -37,20 +38,19 @@ class EqPropCore(wiring.Component):
     With ``G_l = ceil(neurons of layer l / lanes)`` groups of a layer and G of all a call takes, in clock cycles:
 
     ============== ================================================================================================
-    begin          ``G + 1``, three more where the core can learn; after parameters were written ``2 G + 2`` more and
+    begin          ``G + 2``, three more where the core can learn; after parameters were written ``2 G + 2`` more and
                    an event for each neuron
-    inputs         ``G_1`` for each input that is on; a byte without any takes one in which others may go on; five
-                   until the first event leaves and the last one is written
+    inputs         ``G_1`` for each input that is on; a byte without any takes one in which others may go on
     event          the groups of the layers above and below; one more where it begins with the group that the event
                    before ended with
-    step           ``G + 3`` if no bit changes; otherwise its events begin five cycles after the first group with a
-                   change was read, yet not before all groups were, and the last one takes two to end
+    step           ``G + 4`` if no bit changes; otherwise its events begin seven cycles after the first group with a
+                   change was read, yet not before all groups were, and the last one takes three to end
     nudged step    ``(2^shift - 1 - sigma) G_L`` more, at least none; pushes to a single group take two each
-    targets        ``2 + 2`` for each output of the label
-    read-out       ``outputs + 2 G_L + 3``
-    learning       three for each connection and five for each group; where a neuron below or in the group differs
+    targets        two, and two for each output of the label
+    read-out       ``outputs + 3 G_L + 3``
+    learning       three for each connection and six for each group; where a neuron below or in the group differs
                    between the phases one for each source that then counts, and what a step takes to list these
-    flip           six, and one for each word; between an input and a neuron only one
+    flip           about six, and one for each word; between an input and a neuron only one
     ============== ================================================================================================
 
     Apart from flips, ``benchmarks/eqprop_cycles.py`` counts these cycle by cycle, and ``benchmarks/scale_eqprop.py``
@@ -104,7 +104,11 @@ class EqPropCore(wiring.Component):
         for name in crossbar.weights.signature.members:
             wiring.connect(m, wiring.flipped(getattr(windows, name)), getattr(crossbar.weights, name))
         wiring.connect(m, wiring.flipped(windows.sample), scanner.window)
-        wiring.connect(m, control.o, crossbar.i)
+        # Who asks and what waits for a hazard are far apart.
+        m.submodules.operations = operations = StreamRegister(crossbar.operation)
+        wiring.connect(m, control.o, operations.i)
+        wiring.connect(m, operations.o, crossbar.i)
+        busy = operations.o.valid | crossbar.busy
         m.d.comb += [
             neurons.beat.eq(crossbar.beat),
             neurons.valid.eq(crossbar.beat_valid),
@@ -120,7 +124,7 @@ class EqPropCore(wiring.Component):
             control.start.eq(self.bus.start),
             control.abort.eq(self.bus.abort),
             control.stale.eq(Cat(getattr(crossbar.weights, n).write for n in crossbar.weights.signature.members).any()),
-            control.quiet.eq(scanner.idle & changes.empty & sequencer.idle & ~crossbar.busy),
+            control.quiet.eq(scanner.idle & changes.empty & sequencer.idle & ~busy),
             control.moved.eq(neurons.loads & neurons.moved),
             sequencer.base.eq(control.base),
             self.bus.busy.eq(control.busy),

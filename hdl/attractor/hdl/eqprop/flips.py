@@ -4,8 +4,8 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from amaranth.hdl import Assert, Module, Mux, Signal
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.hdl import Assert, Module, Mux, Shape, Signal
+from amaranth.lib import data, enum, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.crossbar import Beat, Kind, Operation
@@ -13,6 +13,9 @@ from attractor.hdl.eqprop.events import down_row
 from attractor.hdl.eqprop.layout import Bank, Store, layer_flags
 from attractor.hdl.lane_walker import LaneWalker
 from attractor.spec import EqPropSpec
+
+#: Words that may wait: one more than are on their way when a weight flips.
+MOST_WORDS = 4
 
 
 class Step(enum.Enum, shape=2):
@@ -53,8 +56,8 @@ class FlipWriter(wiring.Component):
 
     A flip between an input and a neuron is only counted, one in a cycle. Others take three operations.
 
-    Words come a cycle after each other at most two, for ``pending`` is high from the cycle after a word with a flip:
-    then no LEARN into :attr:`Store.UP` may be issued.
+    ``pending`` is high from the cycle after a word with a flip. No more than :data:`MOST_WORDS` with flips may come
+    until it is low again: those on their way.
 
     Parameters
     ----------
@@ -98,34 +101,29 @@ class FlipWriter(wiring.Component):
         m = Module()
         spec, beat = self.spec, self.beat
         m.submodules.walker = walker = LaneWalker(spec.groups, spec.lanes)
-        arrived, word = Signal(Flips(spec)), Signal(Flips(spec))
-        valid, walked, moves = Signal(), Signal(), Signal()
-        learns = self.valid & (beat.kind == Kind.LEARN) & (beat.store == Store.UP)
+        m.submodules.words = words = fifo.SyncFIFO(width=Shape.cast(Flips(spec)).width, depth=MOST_WORDS)
+        arrived, word, walked = Signal(Flips(spec)), Signal(Flips(spec)), Signal()
         m.d.comb += [
-            moves.eq(arrived.mask.any() & ~valid),
-            walker.i.valid.eq(valid & ~walked),
+            arrived.mask.eq(self.mask),
+            arrived.row.eq(beat.row),
+            arrived.group.eq(beat.group),
+            arrived.origin.eq(beat.context.origin),
+            arrived.lane.eq(beat.context.lane),
+            arrived.paired.eq(beat.context.paired),
+            words.w_data.eq(arrived),
+            words.w_en.eq(self.valid & (beat.kind == Kind.LEARN) & (beat.store == Store.UP) & self.mask.any()),
+            word.eq(words.r_data),
+            words.r_en.eq(walked & walker.idle),
+            walker.i.valid.eq(words.r_rdy & ~walked),
             walker.i.payload.group.eq(word.group),
             walker.i.payload.mask.eq(word.mask),
-            self.pending.eq(arrived.mask.any() | valid),
+            self.pending.eq(words.r_rdy),
         ]
-        with m.If(learns):
-            m.d.sync += [
-                arrived.mask.eq(self.mask),
-                arrived.row.eq(beat.row),
-                arrived.group.eq(beat.group),
-                arrived.origin.eq(beat.context.origin),
-                arrived.lane.eq(beat.context.lane),
-                arrived.paired.eq(beat.context.paired),
-            ]
-        with m.Elif(moves):
-            m.d.sync += arrived.mask.eq(0)
-        with m.If(moves):
-            m.d.sync += [word.eq(arrived), valid.eq(1), walked.eq(0)]
-        with m.Elif(walker.i.ready):
+        with m.If(words.r_en):
+            m.d.sync += walked.eq(0)
+        with m.Elif(walker.i.valid & walker.i.ready):
             m.d.sync += walked.eq(1)
-        with m.Elif(walker.idle):
-            m.d.sync += valid.eq(0)
-        m.d.sync += Assert(~(learns & arrived.mask.any() & ~moves), "flips are lost")
+        m.d.sync += Assert(~(words.w_en & ~words.w_rdy), "flips are lost")
         self._follow(m, word, walker)
         return m
 

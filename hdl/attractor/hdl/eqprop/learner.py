@@ -19,7 +19,7 @@ class Learner(wiring.Component):
     A counter is touched if its source and its target were on together in one phase and not in the other. So for each
     group two kinds of sources matter: those whose bit differs between the phases, and, if a neuron of the group
     differs, those that were on in both. Each of them costs a cycle, and each kind as many as the layer below has
-    groups; a group that no counter of is touched costs five.
+    groups; a group that no counter of is touched costs six in a core.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ class ScoreReadout(wiring.Component):
     """Adds up the states of the outputs of each class, and finds the class with the most, the lowest one on ties.
 
     It looks at the output layer group by group, through operations of the crossbar that change nothing, and takes one
-    output a cycle from what the beat shows: ``busy`` is high for ``outputs + 2 * groups + 3`` cycles.
+    output a cycle from what the beat shows: in a core ``busy`` is high for ``outputs + 3 * groups + 3`` cycles.
 
     Parameters
     ----------
