@@ -22,12 +22,12 @@ Bits = npt.NDArray[np.uint8]
 BYTE_BITS = 8
 #: From the issue of a group to its first change on the list's output, and from ``start`` to the first input.
 LIST_CYCLES, SCAN_CYCLES = 5, 3
-#: From the last issue until all is quiet, and longer where neurons may say what changed.
-DRAIN_CYCLES, SHOW_CYCLES = 2, 3
+#: From the last issue until all is known to be quiet, and longer where neurons may say what changed.
+DRAIN_CYCLES, SHOW_CYCLES = 3, 4
 #: From the issue of a probe to its answer.
 PROBE_CYCLES = 2
 #: What follows from a flip between neurons, beside a cycle for each word with flips.
-FLIP_CYCLES = 6
+FLIP_CYCLES = 7
 
 
 class Shown(NamedTuple):
@@ -152,7 +152,7 @@ class CycleCount:
             at = byte
         taken, last_byte = self._serve(sources, learns=learns), (len(on) - 1) // BYTE_BITS
         scanned = taken + 1 + last_byte - at if sources else start + SCAN_CYCLES + last_byte
-        self._now = max(self._pipe.last + DRAIN_CYCLES, scanned) + 1
+        self._now = max(self._pipe.last + DRAIN_CYCLES, scanned + 1) + 1
 
     def _listed(
         self,
@@ -174,13 +174,14 @@ class CycleCount:
                     rest = (spec.lanes - 1) // CHUNK_LANES - at
 
     def _serve(self, sources: Iterable[Shown], *, learns: bool = False) -> int:
-        """Give the operations of all sources; return when the last one is taken."""
-        taken, accepted = -1, -1
+        """Give the operations of all sources; return when the last one is taken into the register before them."""
+        taken, head, left, accepted = -1, -1, -1, -1
         for source in sources:
             shown = max(source.earliest, taken + 1 + source.gap) if taken >= 0 else source.earliest
-            # A source is taken while the last operation of the one before leaves.
-            taken = max(shown, accepted)
-            accepted = taken
+            taken = max(shown, head)
+            head = max(taken, left) + 1
+            # The sequencer takes a source while the last operation of the one before leaves.
+            accepted = left = max(head, accepted)
             for groups in source.operations:
                 accepted, _ = self._pipe.give(accepted + 1, groups, learns=learns)
         return taken

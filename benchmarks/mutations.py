@@ -37,6 +37,7 @@ QUEUE = ("tests/hdl/test_change_queue.py",)
 PARTS = ("tests/hdl/test_oscillator_parts.py",)
 MOVES = ("tests/hdl/test_oscillator_moves.py",)
 LOCKSTEP = ("tests/sim/test_lockstep.py::test_in_icarus",)
+REGISTER = ("tests/hdl/test_stream_register.py",)
 SCANNER = ("tests/hdl/test_eqprop_sources.py::test_scanner_gives_the_inputs_that_are_on",)
 EVENTS = ("tests/hdl/test_eqprop_sources.py::test_a_source_reaches_the_layers_beside_it",)
 LESSONS = ("tests/hdl/test_eqprop_sources.py::test_a_source_teaches_one_group_of_the_layer_above",)
@@ -112,6 +113,9 @@ MUTATIONS = (
     Mutation("lane_walker.py", "self.i.ready.eq(fetch & last)", "self.i.ready.eq(fetch)", QUEUE),
     Mutation("change_list.py", "read.en | (valid & ~walker.i.ready)", "read.en", QUEUE),
     Mutation("change_list.py", "~self.load & ~waiting & walker.idle", "~waiting & walker.idle", QUEUE),
+    Mutation("stream_register.py", "self.o.ready | ~valid", "self.o.ready", REGISTER),
+    Mutation("stream_register.py", "spare_valid | self.i.valid", "self.i.valid", REGISTER),
+    Mutation("stream_register.py", "self.i.ready.eq(~spare_valid)", "self.i.ready.eq(1)", REGISTER),
     Mutation("eqprop/scanner.py", "(1 << (inputs - 1) % 8 + 1) - 1, 0xFF", "0xFF, 0xFF", SCANNER),
     Mutation("eqprop/scanner.py", "number + self.spec.header_bytes", "number", SCANNER),
     Mutation("eqprop/scanner.py", "reading & (~valid | walker.i.ready)", "reading", SCANNER),
@@ -141,7 +145,8 @@ MUTATIONS = (
     Mutation("eqprop/flips.py", " - spec.first_group(layer - 1)", "", FLIPS),
     Mutation("eqprop/flips.py", "self.o.ready & (step == Step.BELOW)", "self.o.ready", FLIPS),
     Mutation("eqprop/flips.py", "(beat.kind == Kind.LEARN) & (beat.store", "(beat.store", FLIPS),
-    Mutation("eqprop/flips.py", "arrived.mask.any() & ~valid", "arrived.mask.any()", FLIPS),
+    Mutation("eqprop/flips.py", "words.w_en | words.r_rdy", "words.r_rdy", FLIPS),
+    Mutation("eqprop/flips.py", "walked & walker.idle", "walker.idle", FLIPS),
     Mutation("eqprop/learner.py", "self._above | self.differs", "self.differs", LEARNING),
     Mutation("eqprop/learner.py", "with m.If(~self._here):", "with m.If(0):", LEARNING),
     Mutation("eqprop/learner.py", "(self._connection - 1)[: len(self._connection)]", "self._connection", LEARNING),
@@ -154,6 +159,7 @@ MUTATIONS = (
     Mutation("eqprop/control.py", "m.d.sync += self._rebuild.eq(1)", "pass", LAYERS),
     Mutation("eqprop/control.py", "~self._moved | self._stopping", "self._stopping", LAYERS),
     Mutation("eqprop/control.py", "Mux(self.known, spec.replicas, 0)", "spec.replicas", LAYERS),
+    Mutation("eqprop/core.py", "working = operations.i.valid | ", "working = ", LAYERS),
     Mutation("eqprop/core.py", "sequencer.reversed.eq(control.reversed)", "sequencer.reversed.eq(0)", LAYERS),
     Mutation("oscillator/lanes.py", "Mux(total == 0, state.reference, ~total[-1])", "~total[-1]", LOCKSTEP),
     Mutation("oscillator/lanes.py", " & ~state.clamp", "", LOCKSTEP),

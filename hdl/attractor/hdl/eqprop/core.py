@@ -11,7 +11,7 @@ from attractor.hdl.core import CoreSignature
 from attractor.hdl.crossbar import Crossbar, Kind
 from attractor.hdl.eqprop.control import RunControl
 from attractor.hdl.eqprop.events import EventSequencer
-from attractor.hdl.eqprop.layout import Bank, Context, NeuronState, Store, sum_bits
+from attractor.hdl.eqprop.layout import Bank, Context, NeuronState, Source, Store, sum_bits
 from attractor.hdl.eqprop.learner import Learner
 from attractor.hdl.eqprop.neurons import Neurons
 from attractor.hdl.eqprop.readout import RunRecord, ScoreReadout
@@ -43,14 +43,14 @@ class EqPropCore(wiring.Component):
     inputs         ``G_1`` for each input that is on; a byte without any takes one in which others may go on
     event          the groups of the layers above and below; one more where it begins with the group that the event
                    before ended with
-    step           ``G + 4`` if no bit changes; otherwise its events begin seven cycles after the first group with a
-                   change was read, yet not before all groups were, and the last one takes three to end
+    step           ``G + 5`` if no bit changes; otherwise its events begin eight cycles after the first group with a
+                   change was read, yet not before all groups were, and the last one takes four to end
     nudged step    ``(2^shift - 1 - sigma) G_L`` more, at least none; pushes to a single group take two each
     targets        two, and two for each output of the label
     read-out       ``outputs + 3 G_L + 3``
     learning       three for each connection and six for each group; where a neuron below or in the group differs
                    between the phases one for each source that then counts, and what a step takes to list these
-    flip           about six, and one for each word; between an input and a neuron only one
+    flip           about seven, and one for each word; between an input and a neuron only one
     ============== ================================================================================================
 
     Apart from flips, ``benchmarks/eqprop_cycles.py`` counts these cycle by cycle, and ``benchmarks/scale_eqprop.py``
@@ -108,7 +108,6 @@ class EqPropCore(wiring.Component):
         m.submodules.operations = operations = StreamRegister(crossbar.operation)
         wiring.connect(m, control.o, operations.i)
         wiring.connect(m, operations.o, crossbar.i)
-        busy = operations.o.valid | crossbar.busy
         m.d.comb += [
             neurons.beat.eq(crossbar.beat),
             neurons.valid.eq(crossbar.beat_valid),
@@ -124,23 +123,12 @@ class EqPropCore(wiring.Component):
             control.start.eq(self.bus.start),
             control.abort.eq(self.bus.abort),
             control.stale.eq(Cat(getattr(crossbar.weights, n).write for n in crossbar.weights.signature.members).any()),
-            control.quiet.eq(scanner.idle & changes.empty & sequencer.idle & ~busy),
             control.moved.eq(neurons.loads & neurons.moved),
             sequencer.base.eq(control.base),
             self.bus.busy.eq(control.busy),
             self.step_end.eq(control.step_end),
         ]
-        # Inputs and changes never overlap, so whoever has a source is heard.
-        with m.If(scanner.o.valid):
-            wiring.connect(m, scanner.o, sequencer.i)
-        with m.Else():
-            m.d.comb += [
-                sequencer.i.valid.eq(changes.o.valid),
-                sequencer.i.payload.group.eq(changes.o.payload.group),
-                sequencer.i.payload.lane.eq(changes.o.payload.lane),
-                sequencer.i.payload.flag.eq(changes.o.payload.flag),
-                changes.o.ready.eq(sequencer.i.ready),
-            ]
+        self._sources(m, control, crossbar, scanner, changes, sequencer, operations)
         flipped: Value = Const(0, 1)
         if spec.learning:
             flipped = self._learning(m, control, crossbar, scanner, sequencer, neurons)
@@ -149,6 +137,36 @@ class EqPropCore(wiring.Component):
             m.d.comb += scanner.start.eq(control.scan)
         self._results(m, control, crossbar, neurons, flipped)
         return m
+
+    def _sources(
+        self,
+        m: Module,
+        control: RunControl,
+        crossbar: Crossbar,
+        scanner: InputScanner,
+        changes: ChangeList,
+        sequencer: EventSequencer,
+        operations: StreamRegister,
+    ) -> None:
+        """Connect whatever has a source with the sequencer, and say when there is none."""
+        # Inputs and changes never overlap, so whoever has a source is heard.
+        m.submodules.sources = sources = StreamRegister(Source(self.spec))
+        wiring.connect(m, sources.o, sequencer.i)
+        with m.If(scanner.o.valid):
+            wiring.connect(m, scanner.o, sources.i)
+        with m.Else():
+            m.d.comb += [
+                sources.i.valid.eq(changes.o.valid),
+                sources.i.payload.group.eq(changes.o.payload.group),
+                sources.i.payload.lane.eq(changes.o.payload.lane),
+                sources.i.payload.flag.eq(changes.o.payload.flag),
+                changes.o.ready.eq(sources.i.ready),
+            ]
+        # A cycle late; so what begins in this cycle is no longer quiet either.
+        quiet = Signal()
+        working = operations.i.valid | operations.o.valid | crossbar.busy | sources.o.valid | scanner.start
+        m.d.sync += quiet.eq(scanner.idle & changes.empty & sequencer.idle & ~working)
+        m.d.comb += control.quiet.eq(quiet)
 
     def _learning(
         self,

@@ -103,21 +103,24 @@ class FlipWriter(wiring.Component):
         m.submodules.walker = walker = LaneWalker(spec.groups, spec.lanes)
         m.submodules.words = words = fifo.SyncFIFO(width=Shape.cast(Flips(spec)).width, depth=MOST_WORDS)
         arrived, word, walked = Signal(Flips(spec)), Signal(Flips(spec)), Signal()
-        m.d.comb += [
-            arrived.mask.eq(self.mask),
+        learns = self.valid & (beat.kind == Kind.LEARN) & (beat.store == Store.UP)
+        m.d.sync += [
+            arrived.mask.eq(Mux(learns, self.mask, 0)),
             arrived.row.eq(beat.row),
             arrived.group.eq(beat.group),
             arrived.origin.eq(beat.context.origin),
             arrived.lane.eq(beat.context.lane),
             arrived.paired.eq(beat.context.paired),
+        ]
+        m.d.comb += [
             words.w_data.eq(arrived),
-            words.w_en.eq(self.valid & (beat.kind == Kind.LEARN) & (beat.store == Store.UP) & self.mask.any()),
+            words.w_en.eq(arrived.mask.any()),
             word.eq(words.r_data),
             words.r_en.eq(walked & walker.idle),
             walker.i.valid.eq(words.r_rdy & ~walked),
             walker.i.payload.group.eq(word.group),
             walker.i.payload.mask.eq(word.mask),
-            self.pending.eq(words.r_rdy),
+            self.pending.eq(words.w_en | words.r_rdy),
         ]
         with m.If(words.r_en):
             m.d.sync += walked.eq(0)
