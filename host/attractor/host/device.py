@@ -11,6 +11,7 @@ from typing import Any, Self
 from attractor.host import memory
 from attractor.host.eqprop import EqPropCalls
 from attractor.host.errors import DeviceError, LinkTimeout, LoadError, ModelMismatch, NotADevice
+from attractor.host.felif import FelifCalls
 from attractor.host.link import CALL_SECONDS, TIMEOUT, LinkClient, Progress, accept
 from attractor.host.model import Model
 from attractor.host.oscillator import OscillatorCalls
@@ -36,7 +37,7 @@ REPAIRS = 5
 CALL_TRIES = 8
 
 
-class Device(OscillatorCalls, EqPropCalls):
+class Device(OscillatorCalls, EqPropCalls, FelifCalls):
     """A device behind a port, identified and ready; use it in a ``with`` statement.
 
     Make one with :meth:`open`. Not safe for use by several threads.
