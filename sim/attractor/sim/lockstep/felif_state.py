@@ -73,14 +73,20 @@ def random_parameters(spec: FelifSpec, rng: np.random.Generator) -> dict[str, Nu
 
 
 def _tame(spec: FelifSpec, index: int, layer: FelifLayer, rng: np.random.Generator) -> dict[str, Numbers]:
-    """Draw parameters of a layer with which a typical sum makes a drive of a few tenths of a threshold."""
+    """Draw parameters of a layer with which a typical sum makes a drive of a few tenths of a threshold.
+
+    Now and then drives are far greater, and voltages limited below their thresholds.
+    """
     count = layer.neurons
     push = {FELIF_A: 12_000, FELIF_B: 60_000}.get(layer.kind, 1 << layer.state_bits - 3)
+    push <<= int(rng.choice([0, 0, 3]))
     typical = np.sqrt(spec.sources(index)) * layer.weight_range[1] * (1 if index else max(spec.input_range))
     scale = int(np.clip(push / typical * 2.0**layer.scale_shift, 1, (1 << layer.scale_bits) - 1))
     values = {"scale": rng.integers(scale // 2, scale + 1, count), "bias": rng.integers(-push // 8, push // 2, count)}
     if layer.ferroelectric:
         values |= {name: array.astype(np.int64) for name, array in felif_parameters(layer, FelifDevice()).items()}
+        if rng.random() < 0.4:
+            values["limit"] = rng.integers(0, layer.polarisation_high * 2, 1)
         values["leak_scale"] = rng.integers(0, 256, count)
         values["field_offset"] = rng.integers(-500, 500, count)
         values["threshold"] = (values["threshold"] * rng.uniform(0.2, 1, count)).astype(np.int64)
