@@ -29,10 +29,12 @@ from attractor.hdl.cores import build_core
 from attractor.spec import Spec
 
 SYNTHESIS = {
-    "xc7": "synth_xilinx -family xc7 -flatten -noiopad -nodsp -top core",
+    "xc7": "synth_xilinx -family xc7 -flatten -noiopad -top core",
     "ecp5": "synth_ecp5 -top core",
     "ice40": "synth_ice40 -device u -top core",
 }
+#: Options of the synthesis without and with DSP blocks.
+MULTIPLIERS = {"xc7": (" -nodsp", ""), "ecp5": (" -nodsp", ""), "ice40": ("", " -dsp")}
 LUTS_OF = {
     "xc7": {**{f"LUT{inputs}": 1 for inputs in range(1, 7)}, "RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2}
     | {"RAM128X1D": 4, "RAM256X1D": 8, "SRL16E": 1, "SRLC32E": 1},
@@ -51,14 +53,17 @@ DSP = ("DSP48E1", "MULT18X18D", "SB_MAC16")
 PLACED = ("TRELLIS_COMB", "DP16KD", "ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_SPRAM")
 
 
-def synthesise(spec: Spec, target: str, *, large_weights: bool = False) -> dict[str, Any]:
-    """Return what the core of ``spec`` takes, the core alone without the link, flattened, without DSP blocks."""
+def synthesise(spec: Spec, target: str, *, large_weights: bool = False, multipliers: bool = False) -> dict[str, Any]:
+    """Return what the core of ``spec`` takes, the core alone without the link, flattened.
+
+    ``multipliers`` lets products become DSP blocks.
+    """
     script = [
         "read_rtlil core.il",
         flow._NO_ASSERTIONS,
         flow._NO_COLLISIONS,
         *(flow._LARGE_WEIGHTS if large_weights else ()),
-        SYNTHESIS[target] + (" -spram" if large_weights else ""),
+        SYNTHESIS[target] + MULTIPLIERS[target][multipliers] + (" -spram" if large_weights else ""),
         flow._STATISTICS,
     ]
     with tempfile.TemporaryDirectory() as name:

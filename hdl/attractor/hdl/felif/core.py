@@ -24,13 +24,13 @@ class FelifCore(wiring.Component):
     tick and the others once. With ``G`` groups, ``L`` lanes and ``N`` neurons a layer takes in a tick, in clock cycles:
 
     ============== ================================================================================================
-    inputs         of layer 0 and each of the ``input_bits``: ``frame_words + 5`` in which nothing is on, and one
-                   for each input that is and shares its word with others
-    doubling       of layer 0: ``2 G + 1`` for each of the ``input_bits`` but one
     event          ``G``, and 2 if ``G`` is 1
-    neurons        ``N + G + 1``, and ``2 N`` with a single lane
-    datapath       16 for FeLIF A and 10 for plain neurons; ``64 max(N, 10) + 13`` for FeLIF B
+    doubling       of layer 0, for each of the ``input_bits`` but one: ``2 G + 1`` and what it takes to read the frame
+    neurons        ``N + G``, and ``2 N + G`` with a single lane
+    datapath       17 for FeLIF A and 11 for plain neurons; ``63 max(N, 10) + N + 14`` for FeLIF B
     ============== ================================================================================================
+
+    A frame is read while the neurons are still in the tick before.
 
     Parameters
     ----------

@@ -22,6 +22,11 @@ _DATAPATHS: dict[str, type[Datapath]] = {FELIF_A: BacklashDatapath, FELIF_B: Mic
 _DRIVE_LATENCY = 3
 
 
+def datapath_of(kind: str) -> type[Datapath]:
+    """Return the datapath of a kind of neurons."""
+    return _DATAPATHS.get(kind, PlainDatapath)
+
+
 class NeuronArray(wiring.Component):
     """Makes the new states of a layer's neurons from their weighted sums, one neuron a cycle.
 
@@ -64,7 +69,7 @@ class NeuronArray(wiring.Component):
     def __init__(self, spec: FelifSpec, index: int) -> None:
         self.layer = spec.layers[index]
         self._fields, *tables = spec.field_memories(index)
-        self._datapath = _DATAPATHS.get(self.layer.kind, PlainDatapath)(self.layer, tuple(tables))
+        self._datapath = datapath_of(self.layer.kind)(self.layer, tuple(tables))
         self._state = NeuronState(self.layer)
         #: Cycles of a lap, in which every neuron makes one step.
         self.lap = max(self.layer.neurons, self._datapath.latency + 2)
