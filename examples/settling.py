@@ -9,6 +9,7 @@ import numpy as np
 
 from attractor.golden import EqPropNetwork
 from attractor.host import Device, Model
+from attractor.host.eqprop import SampleLearning
 from attractor.host.plot_eqprop import LearningCurve, Relaxation, learning_figure, relaxation_figure
 from attractor.sim.golden_board import GoldenBoard
 from attractor.train.digits import digits
@@ -39,19 +40,14 @@ with Device.open(GoldenBoard(SPEC)) as device:
         print("epoch", epoch + 1, "accuracy", found[-1])
     network = EqPropNetwork(SPEC, device.read_parameters())
 
-flips, touched = (np.concatenate([getattr(part, name) for part in learnt]) for name in ("flips", "touched"))
-curve = LearningCurve(np.array(samples), np.array(found), flips, touched)
+learning = SampleLearning.joined(learnt)
+curve = LearningCurve(np.array(samples), np.array(found), learning.flips, learning.touched)
 learning_figure(curve).savefig(PICTURES / "eqprop-learning.png", dpi=110)
 
 wrong = winners(SPEC, network.parameters, test_bits) != data.test_labels
 first = [np.flatnonzero((data.test_labels == digit) & ~wrong)[0] for digit in SHOWN]
-settled = []
-for index in (*first, np.flatnonzero(wrong)[0]):
-    label = int(data.test_labels[index])
-    lesson = network.learn(test_bits[[index]], [label], 1, [SPEC.counter_high + 1] * SPEC.connections, trace=True)
-    assert lesson.free.trace is not None
-    assert lesson.nudged.trace is not None
-    winner = int(network.scores(lesson.free.states)[0].argmax())
-    free, nudged = lesson.free.trace[:, 0], lesson.nudged.trace[:, 0]
-    settled.append(Relaxation(data.test_images[index], label, winner, free, nudged))
+settled = [
+    Relaxation.of(network, data.test_images[index], test_bits[index], int(data.test_labels[index]))
+    for index in (*first, np.flatnonzero(wrong)[0])
+]
 relaxation_figure(SPEC, settled).savefig(PICTURES / "eqprop-settling.png", dpi=110)
