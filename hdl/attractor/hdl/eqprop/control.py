@@ -123,6 +123,8 @@ class RunControl(wiring.Component):
         # The base does not fit the weights; an abort is wanted; a state changed in this step.
         self._rebuild, self._stopping, self._moved = Signal(init=1), Signal(), Signal()
         self._nudging, self._wanted, self._steps = Signal(), Signal(), Signal(8)
+        # This is the last step of its phase.
+        self._last = Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -131,6 +133,8 @@ class RunControl(wiring.Component):
             m.d.sync += self._stopping.eq(1)
         with m.If(self.moved):
             m.d.sync += self._moved.eq(1)
+        # Neither changes within a step.
+        m.d.sync += self._last.eq(self._steps + 1 >= Mux(self._nudging, self.nudged_limit, self.free_limit))
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("idle"))
             with m.State("idle"), m.If(self.start):
@@ -250,11 +254,10 @@ class RunControl(wiring.Component):
     def _end_step(self, m: Module) -> None:
         """Count a step, and go where its phase goes on or ends."""
         steps = Signal(8)
-        limit = Mux(self._nudging, self.nudged_limit, self.free_limit)
         m.d.comb += [self.step_end.eq(1), steps.eq(self._steps + 1)]
         m.d.sync += [self._steps.eq(steps), self._moved.eq(0)]
         m.next = "step"
-        with m.If(~self._moved | self._stopping | (steps >= limit)):
+        with m.If(~self._moved | self._stopping | self._last):
             with m.If(~self._nudging):
                 m.d.sync += [self.free_steps.eq(steps), self.nudged_steps.eq(0), self.settled.eq(~self._moved)]
                 m.d.sync += self.aborted.eq(self._stopping)
