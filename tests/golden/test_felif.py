@@ -165,3 +165,18 @@ def test_a_neuron_freezes_in_its_substep_and_is_reset_a_tick_later() -> None:
     cell.step(state, np.array([[30_000, 0]]))
     assert (state.voltage[0, 0], state.polarisation[0, 0]) == (values["reset"][0], -(2**20))
     assert not state.spikes.any()
+
+
+@pytest.mark.parametrize("kind", ["felif_a", "felif_b"])
+def test_a_neuron_spikes_at_its_threshold(kind: str) -> None:
+    layer = FelifLayer(neurons=2, kind=kind)
+    values = felif_parameters(layer, FelifDevice()) | {"scale": np.ones(2, int), "bias": np.zeros(2, int)}
+    # Without leak, input and a field that moves the polarisation, the voltage stays.
+    cell = neurons(layer, values | {"leak_scale": np.zeros(2, int), "threshold": np.full(2, 700)})
+    state = cell.start(1)
+    assert state.polarisation is not None
+    state.voltage[:] = 700, 699
+    state.polarisation[:] = 0
+    cell.step(state, np.zeros((1, 2), int))
+    assert state.voltage.tolist() == [[700, 699]]
+    assert state.spikes.tolist() == [[True, False]]
