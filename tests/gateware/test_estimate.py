@@ -27,7 +27,17 @@ from attractor.gateware.flow import prepare
 from attractor.gateware.packing import Memory, Packed, pack
 from attractor.gateware.tools import find_toolchain
 from attractor.gateware.top import system_top
-from attractor.spec import EqPropSpec, IntegerArray, MemoryMap, OscillatorSpec, ParameterSpec, Spec
+from attractor.spec import (
+    EqPropSpec,
+    FelifLayer,
+    FelifSpec,
+    IntegerArray,
+    MemoryMap,
+    OscillatorSpec,
+    ParameterSpec,
+    Spec,
+)
+from attractor.spec.felif_layer import KINDS, LIF, READOUT
 
 from .fit_luts import luts, networks, utilisation
 
@@ -65,8 +75,26 @@ def layered_specs(draw: st.DrawFn) -> EqPropSpec:
     )
 
 
-@settings(max_examples=8, deadline=None)
-@given(st.one_of(specs(), layered_specs()))
+@st.composite
+def spiking_specs(draw: st.DrawFn) -> FelifSpec:
+    kinds = [*draw(st.lists(st.sampled_from(KINDS[:3]), max_size=2)), draw(st.sampled_from(KINDS))]
+    layers = tuple(
+        FelifLayer(
+            neurons=draw(st.integers(1, 30)),
+            kind=kind,
+            weight_bits=draw(st.integers(2, 8)),
+            recurrent=kind != READOUT and draw(st.booleans()),
+            synapse=kind == LIF and draw(st.booleans()),
+        )
+        for kind in kinds
+    )
+    lanes = draw(st.integers(1, min(max(layer.neurons for layer in layers), 10)))
+    bits = draw(st.sampled_from([1, 3, 8]))
+    return FelifSpec(inputs=draw(st.integers(1, 40)), input_bits=bits, layers=layers, ticks=9, lanes=lanes)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.one_of(specs(), layered_specs(), spiking_specs()))
 def test_the_list_of_memories_is_that_of_the_design(spec: Spec) -> None:
     """Word for word, as the netlist declares them; only the description's length varies."""
     netlist = prepare(system_top(spec, ICEBREAKER, 1_000_000), ICEBREAKER, seed=1)["top.il"]
@@ -226,6 +254,7 @@ def test_what_fits_nowhere_says_so() -> None:
         (ICEBREAKER, {"SB_RAM40_4K": 31}, "31 block RAMs of 30"),
         (BOARDS["ulx3s-25f"], {"LUT4": 24000, "CCU2C": 100, "TRELLIS_DPR16X4": 100}, "24600 LUTs of 24288"),
         (BOARDS["ulx3s-25f"], {"DP16KD": 57}, "57 block RAMs of 56"),
+        (BOARDS["ulx3s-25f"], {"MULT18X18D": 29}, "29 multipliers of 28"),
     ],
 )
 def test_too_many_cells_after_synthesis_end_the_build(board: Board, cells: dict[str, int], shortage: str) -> None:

@@ -63,7 +63,12 @@ SPECS = {
         ticks=9,
         lanes=1,
     ),
-    "one neuron": FelifSpec(inputs=1, input_bits=2, layers=(FelifLayer(neurons=1, kind="felif_b"),), ticks=3),
+    "one neuron": FelifSpec(
+        inputs=1,
+        input_bits=2,
+        layers=(FelifLayer(neurons=1, kind="felif_b", recurrent=True), FelifLayer(neurons=1, kind="lif")),
+        ticks=3,
+    ),
 }
 
 needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog (iverilog) is not installed")

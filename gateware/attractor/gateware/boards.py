@@ -35,12 +35,15 @@ class Resources:
     block_rams:
         Block RAMs: ICESTORM_RAM (4 kbit) of iCE40, DP16KD (18 kbit) of ECP5.
     large_rams:
-        256 kbit single-port RAMs without initial contents: ICESTORM_SPRAM. No network uses them yet.
+        256 kbit single-port RAMs without initial contents: ICESTORM_SPRAM.
+    multipliers:
+        Multipliers of 18 by 18 bits, MULT18X18D of ECP5. On iCE40 products are made of LUTs.
     """
 
     luts: int
     block_rams: int
     large_rams: int = 0
+    multipliers: int = 0
 
 
 @dataclass(frozen=True)
@@ -155,10 +158,10 @@ BOARDS: dict[str, Board] = {
             "iceprog -S {bitstream}",
         ),
         # The 12F is the die of the 25F, and the open tools give all of it.
-        _ulx3s("12F", Resources(luts=24288, block_rams=56)),
-        _ulx3s("25F", Resources(luts=24288, block_rams=56)),
-        _ulx3s("45F", Resources(luts=43848, block_rams=108)),
-        _ulx3s("85F", Resources(luts=83640, block_rams=208)),
+        _ulx3s("12F", Resources(luts=24288, block_rams=56, multipliers=28)),
+        _ulx3s("25F", Resources(luts=24288, block_rams=56, multipliers=28)),
+        _ulx3s("45F", Resources(luts=43848, block_rams=108, multipliers=72)),
+        _ulx3s("85F", Resources(luts=83640, block_rams=208, multipliers=156)),
     )
 }
 

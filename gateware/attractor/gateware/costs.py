@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from amaranth.hdl import Shape
@@ -10,7 +11,10 @@ from attractor.gateware.boards import Family
 from attractor.gateware.packing import Memory, pack
 from attractor.hdl.eqprop.flips import MOST_WORDS, Flips
 from attractor.hdl.eqprop.layout import Bank, sum_bits
-from attractor.spec import EqPropSpec, OscillatorSpec, Spec
+from attractor.hdl.felif.layout import NeuronState
+from attractor.hdl.felif.sequencer import Bank as SumBank
+from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, OscillatorSpec, Spec
+from attractor.spec.felif_layer import FELIF_A, FELIF_B
 from attractor.spec.protocol import RECEIVE_BUFFER_BYTES
 
 LUTS_OF_LUT_RAM = 4
@@ -47,9 +51,11 @@ class Cost:
         Sizes of what is folded over lanes: numbers of neurons that are updated together.
     smaller:
         What makes a network smaller.
+    multipliers:
+        Multipliers of 18 by 18 bits.
     """
 
-    spec: OscillatorSpec | EqPropSpec
+    spec: OscillatorSpec | EqPropSpec | FelifSpec
     memories: tuple[Memory, ...]
     terms: dict[str, int]
     coefficients: dict[str, float]
@@ -57,6 +63,7 @@ class Cost:
     large: frozenset[str]
     folded: tuple[int, ...]
     smaller: str
+    multipliers: int = 0
 
     @property
     def luts(self) -> float:
@@ -80,6 +87,12 @@ def cost(spec: Spec, family: Family) -> Cost:
             own, terms = _eqprop_memories(spec), _eqprop_terms(spec)
             weights, folded = (*spec.up_memory.names, *spec.down_memory.names), spec.layers[1:]
             smaller = "use fewer neurons" + (" or counters of fewer bits" if spec.learning else "")
+        case FelifSpec():
+            own, terms = _felif_memories(spec), _felif_terms(spec)
+            indices = range(len(spec.layers))
+            weights = tuple(name for index in indices for name in spec.weight_memory(index).names)
+            folded = tuple(layer.neurons for layer in spec.layers)
+            smaller = "use fewer neurons or layers, or narrower weights"
         case _:
             raise TypeError(
                 f"nothing is known about the cost of the family {spec.family!r}; see attractor.gateware.costs"
@@ -89,8 +102,11 @@ def cost(spec: Spec, family: Family) -> Cost:
     terms["selected bits"] = sum(kind.selected_bits for kind in packed)
     known = sum(LUTS_OF_LUT_RAM * kind.lut_rams + kind.flip_flops for kind in packed)
     # A network that learns reads one row while it writes another, which a single port cannot.
-    large = frozenset(() if spec.learning else weights)
-    return Cost(spec, memories, terms, _LUTS[spec.family, family], known, large, folded, smaller)
+    learning = not isinstance(spec, FelifSpec) and spec.learning
+    large = frozenset(() if learning else weights)
+    made = family is Family.ECP5 and isinstance(spec, FelifSpec)
+    multipliers = sum(_parts(a) * _parts(b) for a, b in _products(spec)) if made else 0
+    return Cost(spec, memories, terms, _LUTS[spec.family, family], known, large, folded, smaller, multipliers)
 
 
 def _oscillator_memories(spec: OscillatorSpec) -> tuple[Memory, ...]:
@@ -140,6 +156,57 @@ def _eqprop_terms(spec: EqPropSpec) -> dict[str, int]:
     }
 
 
+def _felif_memories(spec: FelifSpec) -> tuple[Memory, ...]:
+    frames, outputs = spec.memory_map["frames"], spec.memory_map["outputs"]
+    memories = [Memory(window.name, window.words, window.word_bits) for window in (frames, outputs)]
+    for index, layer in enumerate(spec.layers):
+        windows = (*spec.weight_memory(index).windows, *(memory.window for memory in spec.field_memories(index)))
+        # Reset and limit are in registers.
+        memories += [Memory(w.name, w.words, w.word_bits) for w in windows if not w.name.startswith("limits")]
+        sums = spec.lanes_of(index) * spec.sum_bits(index)
+        memories.append(Memory("accumulators", len(SumBank) * spec.groups_of(index), sums))
+        memories.append(Memory("states", layer.neurons, NeuronState(layer).size))
+        if layer.kind == FELIF_B:
+            memories.append(Memory("drives", layer.neurons, layer.drive_bits))
+        number = Memory("spikes", layer.neurons, max((layer.neurons - 1).bit_length(), 1))
+        memories += [number] * ((index < len(spec.layers) - 1) + layer.recurrent)
+    return tuple(memories)
+
+
+def _felif_terms(spec: FelifSpec) -> dict[str, int]:
+    indices = range(len(spec.layers))
+    plain = [layer for layer in spec.layers if not layer.ferroelectric]
+    return {
+        "system": 1,
+        "sum bits": sum(spec.lanes_of(index) * spec.sum_bits(index) for index in indices),
+        "layers": len(spec.layers),
+        "A": sum(layer.kind == FELIF_A for layer in spec.layers),
+        "B": sum(layer.kind == FELIF_B for layer in spec.layers),
+        "plain bits": sum(layer.state_bits * (1 + layer.synapse) for layer in plain),
+        "product bits": sum(a * b for a, b in _products(spec)),
+    }
+
+
+def _products(spec: FelifSpec) -> Iterator[tuple[int, int]]:
+    """Return the widths of both factors of each product in the datapaths."""
+    for index, layer in enumerate(spec.layers):
+        yield spec.sum_bits(index), layer.scale_bits
+        yield from _products_of(layer)
+
+
+def _products_of(layer: FelifLayer) -> tuple[tuple[int, int], ...]:
+    if layer.kind == FELIF_A:
+        return (16, 8), (19, 16), (15, 12)
+    if layer.kind == FELIF_B:
+        return (16, 8), (23, 21), (23, 12)
+    return ((layer.state_bits, 16),) * (1 + layer.synapse)
+
+
+def _parts(bits: int) -> int:
+    """Return how many multipliers of 18 bits make one of ``bits`` bits; a single bit is left to LUTs."""
+    return bits // 18 + (bits % 18 > 1)
+
+
 # LUTs for each unit of a term.
 _LUTS: dict[tuple[str, Family], dict[str, float]] = {
     ("oscillator", Family.ICE40): {"system": 2574.0, "sum bits": 6.73, "targets": 1.03, "selected bits": -0.49},
@@ -148,4 +215,8 @@ _LUTS: dict[tuple[str, Family], dict[str, float]] = {
     | {"counter bits": 6.05, "selected bits": 0.7},
     ("eqprop", Family.ECP5): {"system": 1900.0, "learning system": 700.0, "sum bits": 13.5}
     | {"counter bits": 9.0, "selected bits": 1.0},
+    ("felif", Family.ICE40): {"system": 1701.0, "sum bits": 6.0, "layers": 100.0, "A": 700.0, "B": 900.0}
+    | {"plain bits": 10.0, "product bits": 3.0, "selected bits": 0.7},
+    ("felif", Family.ECP5): {"system": 1900.0, "sum bits": 6.0, "layers": 100.0, "A": 700.0, "B": 900.0}
+    | {"plain bits": 10.0, "product bits": 0.0, "selected bits": 1.0},
 }

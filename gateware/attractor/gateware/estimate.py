@@ -37,6 +37,8 @@ class Estimate:
         The memories and what each becomes.
     large_rams:
         Large single-ported RAMs (SPRAM of the UP5K): the weights, where they do not fit into block RAM.
+    multipliers:
+        Multipliers of 18 by 18 bits, on ECP5.
     """
 
     spec: Spec
@@ -45,6 +47,7 @@ class Estimate:
     block_rams: int
     memories: tuple[tuple[Memory, Packed], ...]
     large_rams: int = 0
+    multipliers: int = 0
 
     @property
     def fits(self) -> bool:
@@ -59,6 +62,8 @@ class Estimate:
             return f"{self.block_rams} block RAMs of {available.block_rams}"
         if self.large_rams > available.large_rams:
             return f"{self.large_rams} large RAMs of {available.large_rams}"
+        if self.multipliers > available.multipliers:
+            return f"{self.multipliers} multipliers of {available.multipliers}"
         if self.luts * (1 - LUT_TOLERANCE) > available.luts:
             return f"about {self.luts} LUTs of {available.luts}"
         return None
@@ -83,7 +88,7 @@ def estimate(spec: Spec, board: Board) -> Estimate:
     model = cost(spec, board.family)
     packed = _pack(model, board)
     block_rams, large_rams = (sum(kind.block_rams for _, kind in packed), sum(kind.large_rams for _, kind in packed))
-    return Estimate(spec, board, round(model.luts), block_rams, packed, large_rams)
+    return Estimate(spec, board, round(model.luts), block_rams, packed, large_rams, model.multipliers)
 
 
 def _pack(model: Cost, board: Board) -> tuple[tuple[Memory, Packed], ...]:
@@ -103,14 +108,17 @@ def check_cells(cells: Mapping[str, int], spec: Spec, board: Board) -> None:
     if board.family is Family.ICE40:
         flip_flops = sum(count for cell, count in cells.items() if cell.startswith("SB_DFF"))
         luts, block_rams = max(cells.get("SB_LUT4", 0), flip_flops), cells.get("SB_RAM40_4K", 0)
+        multipliers = 0
     else:
         # A carry cell takes two LUTs.
         lut_rams = LUTS_OF_LUT_RAM * cells.get("TRELLIS_DPR16X4", 0)
         luts = cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0) + lut_rams
         luts, block_rams = max(luts, cells.get("TRELLIS_FF", 0)), cells.get("DP16KD", 0)
+        multipliers = cells.get("MULT18X18D", 0)
     for name, needed, available in (
         ("block RAMs", block_rams, board.resources.block_rams),
         ("LUTs", luts, board.resources.luts),
+        ("multipliers", multipliers, board.resources.multipliers),
     ):
         if needed > available:
             raise does_not_fit(spec, board, f"{needed} {name} of {available}")

@@ -1,8 +1,9 @@
 """The spikes of a layer on their way to those that they reach."""
 
-from amaranth.hdl import Assert, Module, Signal
+from amaranth.hdl import Assert, Module, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from attractor.hdl.felif.layout import Token, TokenKind
 
@@ -51,7 +52,9 @@ class SpikeList(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = storage = memory.Memory(shape=range(self.neurons), depth=self.neurons, init=[])
+        # A single neuron has a number of no bits, of which synthesis makes no memory.
+        number = unsigned(max(ceil_log2(self.neurons), 1))
+        m.submodules.memory = storage = memory.Memory(shape=number, depth=self.neurons, init=[])
         read, write = storage.read_port(), storage.write_port()
         loaded, taken = Signal(range(self.neurons + 1)), Signal(range(self.neurons + 1))
         # The word that was read is on offer; all spikes of the tick are known.
