@@ -25,7 +25,7 @@ from attractor.gateware.costs import cost
 from attractor.gateware.estimate import estimate
 from attractor.gateware.tools import ToolError, find_toolchain
 from attractor.gateware.top import system_top
-from attractor.spec import EqPropSpec, OscillatorSpec, Spec, spec_from_dict
+from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, OscillatorSpec, Spec, spec_from_dict
 
 OSCILLATORS: list[tuple[str, dict[str, int]]] = [
     ("icebreaker", {"oscillators": 16, "lanes": 2}),
@@ -72,17 +72,44 @@ LAYERED: list[tuple[str, tuple[int, ...], int, int, int | None]] = [
 ]
 
 
+#: Inputs and their bits, layers as kind, neurons and what else differs, and lanes.
+SPIKING: list[tuple[str, tuple[int, int], tuple[tuple[str, int, dict[str, Any]], ...], int]] = [
+    ("ulx3s-85f", (54, 1), (("felif_a", 150, {}), ("readout", 54, {})), 8),
+    ("ulx3s-85f", (54, 1), (("felif_b", 150, {}), ("readout", 54, {})), 8),
+    ("ulx3s-85f", (4, 8), (("lif", 256, {"weight_bits": 8}), ("felif_b", 27, {"weight_bits": 3})), 16),
+    (
+        "ulx3s-85f",
+        (30, 8),
+        (("lif", 100, {"synapse": True, "recurrent": True}), ("readout", 10, {"state_bits": 32})),
+        25,
+    ),
+    ("ulx3s-85f", (16, 1), (("felif_a", 64, {"recurrent": True}),), 4),
+    ("ulx3s-85f", (40, 1), (("lif", 40, {"reset": "subtract"}), ("lif", 20, {"state_bits": 12})), 40),
+    ("ulx3s-85f", (20, 4), (("felif_a", 60, {"recurrent": True}), ("felif_b", 30, {}), ("lif", 12, {})), 30),
+    ("icebreaker", (16, 1), (("lif", 64, {"scale_bits": 8}),), 4),
+    ("hx8k-evn", (16, 1), (("lif", 32, {"state_bits": 12, "scale_bits": 8}), ("readout", 8, {"state_bits": 16})), 8),
+]
+
+
 def networks() -> list[tuple[str, Spec]]:
     """Return the board and the spec of every network."""
-    return [(board, OscillatorSpec(**sizes)) for board, sizes in OSCILLATORS] + [
-        (board, layered(layers, lanes, high, bits)) for board, layers, lanes, high, bits in LAYERED
-    ]
+    return (
+        [(board, OscillatorSpec(**sizes)) for board, sizes in OSCILLATORS]
+        + [(board, layered(layers, lanes, high, bits)) for board, layers, lanes, high, bits in LAYERED]
+        + [(board, spiking(inputs, layers, lanes)) for board, inputs, layers, lanes in SPIKING]
+    )
 
 
 def layered(layers: tuple[int, ...], lanes: int, state_high: int, counter_bits: int | None) -> EqPropSpec:
     """Return a network of :data:`LAYERED`."""
     learning = {} if counter_bits is None else {"learning": True, "counter_bits": counter_bits}
     return EqPropSpec(layers=layers, lanes=lanes, state_high=state_high, **learning)
+
+
+def spiking(inputs: tuple[int, int], layers: tuple[tuple[str, int, dict[str, Any]], ...], lanes: int) -> FelifSpec:
+    """Return a network of :data:`SPIKING`."""
+    made = tuple(FelifLayer(kind=kind, neurons=neurons, **others) for kind, neurons, others in layers)
+    return FelifSpec(inputs=inputs[0], input_bits=inputs[1], layers=made, ticks=64, lanes=lanes)
 
 
 def utilisation(spec: Spec, board: Board) -> dict[str, int]:

@@ -90,7 +90,9 @@ def test_ticks_one_by_one_are_the_trace(device: Device) -> None:
     spec, network = golden(device)
     frames, told = random_frames(spec, 9), []
     results = device.run_ticks(frames, progress=lambda *done: told.append(done))
-    (trace,) = (network.run(frames[None], trace=True).traces or ())[-1:]
+    traces = network.run(frames[None], trace=True).traces
+    assert traces is not None
+    trace = traces[-1]
     expected = trace.spikes if spec.layers[-1].spikes else trace.voltage
     assert [result.outputs.tolist() for result in results] == expected[:, 0].astype(int).tolist()
     assert told == [(done, 9) for done in range(1, 10)]

@@ -79,6 +79,7 @@ def cost(spec: Spec, family: Family) -> Cost:
     TypeError
         If no model is written for the family of the spec.
     """
+    multipliers = 0
     match spec:
         case OscillatorSpec():
             own, terms = _oscillator_memories(spec), _oscillator_terms(spec)
@@ -93,6 +94,8 @@ def cost(spec: Spec, family: Family) -> Cost:
             weights = tuple(name for index in indices for name in spec.weight_memory(index).names)
             folded = tuple(layer.neurons for layer in spec.layers)
             smaller = "use fewer neurons or layers, or narrower weights"
+            if family is Family.ECP5:
+                multipliers = sum(_parts(a) * _parts(b) for a, b in _products(spec))
         case _:
             raise TypeError(
                 f"nothing is known about the cost of the family {spec.family!r}; see attractor.gateware.costs"
@@ -104,8 +107,6 @@ def cost(spec: Spec, family: Family) -> Cost:
     # A network that learns reads one row while it writes another, which a single port cannot.
     learning = not isinstance(spec, FelifSpec) and spec.learning
     large = frozenset(() if learning else weights)
-    made = family is Family.ECP5 and isinstance(spec, FelifSpec)
-    multipliers = sum(_parts(a) * _parts(b) for a, b in _products(spec)) if made else 0
     return Cost(spec, memories, terms, _LUTS[spec.family, family], known, large, folded, smaller, multipliers)
 
 

@@ -1,5 +1,6 @@
 """What the datapaths of all kinds of neurons share."""
 
+from abc import abstractmethod
 from typing import Any
 
 from amaranth.hdl import Module, Shape, Signal, Value
@@ -87,13 +88,16 @@ class Datapath(wiring.Component):
             }
         )
 
+    @abstractmethod
+    def elaborate(self, platform: object) -> Module:
+        """Build the pipeline, from :meth:`entrance` to :meth:`leave`."""
+
     def entrance(self, m: Module) -> Stage:
         """Return the first stage: everything of the neuron by its name, and ``valid``."""
         work = self.i
         values: dict[str, Any] = {name: work.fields[name] for name in word_layout(self.layer.fields).members}
         values |= {name: work.state[name] for name in NeuronState(self.layer).members}
         values |= {"drive": work.drive, "first": work.first, "last": work.last, "valid": self.valid}
-        # A LIF neuron's reset value is a field, that of FeLIF an entry of a table.
         return Stage(m, values)
 
     def table(self, m: Module, name: str, read: Value, address: Value) -> Value:

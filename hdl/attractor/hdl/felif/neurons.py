@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Assert, Cat, Const, Module, Mux, Shape, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -156,7 +156,7 @@ class NeuronArray(wiring.Component):
         layer, datapath = self.layer, self._datapath
         m.submodules.states = states = memory.Memory(shape=self._state, depth=layer.neurons, init=[])
         read, write = states.read_port(), states.write_port()
-        first_state = {"polarisation": -layer.polarisation_high} if layer.ferroelectric else {}
+        first_state: dict[int | str, Any] = {"polarisation": -layer.polarisation_high} if layer.ferroelectric else {}
         work = datapath.i
         m.d.comb += [
             read.addr.eq(asks.neuron),
@@ -169,10 +169,9 @@ class NeuronArray(wiring.Component):
             work.last.eq(s.last),
         ]
         end = s.after(datapath.latency)
-        written: Value = end.valid
         m.d.comb += [
             write.addr.eq(end.neuron),
-            write.en.eq(written),
+            write.en.eq(end.valid),
             write.data.eq(datapath.state),
             self.o_valid.eq(end.valid & end.last),
             self.o_neuron.eq(end.neuron),
