@@ -68,7 +68,7 @@ def synthesise(spec: Spec, target: str, *, large_weights: bool = False, multipli
     ]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "core.il").write_text(rtlil.convert(build_core(spec), name="core"))
+        (folder / "core.il").write_text(flow.unambiguous(rtlil.convert(build_core(spec), name="core")))
         (folder / "core.ys").write_text("\n".join(script) + "\n")
         yosys = find_toolchain(Family.ECP5).program("yosys")
         subprocess.run([yosys, "-q", "core.ys"], cwd=folder, check=True, capture_output=True)

@@ -112,3 +112,8 @@ def test_every_board_can_be_built_and_has_what_it_says(board: Board) -> None:
     available = {name: count for name, (_, count) in built.utilisation.items()}
     assert available.get("ICESTORM_LC", available.get("TRELLIS_COMB")) == board.resources.luts
     assert available.get("ICESTORM_RAM", available.get("DP16KD")) == board.resources.block_rams
+
+
+def test_names_of_array_elements_are_told_from_bits() -> None:
+    lines = "wire width 4 \\tags\nwire width 2 \\core.tags[0]$3\nconnect \\core.tags[0]$3 { \\tags [1:0] }\n"
+    assert flow.unambiguous(lines) == lines.replace("core.tags[0]$3", "core.tags(0)$3")

@@ -48,6 +48,7 @@ _ROUTER = {Family.ICE40: "router1", Family.ECP5: "router2"}
 # Assertions are for simulation; place and route knows no cell for them.
 _NO_ASSERTIONS = "chformal -remove"
 _STATISTICS = "tee -q -o stat.json stat -json"
+_WITH_BRACKETS = re.compile(r"(?<!\S)\\\S*\[\S*")
 
 
 class CapacityError(ToolError):
@@ -107,8 +108,19 @@ def prepare(top: Elaboratable, board: Board, *, seed: int, large_weights: bool =
             **({"ecppack_opts": "--compress"} if board.family is Family.ECP5 else {}),
         )
     files: Plan = dict(plan.files)
-    _check_write_ports(files[f"{_NAME}.il"])
+    netlist = f"{_NAME}.il"
+    _check_write_ports(files[netlist])
+    files[netlist] = unambiguous(files[netlist])
     return files
+
+
+def unambiguous(rtlil: str) -> str:
+    """Return a netlist without brackets in names.
+
+    Amaranth calls the first element of an array x "x[0]", and so do the mapping passes of Yosys 0.70 its first bit;
+    where both survive, synthesis ends with a failed assertion.
+    """
+    return _WITH_BRACKETS.sub(lambda found: found[0].replace("[", "(").replace("]", ")"), rtlil)
 
 
 def implement(
