@@ -71,7 +71,7 @@ MUTATIONS = (
     Mutation("noise.py", "with m.Elif(self.step):", "with m.Else():", NOISE),
     Mutation("noise.py", "(lane + distance) % WORD_BITS", "(lane + 1) % WORD_BITS", NOISE),
     Mutation("crossbar.py", "issue.eq(self.i.valid & ~hazard)", "issue.eq(self.i.valid)", CROSSBAR),
-    Mutation("crossbar.py", "rereads | (learns & (executing_row == row))", "rereads", CROSSBAR),
+    Mutation("crossbar.py", "hazard.eq(rereads | unlearnt)", "hazard.eq(rereads)", CROSSBAR),
     Mutation("crossbar.py", "(write_address == address) if", "(write_address == written) if", CROSSBAR),
     Mutation("crossbar.py", "write & ~learns & (executing_group == group)", "rereads", CROSSBAR),
     Mutation(
@@ -89,7 +89,8 @@ MUTATIONS = (
     Mutation("crossbar.py", "write & ~self.keep_states", "write", CROSSBAR),
     Mutation("crossbar.py", "learns & (executing.store == index)", "learns", CROSSBAR),
     Mutation("crossbar.py", "adds & (executing.store == index)", "adds", CROSSBAR),
-    Mutation("weights.py", "Mux(self.write, self.written, port.address)", "port.address", CROSSBAR),
+    Mutation("crossbar.py", " | (late & (late_row == row))", "", CROSSBAR),
+    Mutation("weights.py", "Mux(learns, written, port.address)", "port.address", CROSSBAR),
     Mutation("synapse.py", "return sign_extend(word, width)", "return word", CROSSBAR),
     Mutation("synapse.py", "sign & ~rest.any(), ~sign & rest.all()", "sign & ~rest.any(), 0", CROSSBAR),
     Mutation("synapse.py", "sign & ~rest.any(), ~sign & rest.all()", "0, ~sign & rest.all()", CROSSBAR),

@@ -72,12 +72,12 @@ CORES = (
     *(Core("ecp5", PIXELS, hidden, 32, learning=False) for hidden in (128, 256, 1024)),
     *(Core("ecp5", None, hidden, 32, learning=True) for hidden in (128, 256)),
     *(Core("ecp5", PIXELS, 512, lanes, learning=False) for lanes in (16, 64, 128)),
-    *(Core("ecp5", None, 640, 128, learning) for learning in (False, True)),
+    *(Core("ecp5", None, 512, 64, learning) for learning in (False, True)),
 )
 #: Board and core of each placed design.
 BOARDS = (
     ("ulx3s-85f", Core("ecp5", PIXELS, 512, 32, learning=False)),
-    ("ulx3s-85f", Core("ecp5", None, 640, 128, learning=True)),
+    ("ulx3s-85f", Core("ecp5", None, 512, 64, learning=True)),
     ("icebreaker", Core("ice40", DIGITS_PIXELS, 48, 8, learning=True)),
     ("icebreaker", Core("ice40", PIXELS, 512, 16, learning=False)),
 )

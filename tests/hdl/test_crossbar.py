@@ -450,8 +450,8 @@ def test_a_fold_waits_for_its_addend_and_not_for_its_bank() -> None:
     assert cycles_of(ONE_GROUP, Kind.FOLD, [(1, 0)] * 10) == 20
 
 
-def test_one_group_waits_a_cycle_for_its_own_weights() -> None:
-    assert cycles_of(ONE_GROUP, Kind.LEARN, [(0, 0), (1, 0)] * 5, [2] * 10) == 19
+def test_one_group_waits_two_cycles_for_its_own_weights() -> None:
+    assert cycles_of(ONE_GROUP, Kind.LEARN, [(0, 0), (1, 0)] * 5, [2] * 10) == 28
 
 
 @pytest.mark.parametrize("kind", [Kind.ADD, Kind.PUSH])

@@ -114,7 +114,7 @@ class Crossbar(wiring.Component):
         execute          .       write group 0  write group 1
 
     An operation takes one cycle for each group, FOLD two: the first reads the accumulator to be added. Operations
-    follow each other without a gap; an issue waits one cycle where it would read what is being written. Each
+    follow each other without a gap; an issue waits where it would read what is being written. Each
     accumulator carries ``tag_bits`` bits, and each target ``state_bits`` bits, that belong to the neuron: they are
     shown with each beat and replaced by ``tags`` and ``states`` in the same cycle.
 
@@ -284,7 +284,12 @@ class Crossbar(wiring.Component):
         rereads = write & (write_address == address) if depth > 1 else Const(0)
         if self.parts:
             rereads = write & ~learns & (executing_group == group)
-        m.d.comb += hazard.eq(rereads | (learns & (executing_row == row)))
+        # Weights are written a cycle after the accumulators.
+        late, late_row = Signal(), Signal.like(row)
+        if self.learning:
+            m.d.sync += [late.eq(learns), late_row.eq(executing_row)]
+        unlearnt = (learns & (executing_row == row)) | (late & (late_row == row))
+        m.d.comb += hazard.eq(rereads | unlearnt)
 
         self._weights(m, issue & ~fetches_addend, row, executing, learns, executing_row)
         words = [Signal(self._word, name=f"word_{lane}") for lane in range(self.lanes)]
@@ -303,7 +308,7 @@ class Crossbar(wiring.Component):
         for lane in range(self.lanes):
             self._lane(m, lane, executing, keep, data.View(self._word, old[lane]), words[lane])
         m.d.comb += [
-            self.busy.eq(write | keep),
+            self.busy.eq(write | keep | late),
             self.beat_valid.eq(write),
             self.beat.kind.eq(executing.kind),
             self.beat.store.eq(executing.store),

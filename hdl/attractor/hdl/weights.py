@@ -13,9 +13,9 @@ from attractor.spec.rows import LaneMemory
 class WeightStore(wiring.Component):
     """Words that hold a synapse for each lane, in one memory for each window.
 
-    ``word`` is that of the last cycle in which ``read`` was high. While ``write`` is high it goes back, with what its
-    synapses learn in this cycle. A word must not be read in the cycle in which it is written, and the windows must not
-    be used while the crossbar is.
+    ``word`` is that of the last cycle in which ``read`` was high. Where ``write`` is high, what its synapses learn in
+    this cycle goes back in the next one, in which that word must not be read. The windows must not be used while the
+    crossbar is.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class WeightStore(wiring.Component):
         Read the word ``row``.
     word: ``Out(lanes times synapse.bits)``
     write, written: ``In(1)``, ``In(range(words))``
-        Write the word ``written``, the one that was read last.
+        Write the word ``written``, the one that was read last, in the next cycle.
     learns, falls: ``In(lanes)``, ``In(lanes)``
         Lanes that learn, and in which direction.
     rule: ``In(synapse.rule)``
@@ -83,17 +83,21 @@ class WeightStore(wiring.Component):
         if self.learning:
             for lane in range(self.layout.lanes):
                 directions = self.learns[lane], self.falls[lane]
-                changed, flips = self.synapse.learn(self.word[lane], *directions, Value.cast(self.rule))
-                m.d.comb += [learnt[lane].eq(changed), self.flips[lane].eq(flips)]
+                following, flips = self.synapse.learn(self.word[lane], *directions, Value.cast(self.rule))
+                m.d.comb += [learnt[lane].eq(following), self.flips[lane].eq(flips)]
+        # What learns is far from all the memory that it is written to.
+        late, written, changed = Signal(), Signal.like(self.written), Signal(len(Value.cast(learnt)))
+        if self.learning:
+            m.d.sync += [late.eq(self.write), written.eq(self.written), changed.eq(learnt)]
         start, words = 0, []
         for window in self.layout.windows:
             stop = start + window.word_bits
-            words.append(self._memory(m, window, Value.cast(learnt)[start:stop]))
+            words.append(self._memory(m, window, late, written, changed[start:stop]))
             start = stop
         m.d.comb += self.word.eq(Cat(words))
         return m
 
-    def _memory(self, m: Module, window: Window, learnt: Value) -> Value:
+    def _memory(self, m: Module, window: Window, learns: Value, written: Value, learnt: Value) -> Value:
         """Build the memory of one window; return the word that it reads."""
         port = getattr(self.windows, port_name(window))
         storage = memory.Memory(shape=unsigned(window.word_bits), depth=window.words, init=[])
@@ -104,9 +108,9 @@ class WeightStore(wiring.Component):
             read.addr.eq(address),
             read.en.eq(port.read | self.read),
             port.read_data.eq(read.data),
-            write.addr.eq(Mux(self.write, self.written, port.address) if self.learning else address),
-            write.en.eq(port.write | self.write if self.learning else port.write),
-            write.data.eq(Mux(self.write, learnt, port.write_data) if self.learning else port.write_data),
+            write.addr.eq(Mux(learns, written, port.address) if self.learning else address),
+            write.en.eq(port.write | learns if self.learning else port.write),
+            write.data.eq(Mux(learns, learnt, port.write_data) if self.learning else port.write_data),
         ]
         m.d.sync += [
             Assert(~(port.write & read.en) & ~(port.read & self.read), "weights used twice at once"),
