@@ -27,7 +27,7 @@ DRAIN_CYCLES, SHOW_CYCLES = 3, 4
 #: From the issue of a probe to its answer.
 PROBE_CYCLES = 2
 #: What follows from a flip between neurons, beside a cycle for each word with flips.
-FLIP_CYCLES = 7
+FLIP_CYCLES = 9
 
 
 class Shown(NamedTuple):

@@ -50,7 +50,7 @@ class EqPropCore(wiring.Component):
     read-out       ``outputs + 3 G_L + 3``
     learning       three for each connection and six for each group; where a neuron below or in the group differs
                    between the phases one for each source that then counts, and what a step takes to list these
-    flip           about seven, and one for each word; between an input and a neuron only one
+    flip           about nine, and one for each word; between an input and a neuron only one
     ============== ================================================================================================
 
     Apart from flips, ``benchmarks/eqprop_cycles.py`` counts these cycle by cycle, and ``benchmarks/scale_eqprop.py``
