@@ -21,13 +21,13 @@ BoolArray = npt.NDArray[np.bool_]
 Bits = npt.NDArray[np.uint8]
 BYTE_BITS = 8
 #: From the issue of a group to its first change on the list's output, and from ``start`` to the first input.
-LIST_CYCLES, SCAN_CYCLES = 5, 3
-#: From the last issue until all is known to be quiet, and longer where neurons may say what changed.
-DRAIN_CYCLES, SHOW_CYCLES = 3, 4
+LIST_CYCLES, SCAN_CYCLES = 6, 3
+#: From the last issue until all is known to be quiet, one more after LEARN, and longer where neurons say what changed.
+DRAIN_CYCLES, SHOW_CYCLES = 3, 5
 #: From the issue of a probe to its answer.
 PROBE_CYCLES = 2
 #: What follows from a flip between neurons, beside a cycle for each word with flips.
-FLIP_CYCLES = 9
+FLIP_CYCLES = 7
 
 
 class Shown(NamedTuple):
@@ -152,7 +152,7 @@ class CycleCount:
             at = byte
         taken, last_byte = self._serve(sources, learns=learns), (len(on) - 1) // BYTE_BITS
         scanned = taken + 1 + last_byte - at if sources else start + SCAN_CYCLES + last_byte
-        self._now = max(self._pipe.last + DRAIN_CYCLES, scanned + 1) + 1
+        self._now = max(self._pipe.last + DRAIN_CYCLES + learns, scanned + 1) + 1
 
     def _listed(
         self,
@@ -218,4 +218,4 @@ class CycleCount:
         spec = self.spec
         _, issued = self._pipe.give(self._now, range(spec.first_group(connection), spec.first_group(connection + 1)))
         self._serve(self._listed(marked, [connection], [[[group]]], issued), learns=True)
-        self._now = max(self._pipe.last + DRAIN_CYCLES, issued[-1] + SHOW_CYCLES) + 1
+        self._now = max(self._pipe.last + DRAIN_CYCLES + 1, issued[-1] + SHOW_CYCLES) + 1

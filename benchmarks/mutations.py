@@ -113,7 +113,7 @@ MUTATIONS = (
     Mutation("lane_walker.py", "self.o.payload.lane.eq(start + lane)", "self.o.payload.lane.eq(lane)", QUEUE),
     Mutation("lane_walker.py", "self.i.ready.eq(fetch & last)", "self.i.ready.eq(fetch)", QUEUE),
     Mutation("change_list.py", "read.en | (valid & ~walker.i.ready)", "read.en", QUEUE),
-    Mutation("change_list.py", "~self.load & ~waiting & walker.idle", "~waiting & walker.idle", QUEUE),
+    Mutation("change_list.py", "~(self.load | arrived | waiting)", "~(arrived | waiting)", QUEUE),
     Mutation("stream_register.py", "self.o.ready | ~valid", "self.o.ready", REGISTER),
     Mutation("stream_register.py", "spare_valid | self.i.valid", "self.i.valid", REGISTER),
     Mutation("stream_register.py", "self.i.ready.eq(~spare_valid)", "self.i.ready.eq(1)", REGISTER),

@@ -43,14 +43,14 @@ class EqPropCore(wiring.Component):
     inputs         ``G_1`` for each input that is on; a byte without any takes one in which others may go on
     event          the groups of the layers above and below; one more where it begins with the group that the event
                    before ended with
-    step           ``G + 5`` if no bit changes; otherwise its events begin eight cycles after the first group with a
+    step           ``G + 6`` if no bit changes; otherwise its events begin nine cycles after the first group with a
                    change was read, yet not before all groups were, and the last one takes four to end
     nudged step    ``(2^shift - 1 - sigma) G_L`` more, at least none; pushes to a single group take two each
     targets        two, and two for each output of the label
     read-out       ``outputs + 3 G_L + 3``
     learning       three for each connection and six for each group; where a neuron below or in the group differs
                    between the phases one for each source that then counts, and what a step takes to list these
-    flip           about nine, and one for each word; between an input and a neuron only one
+    flip           about seven, and one for each word; between an input and a neuron only one
     ============== ================================================================================================
 
     Apart from flips, ``benchmarks/eqprop_cycles.py`` counts these cycle by cycle, and ``benchmarks/scale_eqprop.py``
