@@ -75,6 +75,7 @@ needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icar
 needs_compiler = pytest.mark.usefixtures("tools")
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_in_verilator(tmp_path: Path) -> None:
     Regression(SPECS["A and B"], "verilator", tmp_path).run(seed=1, calls=range(6))
