@@ -195,7 +195,7 @@ def spec_file(folder: Path, spec: Spec) -> Path:
 @pytest.mark.parametrize(
     ("spec", "resource"),
     [
-        (OscillatorSpec(oscillators=1024), "2507 block RAMs of 30"),
+        (OscillatorSpec(oscillators=1024), "1226 block RAMs of 30"),
         (OscillatorSpec(oscillators=480, lanes=4), "with the board ulx3s"),
     ],
 )
