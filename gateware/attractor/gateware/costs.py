@@ -216,8 +216,8 @@ _LUTS: dict[tuple[str, Family], dict[str, float]] = {
     | {"counter bits": 6.05, "selected bits": 0.7},
     ("eqprop", Family.ECP5): {"system": 1900.0, "learning system": 700.0, "sum bits": 13.5}
     | {"counter bits": 9.0, "selected bits": 1.0},
-    ("felif", Family.ICE40): {"system": 1701.0, "sum bits": 6.0, "layers": 100.0, "A": 700.0, "B": 900.0}
-    | {"plain bits": 10.0, "product bits": 3.0, "selected bits": 0.7},
+    ("felif", Family.ICE40): {"system": 1701.0, "sum bits": 6.0, "layers": 100.0, "A": 600.0, "B": 800.0}
+    | {"plain bits": 10.0, "product bits": 2.7, "selected bits": 0.7},
     ("felif", Family.ECP5): {"system": 2967.0, "sum bits": 2.38, "layers": 139.0, "A": 683.0, "B": 738.0}
     | {"plain bits": 10.9, "product bits": 0.0, "selected bits": 1.18},
 }
