@@ -212,10 +212,10 @@ def _parts(bits: int) -> int:
 _LUTS: dict[tuple[str, Family], dict[str, float]] = {
     ("oscillator", Family.ICE40): {"system": 2574.0, "sum bits": 6.73, "targets": 1.03, "selected bits": -0.49},
     ("oscillator", Family.ECP5): {"system": 2641.0, "sum bits": 5.88, "targets": 0.63, "selected bits": 0.87},
-    ("eqprop", Family.ICE40): {"system": 1701.0, "learning system": 695.0, "sum bits": 6.77}
-    | {"counter bits": 6.05, "selected bits": 0.7},
-    ("eqprop", Family.ECP5): {"system": 1900.0, "learning system": 700.0, "sum bits": 13.5}
-    | {"counter bits": 9.0, "selected bits": 1.0},
+    ("eqprop", Family.ICE40): {"system": 2088.0, "learning system": 872.0, "sum bits": 9.39}
+    | {"counter bits": 6.26, "selected bits": -1.45},
+    ("eqprop", Family.ECP5): {"system": 1915.0, "learning system": 684.0, "sum bits": 9.85}
+    | {"counter bits": 15.36, "selected bits": 0.3},
     ("felif", Family.ICE40): {"system": 1701.0, "sum bits": 6.0, "layers": 100.0, "A": 600.0, "B": 800.0}
     | {"plain bits": 10.0, "product bits": 2.7, "selected bits": 0.7},
     ("felif", Family.ECP5): {"system": 2967.0, "sum bits": 2.38, "layers": 139.0, "A": 683.0, "B": 738.0}
