@@ -91,15 +91,15 @@ def one_row_further(value: Value, constant: int) -> Value:
     return times_constant(value, constant) + 1
 
 
-def one_less(value: Value, limit: Value) -> Value:
-    return (clamp(value, limit) - (value > limit))[: len(limit) + 1].as_signed()
+def one_nearer(value: Value, limit: Value) -> Value:
+    return (clamp(value, limit) + (value < -limit))[: len(limit) + 1].as_signed()
 
 
 #: Where and what is broken, and what the bench finds first.
 BREAKS: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
     "rows": (attractor.hdl.felif.sequencer, "times_constant", one_row_further, r"layer \d, neuron \d, sums"),
-    "A": (attractor.hdl.felif.backlash, "clamp", one_less, r"layer 0, neuron \d, voltage"),
-    "B": (attractor.hdl.felif.microstep, "clamp", one_less, r"layer 1, neuron \d, (voltage|polarisation)"),
+    "A": (attractor.hdl.felif.backlash, "clamp", one_nearer, r"layer 0, neuron \d, voltage"),
+    "B": (attractor.hdl.felif.microstep, "clamp", one_nearer, r"layer 1, neuron \d, (voltage|polarisation)"),
 }
 
 

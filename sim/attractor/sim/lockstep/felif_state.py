@@ -85,11 +85,12 @@ def _tame(spec: FelifSpec, index: int, layer: FelifLayer, rng: np.random.Generat
     values = {"scale": rng.integers(scale // 2, scale + 1, count), "bias": rng.integers(-push // 8, push // 2, count)}
     if layer.ferroelectric:
         values |= {name: array.astype(np.int64) for name, array in felif_parameters(layer, FelifDevice()).items()}
-        if rng.random() < 0.4:
-            values["limit"] = rng.integers(0, layer.polarisation_high * 2, 1)
         values["leak_scale"] = rng.integers(0, 256, count)
         values["field_offset"] = rng.integers(-500, 500, count)
         values["threshold"] = (values["threshold"] * rng.uniform(0.2, 1, count)).astype(np.int64)
+        if rng.random() < 0.4:
+            values["limit"] = rng.integers(0, layer.polarisation_high * 2, 1)
+            values["threshold"][rng.random(count) < 0.5] = (1 << layer.state_bits - 1) - 1
     else:
         values["decay"] = rng.choice([0, 20_000, 30_000, 32_767, 32_768], count)
     if layer.kind == LIF:
