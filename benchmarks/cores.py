@@ -50,7 +50,7 @@ BLOCK_RAM_BITS = {"xc7": 36864, "ecp5": 18432, "ice40": 4096}
 LARGE_RAM_BITS = 262144
 FLIP_FLOPS = {"xc7": ("FD",), "ecp5": ("TRELLIS_FF",), "ice40": ("SB_DFF",)}
 DSP = ("DSP48E1", "MULT18X18D", "SB_MAC16")
-PLACED = ("TRELLIS_COMB", "DP16KD", "ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_SPRAM")
+PLACED = ("TRELLIS_COMB", "DP16KD", "MULT18X18D", "ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_SPRAM")
 
 
 def synthesise(spec: Spec, target: str, *, large_weights: bool = False, multipliers: bool = False) -> dict[str, Any]:
