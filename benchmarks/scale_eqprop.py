@@ -1,8 +1,8 @@
 """What Equilibrium Propagation cores cost over hidden neurons and lanes: logic, memory, cycles; and placed on boards.
 
-Neurons have states from 0 to 63 and 100 outputs stand for ten digits (20 in the network of the 8x8 digits); counters
-have 6 bits. ``rows`` are cores alone, without the link; ``lut``, ``bram`` and ``large_ram`` are counted as in
-``cores.py``.
+Hidden neurons have states from 0 to 50, outputs from 0 to 40, and 100 outputs stand for ten digits (20 in the network
+of the 8x8 digits); counters have 6 bits. ``rows`` are cores alone, without the link; ``lut``, ``bram`` and
+``large_ram`` are counted as in ``cores.py``.
 
 MNIST is needed (``ATTRACTOR_DATA`` names a folder with a subfolder ``mnist``). A pixel is on from 128 on. Networks of
 784 inputs take all pixels. Those of fewer take the pixels that are not the same in all training images, which
@@ -46,7 +46,7 @@ from attractor.train.digits import digits
 from attractor.train.eqprop import Recipe, Trainer, binary_bits, initial_parameters, varying_inputs
 from attractor.train.mnist import mnist
 
-STATE_HIGH, COUNTER_BITS = 63, 6
+STATE_HIGHS, COUNTER_BITS = (50, 40), 6
 THRESHOLDS = (13, 16)
 #: Samples to train with, and to count cycles with.
 TRAINED, COUNTED = 2000, 100
@@ -77,7 +77,7 @@ CORES = (
 #: Board and core of each placed design.
 BOARDS = (
     ("ulx3s-85f", Core("ecp5", PIXELS, 512, 32, learning=False)),
-    ("ulx3s-85f", Core("ecp5", None, 512, 64, learning=True)),
+    ("ulx3s-85f", Core("ecp5", PIXELS, 384, 96, learning=True)),
     ("icebreaker", Core("ice40", DIGITS_PIXELS, 48, 8, learning=True)),
     ("icebreaker", Core("ice40", PIXELS, 512, 16, learning=False)),
 )
@@ -108,7 +108,7 @@ def spec_of(core: Core) -> EqPropSpec:
     """Return the network of a row."""
     return EqPropSpec(
         layers=(images(core.inputs).bits.shape[1], core.hidden, 20 if core.inputs == DIGITS_PIXELS else 100),
-        state_high=STATE_HIGH,
+        state_high=STATE_HIGHS,
         counter_bits=COUNTER_BITS,
         lanes=core.lanes,
         learning=core.learning,
