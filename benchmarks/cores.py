@@ -95,9 +95,9 @@ def memory_bits(row: Mapping[str, Any], target: str) -> float:
     return row["bram"] * BLOCK_RAM_BITS[target] + row["large_ram"] * LARGE_RAM_BITS
 
 
-def placed(spec: Spec, board: str) -> dict[str, Any]:
+def placed(spec: Spec, board: str, *, seed: int = 1) -> dict[str, Any]:
     """Build one bitstream; return what its place and route reports."""
-    bundle = build(spec, board, progress=lambda step: log(f"  {step}"))
+    bundle = build(spec, board, seed=seed, progress=lambda step: log(f"  {step}"))
     manifest = bundle.manifest
     ((achieved, _),) = manifest["fmax_hz"].values()
     used = {name: f"{count} of {available}" for name, (count, available) in manifest["utilisation"].items()}
