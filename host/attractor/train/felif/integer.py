@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,9 @@ class IntegerNeurons(TrainedNeurons):
         exact = weights.step[:, 0] * self.gain * self.unit * 2.0**self.layer.scale_shift
         return np.clip(np.rint(exact), 0, (1 << self.layer.scale_bits) - 1).astype(np.int64)
 
+    @abstractmethod
     def parameters(self) -> dict[str, IntegerArray]:
         """Return the layer's parameters but for its weights and scales."""
-        raise NotImplementedError
 
     def exported(self, weights: Weights) -> dict[str, IntegerArray]:
         """Return all parameters of the layer, without its number in their names."""
