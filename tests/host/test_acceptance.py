@@ -14,17 +14,22 @@ from hypothesis import strategies as st
 from attractor.host import Device, LinkError, Model, ModelMismatch
 from attractor.host.acceptance import Agreement, accept, compare_arrays
 from attractor.sim.golden_board import GoldenBoard
-from attractor.spec import EqPropResult, EqPropSpec, OscillatorSpec, Spec
+from attractor.spec import EqPropResult, EqPropSpec, FelifLayer, FelifSpec, OscillatorSpec, Spec
 from attractor.train.eqprop import initial_parameters
 
 OSCILLATOR = OscillatorSpec(oscillators=24, inputs=4, labels=3, lanes=7)
 EQPROP = EqPropSpec(layers=(20, 12, 7, 6), classes=3, state_high=(7, 5, 6), lanes=5, learning=True)
+FELIF = FelifSpec(
+    inputs=7,
+    layers=(FelifLayer(neurons=6, kind="felif_a", recurrent=True), FelifLayer(neurons=4, kind="readout")),
+    ticks=5,
+)
 
 
 @settings(max_examples=20, deadline=None)
 @given(
     spec=st.one_of(
-        st.just(OSCILLATOR),
+        st.sampled_from([OSCILLATOR, FELIF]),
         st.builds(
             EqPropSpec,
             layers=st.sampled_from([(9, 5, 4), (20, 12, 7, 6), (3, 1, 2)]),
@@ -90,6 +95,26 @@ def test_wrong_answers_are_found(monkeypatch: pytest.MonkeyPatch, changed: dict[
     assert (found.ratio < 1) == ("scores" in changed)
 
 
+@pytest.mark.parametrize(
+    ("changed", "says"), [({"ticks": 77}, "ticks 77, "), ({"outputs": np.arange(4)}, "outputs [0, 1, 2, 3], ")]
+)
+def test_wrong_answers_of_spiking_networks_are_found(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], says: str
+) -> None:
+    whole = Device.call
+
+    def wrong(*arguments: Any, **options: Any) -> bytes:
+        return FELIF.encode_output(replace(FELIF.decode_output(whole(*arguments, **options)), **changed))
+
+    with Device.open(GoldenBoard(FELIF)) as device:
+        monkeypatch.setattr(Device, "call", wrong)
+        found = accept(device, models=1)
+    assert not found.exact
+    assert (found.first_difference or "").startswith("model 0, call 0: outputs ")
+    assert says in (found.first_difference or "")
+    assert (found.ratio < 1) == ("outputs" in changed)
+
+
 def test_wrong_weights_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Device.read_parameters
 
@@ -121,5 +146,5 @@ def test_agreements_add_up() -> None:
 def test_a_family_without_a_test_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with Device.open(GoldenBoard(EQPROP)) as device:
         monkeypatch.delitem(accept.__globals__["TRIALS"], "eqprop")
-        with pytest.raises(ModelMismatch, match="family 'eqprop'; only oscillator have a test"):
+        with pytest.raises(ModelMismatch, match="family 'eqprop'; only felif, oscillator have a test"):
             accept(device)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from attractor.host.acceptance import eqprop, oscillator
+from attractor.host.acceptance import eqprop, felif, oscillator
 from attractor.host.acceptance.agreement import Agreement, compare_arrays
 from attractor.host.device import Device
 from attractor.host.errors import ModelMismatch
@@ -23,7 +23,7 @@ class Trial(Protocol):
 
 
 #: The trial of each family.
-TRIALS: dict[str, Trial] = {"oscillator": oscillator.trial, "eqprop": eqprop.trial}
+TRIALS: dict[str, Trial] = {"oscillator": oscillator.trial, "eqprop": eqprop.trial, "felif": felif.trial}
 
 
 def accept(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from attractor.spec import IntegerArray
 
@@ -67,3 +68,38 @@ def compare_arrays(expected: Mapping[str, IntegerArray], found: Mapping[str, Int
             place = tuple(int(index[0]) for index in differs.nonzero())
             first = f"{name}{list(place)} is {found[name][place]}, expected {array[place]}"
     return Agreement(values=values, equal_values=equal, first_difference=first)
+
+
+def compare_results(
+    expected: Sequence[Any], found: Sequence[Any], numbers: str, encode: Callable[[Any], bytes]
+) -> Agreement:
+    """Compare what a device reported of calls with what the golden model did.
+
+    Cycles are not compared: the golden model has none.
+
+    Parameters
+    ----------
+    expected, found:
+        Results of the same calls, dataclasses of one type with a field ``cycles``.
+    numbers:
+        Name of the field whose numbers are compared one by one.
+    encode:
+        Returns all that a result says, as bytes.
+    """
+    equal = same = values = 0
+    first = None
+    for index, (golden, device) in enumerate(zip(expected, found, strict=True)):
+        result = replace(device, cycles=golden.cycles)
+        wanted, got = getattr(golden, numbers), getattr(result, numbers)
+        values += wanted.size
+        equal += int((got == wanted).sum())
+        if encode(result) == encode(golden):
+            same += 1
+        elif first is None:
+            first = f"call {index}: {_told(result, numbers)}, expected {_told(golden, numbers)}"
+    return Agreement(len(found), values, equal, same, first)
+
+
+def _told(result: Any, numbers: str) -> str:
+    fields = ", ".join(f"{name} {value}" for name, value in vars(result).items() if name not in (numbers, "cycles"))
+    return f"{numbers} {getattr(result, numbers).tolist()}, {fields}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from attractor.golden import EqPropNetwork
-from attractor.host.acceptance.agreement import Agreement, compare_arrays
+from attractor.host.acceptance.agreement import Agreement, compare_arrays, compare_results
 from attractor.host.device import Device
 from attractor.host.model import Model
 from attractor.spec import EqPropResult, EqPropSpec
@@ -22,15 +21,7 @@ def compare(expected: list[EqPropResult], found: list[EqPropResult]) -> Agreemen
 
     Cycles are not compared: the golden model has none.
     """
-    equal, same, first = 0, 0, None
-    for index, (golden, device) in enumerate(zip(expected, found, strict=True)):
-        result = replace(device, cycles=golden.cycles)
-        equal += int((result.scores == golden.scores).sum())
-        if result.encode() == golden.encode():
-            same += 1
-        elif first is None:
-            first = f"call {index}: {_told(result)}, expected {_told(golden)}"
-    return Agreement(len(found), sum(golden.scores.size for golden in expected), equal, same, first)
+    return compare_results(expected, found, "scores", EqPropResult.encode)
 
 
 def golden_results(network: EqPropNetwork, inputs: list[bytes]) -> list[EqPropResult]:
@@ -61,8 +52,3 @@ def _random_parameters(spec: EqPropSpec, rng: np.random.Generator) -> dict[str, 
             values = rng.integers(parameter.low, np.asarray(parameter.high) + 1, parameter.shape)
             parameters[name] = np.where(values == 0, 1, values) if parameter.nonzero else values
     return parameters
-
-
-def _told(result: EqPropResult) -> str:
-    fields = ", ".join(f"{name} {value}" for name, value in vars(result).items() if name not in ("scores", "cycles"))
-    return f"scores {result.scores.tolist()}, {fields}"

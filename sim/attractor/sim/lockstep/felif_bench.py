@@ -10,14 +10,13 @@ import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
 from attractor.golden.felif import FelifNetwork, FelifRun, NeuronState
+from attractor.golden.felif.trials import random_frames, random_parameters
 from attractor.sim.lockstep.driver import CoreDriver, Difference, MismatchError, read_settings, run_calls
 from attractor.sim.lockstep.felif_state import (
     Numbers,
     decode_states,
     first_difference,
     out_of_range,
-    random_frames,
-    random_parameters,
 )
 from attractor.spec import FelifResult, FelifSpec, Region
 
