@@ -1,8 +1,8 @@
 """Measures what networks cost and fits the LUT model of ``attractor.gateware.costs`` to it.
 
 From the root of the project, ``python -m tests.gateware.fit_luts measure FILE`` synthesises and packs the networks
-below, one line of JSON each (an hour); ``... fit FILE`` prints coefficients and the deviation of each network. Run it
-after a core or the link changed.
+below that the file lacks, one line of JSON each (an hour for all); ``... fit FILE`` prints coefficients and the
+deviation of each network. Run it after a core or the link changed.
 """
 
 # ruff: noqa: T201
@@ -129,8 +129,12 @@ def utilisation(spec: Spec, board: Board) -> dict[str, int]:
 
 
 def measure(path: Path) -> None:
+    lines = path.read_text().splitlines() if path.exists() else []
+    done = [(row["board"], spec_from_dict(row["spec"])) for row in map(json.loads, lines)]
     with path.open("a") as file:
         for name, spec in networks():
+            if (name, spec) in done:
+                continue
             used = utilisation(spec, find_board(name))
             print(name, spec.to_json(), used, flush=True)
             file.write(json.dumps({"board": name, "spec": spec.to_dict(), "used": used}) + "\n")

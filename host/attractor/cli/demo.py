@@ -1,4 +1,4 @@
-"""``attractor demo``: handwritten digits on a network of each family, every step checked, down to a bitstream."""
+"""``attractor demo``: a network of each family at work, every step checked, down to a bitstream."""
 
 from __future__ import annotations
 
@@ -27,21 +27,28 @@ from attractor.spec.protocol import DEFAULT_BAUD
 def demo(
     context: typer.Context,
     family: Annotated[FamilyName, typer.Option(help="Kind of network.")] = FamilyName.OSCILLATOR,
-    board: Annotated[str, typer.Option(help="Board whose bitstream is built; 'none' for none.")] = "icebreaker",
-    picture: Annotated[Path | None, typer.Option(help="Picture to write; default phases.png, learning.png.")] = None,
+    board: Annotated[
+        str | None,
+        typer.Option(help="Board whose bitstream is built, 'none' for none; default icebreaker, of felif ulx3s-12f."),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Picture to write; default phases.png, learning.png, chorale.png.")
+    ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="Model file to write; default digits.safetensors, learnt.safetensors.")
+        Path | None,
+        typer.Option(help="Model file to write; default digits.safetensors, learnt.safetensors, chorale.safetensors."),
     ] = None,
     baud: Baud = DEFAULT_BAUD,
 ) -> None:
-    """Handwritten digits, compared with the golden model in every bit: on a device, then as a bitstream.
+    """A network of each family, compared with the golden model in every bit: on a device, then as a bitstream.
 
-    Oscillators are trained here, loaded, and classify on the device; eqprop learns on the device itself, from random
-    weights. Without --port the gateware itself is simulated, serial bits and all; without a C++ compiler the golden
-    model takes its place, behind the same protocol.
+    Oscillators are trained here, loaded, and classify handwritten digits on the device; eqprop learns the digits on the
+    device itself, from random weights; felif, trained before, foretells the chords of a chorale. Without --port the
+    gateware itself is simulated, serial bits and all; without a C++ compiler the golden model takes its place, behind
+    the same protocol.
     """
     chosen = FAMILIES[family].demo()
-    drawn, saved = picture or chosen.picture, model or chosen.model
+    drawn, saved, board = picture or chosen.picture, model or chosen.model, board or chosen.board
     if board != "none":
         optional("attractor.gateware.boards", "gateware").find_board(board)
     check_picture(drawn)

@@ -57,7 +57,8 @@ def train(
     data: Annotated[
         str,
         typer.Argument(
-            help="'digits', 'mnist', a .npz file with arrays images and labels, or a .npy file of +1/-1 patterns."
+            help="'digits', 'mnist', a .npz file with arrays images and labels, or a .npy file of +1/-1 patterns; "
+            "'chorales' (felif)."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
@@ -66,11 +67,12 @@ def train(
         list[int] | None, typer.Option(help="Neurons of the hidden layer; once more for each further one (eqprop).")
     ] = None,
     lanes: Annotated[int | None, typer.Option(help="Neurons updated in a cycle; 0 for all.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=0, help="Passes over the images.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=0, help="Passes over the data.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all that is random.")] = None,
-    weight_bits: Annotated[int | None, typer.Option(help="Width of a coupling (oscillator).")] = None,
+    weight_bits: Annotated[int | None, typer.Option(help="Width of a coupling or weight (oscillator, felif).")] = None,
     phase_bits: Annotated[int | None, typer.Option(help="Width of a phase (oscillator).")] = None,
     rule: Annotated[str | None, typer.Option(help="Learning rule (oscillator, patterns).")] = None,
+    neuron: Annotated[str | None, typer.Option(help="felif_a, felif_b, lif or recurrent_lif (felif).")] = None,
     replicas: Annotated[int | None, typer.Option(help="Outputs for each class (eqprop).")] = None,
     counter_bits: Annotated[int | None, typer.Option(help="Width of a counter (eqprop).")] = None,
     counters: Annotated[
@@ -91,6 +93,7 @@ def train(
         "weight_bits": weight_bits,
         "phase_bits": phase_bits,
         "rule": rule,
+        "neuron": neuron,
         "replicas": replicas,
         "counter_bits": counter_bits,
         "counters": counters,

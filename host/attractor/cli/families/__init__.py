@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from attractor.cli.families.base import Demo, Family, Outcome, Trained
 from attractor.cli.families.eqprop import EqPropFamily
+from attractor.cli.families.felif import FelifFamily
 from attractor.cli.families.oscillator import OscillatorFamily
 from attractor.spec import Spec
 
@@ -17,14 +18,19 @@ class FamilyName(StrEnum):
 
     OSCILLATOR = "oscillator"
     EQPROP = "eqprop"
+    FELIF = "felif"
 
 
 #: What each family does in the commands.
-FAMILIES: dict[str, Family] = {FamilyName.OSCILLATOR: OscillatorFamily(), FamilyName.EQPROP: EqPropFamily()}
+FAMILIES: dict[str, Family] = {
+    FamilyName.OSCILLATOR: OscillatorFamily(),
+    FamilyName.EQPROP: EqPropFamily(),
+    FamilyName.FELIF: FelifFamily(),
+}
 
 
 def family_of(spec: Spec) -> Family:
     """Return the family of a network; raise :class:`ValueError` if the commands do not know it."""
     if spec.family not in FAMILIES:
-        raise ValueError(f"this command is for {' and '.join(FAMILIES)}, and the network is of family {spec.family!r}")
+        raise ValueError(f"this command is for {', '.join(FAMILIES)}, and the network is of family {spec.family!r}")
     return FAMILIES[spec.family]

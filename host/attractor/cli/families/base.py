@@ -28,7 +28,7 @@ class Outcome:
     model:
         The network as it is at the end.
     values:
-        What was found, ready for JSON, with ``accuracy``, ``images``, ``agreement`` and ``cycles_per_image``.
+        What was found, ready for JSON, with ``agreement`` among it.
     lines:
         The same as text: a word and what it says.
     figure:
@@ -48,10 +48,13 @@ class Demo(ABC):
     ----------
     picture, model:
         Files that are written unless the user names others.
+    board:
+        Board whose bitstream is built unless the user names another.
     """
 
     picture: ClassVar[Path]
     model: ClassVar[Path]
+    board: ClassVar[str] = "icebreaker"
 
     @abstractmethod
     def prepare(self) -> Model:
