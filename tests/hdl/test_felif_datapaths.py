@@ -18,6 +18,7 @@ from attractor.hdl.felif.microstep import MicroStepDatapath
 from attractor.hdl.felif.plain import PlainDatapath
 from attractor.spec import FelifLayer, FelifSpec
 from attractor.spec.felif_layer import SUBSTEPS
+from attractor.spec.fields import Field
 
 VECTORS = 2000
 LAYERS = {
@@ -73,15 +74,23 @@ def draw(layer: FelifLayer, seed: int) -> tuple[dict[str, np.ndarray], NeuronSta
     return parameters, NeuronState(voltage[None], shown, synapse, spiked[None]), drive
 
 
+def beyond(field: Field, value: int, rng: np.random.Generator) -> int:
+    """Return what a device has to read as ``value``: where that is the greatest of a field, any greater one as well."""
+    return value if value != field.high else int(rng.integers(value, 1 << field.bits))
+
+
 async def load_tables(ctx: Any, layer: FelifLayer, datapath: Datapath, parameters: dict[str, np.ndarray]) -> None:
     """Write all tables through their windows, and read them back."""
+    rng = np.random.default_rng(0)
     spec = FelifSpec(inputs=1, layers=(layer,), lanes=1)
     for memory in spec.field_memories(0)[1:]:
         data = memory.encode({f"{name}_0": value for name, value in parameters.items()})[memory.name]
         port, size = getattr(datapath.tables, memory.name), memory.window.word_bytes
+        words = [int.from_bytes(data[word * size : (word + 1) * size], "little") for word in range(memory.words)]
+        if len(memory.fields) == 1:
+            words = [beyond(memory.fields[0], value, rng) for value in words]
         for writes in (1, 0):
-            for word in range(memory.words):
-                value = int.from_bytes(data[word * size : (word + 1) * size], "little")
+            for word, value in enumerate(words):
                 ctx.set(port.address, word)
                 ctx.set(port.write_data, value)
                 ctx.set(port.write, writes)
@@ -95,12 +104,12 @@ def works(layer: FelifLayer, parameters: dict[str, np.ndarray], state: NeuronSta
     """Return what a datapath is given for each neuron."""
     columns = {name: getattr(state, name) for name in ("voltage", "polarisation", "synapse")}
     shown = {name: column[0] for name, column in columns.items() if column is not None}
-    given = []
+    given, rng = [], np.random.default_rng(0)
     for index in range(layer.neurons):
         held = {name: int(column[index]) for name, column in shown.items()}
         if layer.ferroelectric:
             held["spiked"] = int(state.spikes[0, index])
-        fields = {field.name: int(parameters[field.name][index]) for field in layer.fields}
+        fields = {field.name: beyond(field, int(parameters[field.name][index]), rng) for field in layer.fields}
         given.append({"state": held, "drive": int(drive[index]), "fields": fields, "first": 1, "last": 1})
     return given
 
