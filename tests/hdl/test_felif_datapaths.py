@@ -17,7 +17,7 @@ from attractor.hdl.felif.layout import NeuronState as NeuronStateLayout
 from attractor.hdl.felif.microstep import MicroStepDatapath
 from attractor.hdl.felif.plain import PlainDatapath
 from attractor.spec import FelifLayer, FelifSpec
-from attractor.spec.felif_layer import SUBSTEPS
+from attractor.spec.felif_layer import FELIF_B, SUBSTEPS
 from attractor.spec.fields import Field
 
 VECTORS = 2000
@@ -109,6 +109,8 @@ def works(layer: FelifLayer, parameters: dict[str, np.ndarray], state: NeuronSta
         held = {name: int(column[index]) for name, column in shown.items()}
         if layer.ferroelectric:
             held["spiked"] = int(state.spikes[0, index])
+        if layer.kind == FELIF_B:
+            held["reached"] = index % 2  # left by the tick before
         fields = {field.name: beyond(field, int(parameters[field.name][index]), rng) for field in layer.fields}
         given.append({"state": held, "drive": int(drive[index]), "fields": fields, "first": 1, "last": 1})
     return given

@@ -209,7 +209,9 @@ def test_inputs_come_bit_by_bit_and_add_up_to_their_values(spec: FelifSpec, seed
         await take(ctx, scanner.o, found, random.Random(seed), stall)
 
     simulate(scanner, bench, sink)
-    assert values_of(found, spec) == frames[: 1 if stop else limit].tolist()
+    ticks = 1 if stop else limit
+    assert values_of(found, spec) == frames[:ticks].tolist()
+    assert sum(token.kind == TokenKind.DOUBLE for token in found) == ticks * (spec.input_bits - 1)
 
 
 def values_of(tokens: list[Any], spec: FelifSpec) -> list[list[int]]:

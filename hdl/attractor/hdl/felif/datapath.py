@@ -62,7 +62,7 @@ class Datapath(wiring.Component):
     valid, i: ``In(1)``, ``In(Work)``
     state: ``Out(NeuronState)``
     spikes: ``Out(1)``
-        The neuron spikes; in the last step of a tick only.
+        The neuron spikes; holds of the last step of a tick only.
     tables: ``In(one WindowSignature for each table)``
         Not to be used while a neuron is inside.
     """

@@ -25,7 +25,8 @@ class MicroStepDatapath(Datapath):
         field = s.voltage - s.polarisation
         s = s.next(field=field, x=s.voltage + s.drive, frozen=s.reached & ~s.first).beside(leak=leak)
         number = ((magnitude(s.field) - (s.field_offset << 8)) >> 14) - FIRST_BIN
-        goal = Mux(s.field < 0, -high, Mux(s.field > 0, high, 0))
+        # Where the field is 0 its bin is below the first, whatever the offset, and nothing moves.
+        goal = Mux(s.field < 0, -high, high)
         s = s.next(bin=number, way=goal - s.polarisation, loss=(s.leak * s.leak_scale) >> 6)
         part = self.table(m, "field", s.valid, Mux(s.bin > last_bin, last_bin, s.bin[:6]))
         s = s.next(x=toward_zero(s.x, s.loss), still=s.bin < 0).beside(part=part)
@@ -41,5 +42,5 @@ class MicroStepDatapath(Datapath):
             polarisation=Mux(resets, -high, Mux(s.frozen, s.polarisation, s.moved))[: len(s.polarisation)].as_signed(),
         )
         reached = s.voltage >= s.threshold
-        self.leave(m, s, reached & s.last, reached=reached, spiked=Mux(s.last, reached, s.spiked))
+        self.leave(m, s, reached, reached=reached, spiked=Mux(s.last, reached, s.spiked))
         return m
