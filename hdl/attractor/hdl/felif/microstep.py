@@ -36,10 +36,12 @@ class MicroStepDatapath(Datapath):
         moved = (s.polarisation + s.move)[: len(s.polarisation)].as_signed()
         s = s.next(charge=(s.move * s.coupling) >> 8, moved=moved)
         s = s.next(charged=clamp(s.x - s.charge, limit))
-        resets = s.last & s.spiked
+        # Neurons that spiked are reset in every sub-step, as what they do before the last one is overwritten anyway.
         s = s.next(
-            voltage=Mux(resets, reset, Mux(s.frozen, s.voltage, s.charged)),
-            polarisation=Mux(resets, -high, Mux(s.frozen, s.polarisation, s.moved))[: len(s.polarisation)].as_signed(),
+            voltage=Mux(s.spiked, reset, Mux(s.frozen, s.voltage, s.charged)),
+            polarisation=Mux(s.spiked, -high, Mux(s.frozen, s.polarisation, s.moved))[
+                : len(s.polarisation)
+            ].as_signed(),
         )
         reached = s.voltage >= s.threshold
         self.leave(m, s, reached, reached=reached, spiked=Mux(s.last, reached, s.spiked))
