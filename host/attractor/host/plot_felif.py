@@ -313,7 +313,7 @@ def _image(axes: Axes, values: Floats, colour: str, lowest: int) -> None:
 
 def _parts_of_saturation(axes: Axes) -> None:
     axes.set_ylim(-1.12, 1.12)
-    axes.set_yticks([-1, -0.5, 0, 0.5, 1], ["-1", "", "0", "", "1"])
+    axes.set_yticks([-1, -0.5, 0, 0.5, 1], ["\N{MINUS SIGN}1", "", "0", "", "1"])
 
 
 def _plain(axes: Axes) -> None:
