@@ -231,8 +231,9 @@ def test_only_groups_and_sources_that_differ_learn(spec: EqPropSpec, seed: int) 
 
 
 @settings(max_examples=5, deadline=None)
-@given(seed=SEEDS)
-def test_nothing_is_taught_until_flips_are_dealt_with(seed: int) -> None:
+@given(seed=SEEDS, lessons_left=st.booleans())
+def test_flips_are_dealt_with_before_anything_else(seed: int, lessons_left: bool) -> None:
+    """Neither is a further lesson taught until then, nor does the learner go on where there is none."""
     rng, spec, order = random.Random(seed), LEARNERS[0], []
     learner = Learner(spec, *layouts(spec))
     word = next(word for _ in range(1000) if (word := Word.draw(spec, rng)).layer and word.mask)
@@ -240,13 +241,19 @@ def test_nothing_is_taught_until_flips_are_dealt_with(seed: int) -> None:
     async def bench(ctx: Any) -> None:
         for member in (learner.start, learner.i.valid, learner.o.ready, learner.probed, learner.differs):
             ctx.set(member, 1)
+        ctx.set(learner.i.payload.row, TAUGHT_ROW)
         await wait_until(ctx, lambda: bool(ctx.get(learner.i.ready)), 50, settle=0)
+        ctx.set(learner.i.valid, lessons_left)
         await beat(ctx, learner, learner.flips, word.beat, word.mask)
-        while not ctx.get(learner.i.ready):
+        ctx.set(learner.quiet, not lessons_left)
+        for _ in range(200):
             if ctx.get(learner.o.valid):
                 order.append(fields(ctx.get(learner.o.payload), *OPERATION))
+            if len(order) > len(word.operations):
+                break
             await ctx.tick()
-            assert len(order) <= len(word.operations)
-        assert order == word.operations
+        assert order[:-1] == word.operations
+        following = (Kind.ADD.value, TAUGHT_ROW) if lessons_left else (Kind.PUSH.value, 0)
+        assert (order[-1]["kind"], order[-1]["row"]) == following
 
     simulate(learner, bench)

@@ -30,6 +30,19 @@ def test_all_comes_through_in_order(before: float, behind: float, seed: int) -> 
     simulate(register, bench, collect)
 
 
+def test_what_is_held_is_offered_before_it_is_wanted() -> None:
+    register = StreamRegister(8)
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(register.i.valid, 1)
+        for value in (77, 78):
+            ctx.set(register.i.payload, value)
+            await ctx.tick()
+            assert (ctx.get(register.o.valid), ctx.get(register.o.payload)) == (1, 77)
+
+    simulate(register, bench)
+
+
 def test_a_payload_a_cycle_and_no_path_through() -> None:
     register = StreamRegister(8)
 

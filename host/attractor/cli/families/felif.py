@@ -51,11 +51,11 @@ class FelifFamily(Family):
         return Trained(Model(spec, parameters, said | losses), losses)
 
     def measure(self, device: Device, model: Model, calls: int, progress: Progress) -> dict[str, Any]:  # noqa: ARG002
-        """Run random inputs."""
+        """Run random inputs, each call from where the one before ended."""
         spec = device.spec_of(FelifSpec)
         random, results = np.random.default_rng(0), []
         for call in range(calls):
-            results.append(device.run_sequence(random_frames(spec, random)))
+            results.append(device.run_sequence(random_frames(spec, random), keep=call > 0))
             progress(call + 1, calls)
         cycles, ticks = (np.array([getattr(result, name) for result in results]) for name in ("cycles", "ticks"))
         return measured_cycles(device, cycles) | {

@@ -11,17 +11,21 @@ import numpy as np
 from attractor.cli.families.base import Demo, Outcome
 from attractor.cli.output import output
 from attractor.golden import FelifNetwork
-from attractor.golden.felif import FelifRun
+from attractor.golden.felif import FelifDevice, FelifRun
 from attractor.host import Device, Model
 from attractor.host.acceptance.felif import compare, golden_results
+from attractor.host.plot_felif import NetworkRun, run_figure
 from attractor.spec import FelifSpec
+from attractor.train.chorales import LOWEST_NOTE
 from attractor.train.felif.losses import Samples
-from attractor.train.felif.music import LOSS
+from attractor.train.felif.music import LOSS, THRESHOLD
 from attractor.train.felif.readout import OUTPUT_ONE
 from attractor.train.psalm import VOICES, old_hundredth
 
 #: The network, as ``benchmarks/chorales.py --only felif_a-integer-4bit --epochs 40 --folder FOLDER`` saved it.
 SHIPPED = "chorale.safetensors"
+#: Neurons of which the picture shows voltage and polarisation.
+PICTURED_NEURONS = 3
 
 
 class FelifDemo(Demo):
@@ -94,3 +98,27 @@ def _lines(values: dict[str, Any]) -> list[tuple[str, str]]:
     if values["cycles_per_chord"]:
         lines.append(("cycles", f"{values['cycles_per_chord']:.0f} clock cycles for each chord"))
     return lines
+
+
+def _figure(spec: FelifSpec, roll: np.ndarray, logits: np.ndarray, run: FelifRun) -> Any:
+    """Draw the chords, what was foretold, and the neurons; those that spiked most, least and in between in detail."""
+    assert run.traces is not None
+    trace, one = run.traces[0], 1 << spec.layers[0].fraction_bits
+    assert trace.polarisation is not None
+    spikes = trace.spikes[:, 0]
+    by_spikes = np.argsort(spikes.sum(axis=0), kind="stable")
+    active = by_spikes[spikes.sum(axis=0)[by_spikes] > 0]
+    shown = [int(active[place]) for place in np.linspace(0, len(active) - 1, PICTURED_NEURONS).astype(int)]
+    per_volt = FelifDevice().per_volt
+    return run_figure(
+        NetworkRun(
+            inputs=roll[:-1],
+            spikes=spikes,
+            shown=shown,
+            voltage=trace.voltage[:, 0, shown] / one / per_volt,
+            polarisation=trace.polarisation[:, 0, shown] / one,
+            threshold=THRESHOLD,
+            predicted=1 / (1 + np.exp(-logits)),
+        ),
+        lowest=LOWEST_NOTE,
+    )
