@@ -183,9 +183,20 @@ async def load(driver: FelifDriver, network: FelifNetwork, rng: np.random.Genera
             raise MismatchError(Difference("loading", f"window {window.name} as it was written", 1, 0))
 
 
+async def interrupt(driver: FelifDriver, rng: np.random.Generator) -> None:
+    """Reset the core in the middle of a call: what it leaves in its memories must not matter later."""
+    await driver.start()
+    for _ in range(int(rng.integers(1, 100))):
+        await RisingEdge(driver.dut.clk)
+    driver.dut.rst.value = 1
+    await RisingEdge(driver.dut.clk)
+    driver.dut.rst.value = 0
+
+
 async def run_call(driver: FelifDriver, rng: np.random.Generator) -> None:
     """Load random parameters, and run a few calls one after another, with a word written anew in between."""
     spec = driver.spec
+    await interrupt(driver, rng)
     network = FelifNetwork(spec, random_parameters(spec, rng))
     await load(driver, network, rng)
     kept = None
