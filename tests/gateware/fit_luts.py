@@ -1,7 +1,7 @@
 """Measures what networks cost and fits the LUT model of ``attractor.gateware.costs`` to it.
 
-From the root of the project, ``python -m tests.gateware.fit_luts measure FILE`` synthesises and packs the networks
-below that the file lacks, one line of JSON each (an hour for all); ``... fit FILE`` prints coefficients and the
+From the root of the project, ``python -m tests.gateware.fit_luts measure FILE [FAMILY]`` synthesises and packs the
+networks below that the file lacks, one line of JSON each (an hour for all); ``... fit FILE`` prints coefficients and the
 deviation of each network. Run it after a core or the link changed.
 """
 
@@ -128,12 +128,12 @@ def utilisation(spec: Spec, board: Board) -> dict[str, int]:
     return {name: int(used) for name, used in re.findall(r"(\w+):\s+(\d+)/\s*\d+\s+\d+%", log) if int(used)}
 
 
-def measure(path: Path) -> None:
+def measure(path: Path, family: str = "") -> None:
     lines = path.read_text().splitlines() if path.exists() else []
     done = [(row["board"], spec_from_dict(row["spec"])) for row in map(json.loads, lines)]
     with path.open("a") as file:
         for name, spec in networks():
-            if (name, spec) in done:
+            if (name, spec) in done or family not in spec.family:
                 continue
             used = utilisation(spec, find_board(name))
             print(name, spec.to_json(), used, flush=True)
@@ -161,4 +161,4 @@ def fit(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"measure": measure, "fit": fit}[sys.argv[1]](Path(sys.argv[2]))
+    {"measure": measure, "fit": fit}[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])
