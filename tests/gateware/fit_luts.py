@@ -1,8 +1,8 @@
 """Measures what networks cost and fits the LUT model of ``attractor.gateware.costs`` to it.
 
 From the root of the project, ``python -m tests.gateware.fit_luts measure FILE [FAMILY]`` synthesises and packs the
-networks below that the file lacks, one line of JSON each (an hour for all); ``... fit FILE`` prints coefficients and the
-deviation of each network. Run it after a core or the link changed.
+networks below that the file lacks, one line of JSON each (an hour for all); ``... fit FILE`` prints coefficients and
+the deviation of each network. Run it after a core or the link changed.
 """
 
 # ruff: noqa: T201
