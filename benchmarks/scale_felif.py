@@ -21,7 +21,7 @@ the same synthesis, and its cycles from its documentation; not measured here.
 deviation.
 
 ``placed`` (``--place``) are whole boards, link and all, placed and routed: 54 inputs, 150 neurons and 54 outputs, the
-network of the chorale task.
+network of the chorale task. ``lacks`` says what a board is too small in.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from cores import placed, synthesise
 from reporting import log, parser, report
 
 from attractor.gateware.boards import find_board
+from attractor.gateware.estimate import DoesNotFit
 from attractor.hdl.felif.neurons import datapath_of
 from attractor.host import Device, Model
 from attractor.sim.rtl_board import RtlBoard
@@ -48,7 +49,7 @@ KINDS = (FELIF_A, FELIF_B, LIF)
 ACTIVITY, TICK = 0.02, 1e-3
 CLOCK_HZ = find_board("ulx3s-85f").clock_hz
 #: Board, kind of the hidden neurons and lanes of each placed design.
-BOARDS = (("ulx3s-12f", FELIF_A, 8), ("ulx3s-12f", FELIF_B, 8))
+BOARDS = (("ulx3s-12f", FELIF_A, 8), ("ulx3s-12f", FELIF_B, 8), ("icebreaker", FELIF_A, 2))
 _TINY_ODIN = {"network": "tinyODIN", "neurons": 256, "synapses": 65536, "cycles_quiet": 512, "cycles_event": 513}
 PUBLISHED = (
     {**_TINY_ODIN, "target": "ecp5", "lut": 2809, "ff": 1810, "bram": 17},
@@ -139,14 +140,12 @@ def chorales(kind: str, lanes: int) -> FelifSpec:
 
 
 def place(board: str, kind: str, lanes: int) -> dict[str, Any]:
-    """Build one bitstream."""
-    return {
-        "board": board,
-        "layers": "54-150-54",
-        "neuron": kind,
-        "lanes": lanes,
-        **placed(chorales(kind, lanes), board),
-    }
+    """Build one bitstream, or say what the board lacks."""
+    row = {"board": board, "layers": "54-150-54", "neuron": kind, "lanes": lanes}
+    try:
+        return row | placed(chorales(kind, lanes), board)
+    except DoesNotFit as error:
+        return row | {"lacks": str(error)}
 
 
 def main() -> None:

@@ -21,11 +21,15 @@ import numpy as np
 
 from attractor.gateware import flow
 from attractor.gateware.boards import Board, find_board
-from attractor.gateware.costs import cost
+from attractor.gateware.costs import PRODUCTS, Cost, cost
 from attractor.gateware.estimate import estimate
 from attractor.gateware.tools import ToolError, find_toolchain
 from attractor.gateware.top import system_top
 from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, OscillatorSpec, Spec, spec_from_dict
+
+#: A coefficient that changes by its own size weighs as much as a network that is off by this part: where there are too
+#: few networks to tell coefficients apart, they stay what they are.
+HOLD = 0.02
 
 OSCILLATORS: list[tuple[str, dict[str, int]]] = [
     ("icebreaker", {"oscillators": 16, "lanes": 2}),
@@ -87,6 +91,10 @@ SPIKING: list[tuple[str, tuple[int, int], tuple[tuple[str, int, dict[str, Any]],
     ("ulx3s-85f", (40, 1), (("lif", 40, {"reset": "subtract"}), ("lif", 20, {"state_bits": 12})), 40),
     ("ulx3s-85f", (20, 4), (("felif_a", 60, {"recurrent": True}), ("felif_b", 30, {}), ("lif", 12, {})), 30),
     ("icebreaker", (16, 1), (("lif", 64, {"scale_bits": 8}),), 4),
+    ("icebreaker", (54, 1), (("felif_a", 150, {}), ("readout", 54, {})), 4),
+    ("icebreaker", (16, 1), (("felif_b", 32, {"recurrent": True}),), 4),
+    ("icebreaker", (8, 5), (("lif", 100, {}), ("lif", 10, {})), 6),
+    ("hx8k-evn", (16, 1), (("felif_a", 24, {"scale_bits": 8}),), 2),
     ("hx8k-evn", (16, 1), (("lif", 32, {"state_bits": 12, "scale_bits": 8}), ("readout", 8, {"state_bits": 16})), 8),
 ]
 
@@ -114,8 +122,10 @@ def spiking(inputs: tuple[int, int], layers: tuple[tuple[str, int, dict[str, Any
 
 def utilisation(spec: Spec, board: Board) -> dict[str, int]:
     """Return the number of cells of each kind after packing, which are more than after synthesis."""
-    large = estimate(spec, board).large_rams > 0
-    plan = flow.prepare(system_top(spec, board, board.default_baud), board, seed=1, large_weights=large)
+    estimated = estimate(spec, board)
+    large, multipliers = estimated.large_rams > 0, estimated.multipliers > 0
+    top = system_top(spec, board, board.default_baud)
+    plan = flow.prepare(top, board, seed=1, large_weights=large, multipliers=multipliers)
     toolchain = find_toolchain(board.family)
     synthesis, placement, _ = flow._commands(plan)
     with tempfile.TemporaryDirectory() as name:
@@ -145,17 +155,30 @@ def luts(row: dict[str, Any]) -> int:
     return row["used"]["ICESTORM_LC" if "ICESTORM_LC" in row["used"] else "TRELLIS_COMB"]
 
 
+def counting(spec: Spec, board: Board) -> Cost:
+    """Return the model of a network, with what its products cost only where no multiplier makes them."""
+    model = cost(spec, board.family)
+    if estimate(spec, board).multipliers:
+        model.terms[PRODUCTS] = 0
+    return model
+
+
 def fit(path: Path) -> None:
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     kinds = sorted({(row["spec"]["family"], find_board(row["board"]).family.name) for row in rows})
     for kind in kinds:
         mine = [row for row in rows if (row["spec"]["family"], find_board(row["board"]).family.name) == kind]
-        costs = [cost(spec_from_dict(row["spec"]), find_board(row["board"]).family) for row in mine]
+        costs = [counting(spec_from_dict(row["spec"]), find_board(row["board"])) for row in mine]
+        names = list(costs[0].terms)
         matrix = np.array([list(model.terms.values()) for model in costs], float)
         known, counted = (np.array(values) for values in ([m.known for m in costs], [luts(row) for row in mine]))
+        held = np.array([costs[0].coefficients[name] for name in names])
+        holding = HOLD / np.maximum(np.abs(held), 1)
         # Relative deviations count, so that small networks weigh as much as large ones.
-        coefficients, *_ = np.linalg.lstsq(matrix / counted[:, None], (counted - known) / counted, rcond=None)
-        print(*kind, {n: round(float(value), 2) for n, value in zip(costs[0].terms, coefficients, strict=True)})
+        left = np.vstack([matrix / counted[:, None], np.diag(holding)])
+        right = np.concatenate([(counted - known) / counted, holding * held])
+        coefficients, *_ = np.linalg.lstsq(left, right, rcond=None)
+        print(*kind, {n: round(float(value), 2) for n, value in zip(names, coefficients, strict=True)})
         for row, value in zip(mine, matrix @ coefficients + known, strict=True):
             print(f"  {value / luts(row) - 1:+7.1%} of {luts(row):6d}  {json.dumps(row['spec'])}")
 

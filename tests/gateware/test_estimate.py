@@ -184,6 +184,7 @@ def test_an_estimate_is_as_right_as_it_says(name: str, spec: Spec) -> None:
     board = BOARDS[name]
     used, estimated = utilisation(spec, board), estimate(spec, board)
     assert estimated.block_rams == used.get("ICESTORM_RAM", used.get("DP16KD"))
+    assert estimated.multipliers == used.get("ICESTORM_DSP", used.get("MULT18X18D", 0))
     counted = luts({"used": used})
     assert abs(estimated.luts - counted) <= LUT_TOLERANCE * counted
 
@@ -255,6 +256,7 @@ def test_what_fits_nowhere_says_so() -> None:
         (BOARDS["ulx3s-25f"], {"LUT4": 24000, "CCU2C": 100, "TRELLIS_DPR16X4": 100}, "24600 LUTs of 24288"),
         (BOARDS["ulx3s-25f"], {"DP16KD": 57}, "57 block RAMs of 56"),
         (BOARDS["ulx3s-25f"], {"MULT18X18D": 29}, "29 multipliers of 28"),
+        (ICEBREAKER, {"SB_MAC16": 9}, "9 multipliers of 8"),
     ],
 )
 def test_too_many_cells_after_synthesis_end_the_build(board: Board, cells: dict[str, int], shortage: str) -> None:

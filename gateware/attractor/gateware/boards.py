@@ -37,7 +37,7 @@ class Resources:
     large_rams:
         256 kbit single-port RAMs without initial contents: ICESTORM_SPRAM.
     multipliers:
-        Multipliers of 18 by 18 bits, MULT18X18D of ECP5. On iCE40 products are made of LUTs.
+        Multipliers: MULT18X18D of ECP5, 18 by 18 bits; SB_MAC16 of the UP5K, 16 by 16 bits.
     """
 
     luts: int
@@ -148,7 +148,7 @@ BOARDS: dict[str, Board] = {
             "icebreaker",
             "1BitSquared iCEBreaker",
             "amaranth_boards.icebreaker:ICEBreakerPlatform",
-            Resources(luts=5280, block_rams=30, large_rams=4),
+            Resources(luts=5280, block_rams=30, large_rams=4, multipliers=8),
         ),
         _ice40(
             "hx8k-evn",

@@ -88,6 +88,7 @@ def build(
             target,
             seed=seed,
             large_weights=estimated.large_rams > 0,
+            multipliers=estimated.multipliers > 0,
             check_cells=lambda cells: check_cells(cells, spec, target),
             progress=progress,
         )

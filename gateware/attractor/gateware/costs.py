@@ -21,6 +21,8 @@ LUTS_OF_LUT_RAM = 4
 
 # Buffers of the link: bytes received, a frame being checked, a frame being sent; each half of the latter two holds one
 # frame. The description is compressed JSON of 140 to 180 bytes.
+#: Term of the LUTs that products are made of.
+PRODUCTS = "product bits"
 _LINK_MEMORIES = (
     Memory("receive buffer", RECEIVE_BUFFER_BYTES, 8),
     Memory("decoder", 512, 8),
@@ -52,7 +54,7 @@ class Cost:
     smaller:
         What makes a network smaller.
     multipliers:
-        Multipliers of 18 by 18 bits.
+        Multipliers that all its products take.
     """
 
     spec: OscillatorSpec | EqPropSpec | FelifSpec
@@ -69,6 +71,11 @@ class Cost:
     def luts(self) -> float:
         """4-input LUTs after packing."""
         return self.known + sum(self.coefficients[name] * count for name, count in self.terms.items())
+
+    @property
+    def product_luts(self) -> float:
+        """Those of :attr:`luts` that multipliers save."""
+        return self.coefficients.get(PRODUCTS, 0) * self.terms.get(PRODUCTS, 0)
 
 
 def cost(spec: Spec, family: Family) -> Cost:
@@ -94,8 +101,8 @@ def cost(spec: Spec, family: Family) -> Cost:
             weights = tuple(name for index in indices for name in spec.weight_memory(index).names)
             folded = tuple(layer.neurons for layer in spec.layers)
             smaller = "use fewer neurons or layers, or narrower weights"
-            if family is Family.ECP5:
-                multipliers = sum(_parts(a) * _parts(b) for a, b in _products(spec))
+            width = _MULTIPLIER_BITS[family]
+            multipliers = sum(_parts(a, width) * _parts(b, width) for a, b in _products(spec))
         case _:
             raise TypeError(
                 f"nothing is known about the cost of the family {spec.family!r}; see attractor.gateware.costs"
@@ -184,7 +191,7 @@ def _felif_terms(spec: FelifSpec) -> dict[str, int]:
         "A": sum(layer.kind == FELIF_A for layer in spec.layers),
         "B": sum(layer.kind == FELIF_B for layer in spec.layers),
         "plain bits": sum(layer.state_bits * (1 + layer.synapse) for layer in plain),
-        "product bits": sum(a * b for a, b in _products(spec)),
+        PRODUCTS: sum(a * b for a, b in _products(spec)),
     }
 
 
@@ -203,10 +210,13 @@ def _products_of(layer: FelifLayer) -> tuple[tuple[int, int], ...]:
     return ((layer.state_bits, 16),) * (1 + layer.synapse)
 
 
-def _parts(bits: int) -> int:
-    """Return how many multipliers of 18 bits make one of ``bits`` bits; a single bit is left to LUTs."""
-    return bits // 18 + (bits % 18 > 1)
+def _parts(bits: int, width: int) -> int:
+    """Return how many multipliers of ``width`` bits make one of ``bits`` bits; a single bit is left to LUTs."""
+    return bits // width + (bits % width > 1)
 
+
+#: Bits that a multiplier takes on either side.
+_MULTIPLIER_BITS = {Family.ICE40: 16, Family.ECP5: 18}
 
 # LUTs for each unit of a term.
 _LUTS: dict[tuple[str, Family], dict[str, float]] = {
@@ -216,8 +226,8 @@ _LUTS: dict[tuple[str, Family], dict[str, float]] = {
     | {"counter bits": 6.26, "selected bits": -1.45},
     ("eqprop", Family.ECP5): {"system": 1915.0, "learning system": 684.0, "sum bits": 9.85}
     | {"counter bits": 15.36, "selected bits": 0.3},
-    ("felif", Family.ICE40): {"system": 1701.0, "sum bits": 6.0, "layers": 100.0, "A": 600.0, "B": 800.0}
-    | {"plain bits": 10.0, "product bits": 2.7, "selected bits": 0.7},
-    ("felif", Family.ECP5): {"system": 2967.0, "sum bits": 2.38, "layers": 139.0, "A": 683.0, "B": 738.0}
-    | {"plain bits": 10.9, "product bits": 0.0, "selected bits": 1.18},
+    ("felif", Family.ICE40): {"system": 2251.0, "sum bits": 8.03, "layers": 118.0, "A": 2117.0, "B": 1423.0}
+    | {"plain bits": 7.63, PRODUCTS: 1.85, "selected bits": 0.39},
+    ("felif", Family.ECP5): {"system": 2051.0, "sum bits": 3.85, "layers": 195.0, "A": 920.0, "B": 1023.0}
+    | {"plain bits": 14.5, PRODUCTS: 0.0, "selected bits": 1.64},
 }

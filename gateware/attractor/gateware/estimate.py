@@ -38,7 +38,7 @@ class Estimate:
     large_rams:
         Large single-ported RAMs (SPRAM of the UP5K): the weights, where they do not fit into block RAM.
     multipliers:
-        Multipliers of 18 by 18 bits, on ECP5.
+        Multipliers; 0 if products are made of LUTs, as on iCE40 where there are not enough multipliers for all.
     """
 
     spec: Spec
@@ -56,7 +56,15 @@ class Estimate:
 
     @property
     def shortage(self) -> str | None:
-        """What is missing, as text; None if nothing is."""
+        """What is missing even then, as text; None if nothing is."""
+        return self._shortage(LUT_TOLERANCE)
+
+    @property
+    def fits_as_estimated(self) -> bool:
+        """True if the network fits if the estimate is right."""
+        return self._shortage(0) is None
+
+    def _shortage(self, tolerance: float) -> str | None:
         available = self.board.resources
         if self.block_rams > available.block_rams:
             return f"{self.block_rams} block RAMs of {available.block_rams}"
@@ -64,7 +72,7 @@ class Estimate:
             return f"{self.large_rams} large RAMs of {available.large_rams}"
         if self.multipliers > available.multipliers:
             return f"{self.multipliers} multipliers of {available.multipliers}"
-        if self.luts * (1 - LUT_TOLERANCE) > available.luts:
+        if self.luts * (1 - tolerance) > available.luts:
             return f"about {self.luts} LUTs of {available.luts}"
         return None
 
@@ -88,7 +96,10 @@ def estimate(spec: Spec, board: Board) -> Estimate:
     model = cost(spec, board.family)
     packed = _pack(model, board)
     block_rams, large_rams = (sum(kind.block_rams for _, kind in packed), sum(kind.large_rams for _, kind in packed))
-    return Estimate(spec, board, round(model.luts), block_rams, packed, large_rams, model.multipliers)
+    multiplies = board.family is Family.ECP5 or model.multipliers <= board.resources.multipliers
+    luts = model.luts - (model.product_luts if multiplies else 0)
+    multipliers = model.multipliers if multiplies else 0
+    return Estimate(spec, board, round(luts), block_rams, packed, large_rams, multipliers)
 
 
 def _pack(model: Cost, board: Board) -> tuple[tuple[Memory, Packed], ...]:
@@ -108,7 +119,7 @@ def check_cells(cells: Mapping[str, int], spec: Spec, board: Board) -> None:
     if board.family is Family.ICE40:
         flip_flops = sum(count for cell, count in cells.items() if cell.startswith("SB_DFF"))
         luts, block_rams = max(cells.get("SB_LUT4", 0), flip_flops), cells.get("SB_RAM40_4K", 0)
-        multipliers = 0
+        multipliers = cells.get("SB_MAC16", 0)
     else:
         # A carry cell takes two LUTs.
         lut_rams = LUTS_OF_LUT_RAM * cells.get("TRELLIS_DPR16X4", 0)
@@ -127,7 +138,7 @@ def check_cells(cells: Mapping[str, int], spec: Spec, board: Board) -> None:
 def does_not_fit(spec: Spec, board: Board, shortage: str) -> DoesNotFit:
     """Return the error that says what is missing, and with how many lanes or on which board the network would fit."""
     fewer = _fewer_lanes(spec, board)
-    larger = next((other.name for other in _larger_boards(board) if estimate(spec, other).fits), None)
+    larger = next((other.name for other in _larger_boards(board) if estimate(spec, other).fits_as_estimated), None)
     steps = [
         *([f"lanes={fewer}, which takes more cycles"] if fewer else []),
         *([f"the board {larger}"] if larger else []),
@@ -146,7 +157,7 @@ def _fewer_lanes(spec: Spec, board: Board) -> int | None:
             folded = dataclasses.replace(model.spec, lanes=lanes)
         except SpecError:
             return None  # so few lanes need more rows of weights than a window has words
-        if estimate(folded, board).fits:
+        if estimate(folded, board).fits_as_estimated:
             return lanes
     return None
 

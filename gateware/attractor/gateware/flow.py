@@ -85,16 +85,20 @@ class Implementation:
     fmax: dict[str, tuple[float, float]]
 
 
-def prepare(top: Elaboratable, board: Board, *, seed: int, large_weights: bool = False) -> Plan:
+def prepare(
+    top: Elaboratable, board: Board, *, seed: int, large_weights: bool = False, multipliers: bool = False
+) -> Plan:
     """Return the files of a build of ``top`` on ``board``: netlist, scripts and constraints, equal for equal designs.
 
-    ``large_weights`` puts the weights into the large single-ported RAMs of the UP5K.
+    ``large_weights`` puts the weights into the large single-ported RAMs of the UP5K, and ``multipliers`` products into
+    its multipliers; those of ECP5 are used in any case.
 
     Raises
     ------
     ToolError
         If a memory has two write ports, for which :data:`_NO_COLLISIONS` would not hold.
     """
+    options = ["-spram"] * large_weights + ["-dsp"] * (multipliers and board.family is Family.ICE40)
     with build_environment():
         plan = board.platform().prepare(
             top,
@@ -102,7 +106,7 @@ def prepare(top: Elaboratable, board: Board, *, seed: int, large_weights: bool =
             emit_src=False,
             debug_verilog=False,
             script_after_read="\n".join((_NO_ASSERTIONS, _NO_COLLISIONS, *(_LARGE_WEIGHTS if large_weights else ()))),
-            **({"synth_opts": "-spram"} if large_weights else {}),
+            **({"synth_opts": " ".join(options)} if options else {}),
             script_after_synth=_STATISTICS,
             nextpnr_opts=f"--seed {seed} --router {_ROUTER[board.family]} --report report.json --timing-allow-fail",
             **({"ecppack_opts": "--compress"} if board.family is Family.ECP5 else {}),
@@ -129,6 +133,7 @@ def implement(
     *,
     seed: int = 1,
     large_weights: bool = False,
+    multipliers: bool = False,
     check_cells: Callable[[Cells], None] | None = None,
     progress: Progress | None = None,
 ) -> Implementation:
@@ -142,8 +147,8 @@ def implement(
         Where it shall run.
     seed:
         Seed of the placer; another one finds another placement.
-    large_weights:
-        Put the weights into the large single-ported RAMs of the UP5K.
+    large_weights, multipliers:
+        As for :func:`prepare`.
     check_cells:
         Called with the cells after synthesis; may raise to end the build before the long part.
     progress:
@@ -161,7 +166,7 @@ def implement(
     toolchain = find_toolchain(board.family)
     report = progress or (lambda _: None)
     report("elaboration")
-    plan = prepare(top, board, seed=seed, large_weights=large_weights)
+    plan = prepare(top, board, seed=seed, large_weights=large_weights, multipliers=multipliers)
     with tempfile.TemporaryDirectory(prefix="attractor-") as folder:
         # Relative names throughout: tools in WebAssembly see nothing else of the temporary folder.
         root = Path(folder)
