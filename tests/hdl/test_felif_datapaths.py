@@ -71,7 +71,15 @@ def draw(layer: FelifLayer, seed: int) -> tuple[dict[str, np.ndarray], NeuronSta
     synapse = cornered(rng, -half, half - 1, count)[None] if layer.synapse else None
     spiked = rng.random(count) < (0.2 if layer.ferroelectric else 0)
     shown = None if polarisation is None else polarisation[None]
-    return parameters, NeuronState(voltage[None], shown, synapse, spiked[None]), drive
+    state = NeuronState(voltage[None], shown, synapse, spiked[None])
+    if layer.ferroelectric:
+        # Some end a tick exactly at their threshold.
+        held = parameters | {"threshold": np.full(count, half - 1)}
+        exactly = rng.random(count) < 0.2
+        parameters["threshold"] = np.where(
+            exactly, expected(layer, held, state, drive).voltage[0], parameters["threshold"]
+        )
+    return parameters, state, drive
 
 
 def beyond(field: Field, value: int, rng: np.random.Generator) -> int:
