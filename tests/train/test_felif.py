@@ -157,6 +157,30 @@ def test_float_weights_give_the_integer_neurons_rounded_currents() -> None:
     assert np.count_nonzero(a != b) <= 0.01 * a.size
 
 
+@pytest.mark.parametrize("kind", [LifNeurons, IntegerLifNeurons])
+def test_a_gain_of_lif_neurons_is_a_factor_of_their_weights(kind: type[LifNeurons]) -> None:
+    rng = np.random.default_rng(5)
+    weights, frames = rng.normal(size=(6, 4)), rng.integers(0, 16, (12, 3, 4)).astype(float)
+    by_outputs = rng.normal(size=(12, 3, 6))
+    found = []
+    for gain in (1.0, 0.25):
+        network = TrainedNetwork(4, [(kind(6, decay=0.9, gain=gain), Synapses())])
+        run = network.forward({"weights_0": weights * 0.25 / gain}, frames)
+        found.append((run.outputs, network.backward(run, by_outputs)["weights_0"] / gain))
+    assert 30 < found[0][0].sum() < 186
+    for one, quarter in zip(*found, strict=True):
+        assert np.array_equal(one, quarter)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"gain": 0.0}, "gain is 0.0; it must be positive"), ({"decay": 1.5}, "decay is 1.5; it must lie between 0 and")],
+)
+def test_lif_neurons_out_of_range(options: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        LifNeurons(2, **({"decay": 0.9} | options))
+
+
 # Losses
 
 

@@ -120,7 +120,7 @@ class IntegerLifNeurons(IntegerNeurons, LifNeurons):
         super().__init__(size, **options)
         self.unit = float(LIF_ONE)
         synapse = self.synapse_decay is not None
-        self.layer = layer_of(LIF, size, bits, recurrent, self.unit, synapse=synapse)
+        self.layer = layer_of(LIF, size, bits, recurrent, float(self.gain) * self.unit, synapse=synapse)
         self._model = neurons(self.layer, self.parameters())
 
     def begin(self, batch: int) -> NeuronState:

@@ -177,18 +177,28 @@ class LifNeurons(TrainedNeurons):
         How many neurons.
     decay, synapse_decay:
         Part of the voltage, and of a synaptic state, that a tick leaves; None for no synaptic state.
+    gain:
+        Current for a weighted sum of 1, in units of the threshold.
     surrogate:
         Slope of a spike, a key of :data:`SURROGATES`.
     """
 
     def __init__(
-        self, size: int, *, decay: float, synapse_decay: float | None = None, surrogate: str = "superspike"
+        self,
+        size: int,
+        *,
+        decay: float,
+        synapse_decay: float | None = None,
+        gain: float = 1.0,
+        surrogate: str = "superspike",
     ) -> None:
         for name, value in (("decay", decay), ("synapse_decay", synapse_decay)):
             if value is not None and not 0 <= value <= 1:
                 raise ValueError(f"{name} is {value}; it must lie between 0 and 1")
+        if gain <= 0:
+            raise ValueError(f"gain is {gain}; it must be positive")
         self.size, self.decay, self.synapse_decay = size, decay, synapse_decay
-        self.gain = np.asarray(1.0)
+        self.gain = np.asarray(gain)
         self._surrogate = _surrogate(surrogate)
 
     def begin(self, batch: int) -> Any:
