@@ -12,8 +12,9 @@ from attractor.golden import FelifNetwork
 from attractor.golden.felif import FelifDevice
 from attractor.spec import SpecError
 from attractor.train.digits import digits
-from attractor.train.felif import OUTPUT_ONE, Samples, Trainer, exported, outputs
+from attractor.train.felif import OUTPUT_ONE, Samples, Trainer, exported, outputs, quantised
 from attractor.train.felif.digit_rows import (
+    DARKEST,
     INPUT_BITS,
     KINDS,
     LOSS,
@@ -128,6 +129,22 @@ def test_options_go_to_the_neurons(bits: int | None) -> None:
         assert found[1][0] == pytest.approx(found[0][0] / 2, rel=0.01, abs=1)
         assert (found[1][1] == integer).all()
         assert (found[0][1] != integer).all()
+
+
+@pytest.mark.parametrize("bits", [None, 8])
+def test_options_are_for_a_weight_of_one_and_the_darkest_grey(bits: int | None) -> None:
+    weights = np.tile([0.5, -0.25, 0.0, 0.1, 0.2, 0.3, 0.4, -0.5], (30, 1))
+    frames = np.diag(np.full(8, float(DARKEST)))[:, None]
+    device = FelifDevice(threshold=2.0)
+    for kind, options, unit in (
+        ("lif", {"gain": 3.0}, 3 * 2**12),
+        ("felif_a", {"current": 5e-9}, 5e-9 * float(device.per_ampere(1e-3)) * 2**12),
+    ):
+        neurons = row_network(kind, bits=bits, neurons=30, options=options).layers[0][0]
+        drives = neurons.drive(frames, quantised(weights, bits, by_neuron=True))
+        # Half a level of 127.5, or none.
+        slack = 1 if bits is None else 0.5 * unit / 255 + 2
+        assert drives == pytest.approx(np.broadcast_to(weights.T[:, None] * unit, drives.shape), abs=slack)
 
 
 @pytest.mark.parametrize(
