@@ -141,12 +141,10 @@ def candidates(data: RowDigits, kind: str, epochs: int) -> list[dict[str, Any]]:
         network = row_network(kind, options=setting.options)
         training, validation = trained(data, network, setting, epochs=epochs, seed=0, settling=0)
         loss = min(epoch.validation for epoch in training.history if epoch.validation is not None)
-        rows.append(
-            {"neuron": kind, "rate": setting.rate, "rest": setting.rest}
-            | dict(setting.options)
-            | {"validation_loss": loss, "validation_accuracy": accuracy(network, training, validation)}
-        )
-        log(f"{setting}: loss {loss:.4f}, accuracy {rows[-1]['validation_accuracy']:.4f}")
+        fields = {"rate": setting.rate, "rest": setting.rest, **setting.options}
+        reached = {"validation_loss": loss, "validation_accuracy": accuracy(network, training, validation)}
+        rows.append(fields | reached)
+        log(f"{kind}, {fields}: validation loss {loss:.4f}, accuracy {reached['validation_accuracy']:.4f}")
     return sorted(rows, key=lambda row: row["validation_loss"])
 
 
@@ -154,7 +152,7 @@ def main() -> None:
     """Train and test all networks, or those asked for."""
     arguments = parser(__doc__)
     arguments.add_argument("--seeds", type=int, default=5, help="trainings of each row")
-    arguments.add_argument("--epochs", type=int, default=60, help="epochs of each training")
+    arguments.add_argument("--epochs", type=int, default=80, help="epochs of each training")
     arguments.add_argument(
         "--only", nargs="+", metavar="NAME", help=f"some rows: {', '.join(name_of(*row) for row in ROWS)}"
     )

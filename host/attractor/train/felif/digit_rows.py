@@ -65,7 +65,7 @@ class Setting:
     options: Mapping[str, float]
 
 
-_FELIF = Setting(rate=0.01, rest=4, options={"current": 3e-8, "threshold": 2.0})
+_FELIF = Setting(rate=0.02, rest=0, options={"current": 3e-8, "threshold": 3.0})
 _LIF = Setting(rate=0.01, rest=0, options={"gain": 8.0, "decay": 0.9})
 #: Chosen with FeLIF A and LIF; their relatives take the same.
 SETTINGS = {FELIF_A: _FELIF, FELIF_B: _FELIF, LIF: _LIF, RECURRENT_LIF: _LIF}
