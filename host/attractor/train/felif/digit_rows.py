@@ -5,7 +5,8 @@ weigh, and its greatest output after the last tick is the class. Grey values ent
 is what a device computes.
 
 Learning rate, ticks at rest, current and threshold of FeLIF, and gain and decay of LIF were chosen by the validation
-split among equally many candidates for both; all else is the same for both.
+split, among equally many candidates for FeLIF A and LIF (``benchmarks/lowbit.py --choose 30``); all else is the same
+for both.
 """
 
 from __future__ import annotations
