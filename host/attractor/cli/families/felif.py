@@ -33,7 +33,7 @@ class FelifFamily(Family):
         """Train a network on Bach's chorales, with the integer model forward and BRUNO backward."""
         if data != DATA:
             raise ValueError(f"{data!r} is nothing to train felif on; give {DATA!r}, or train in Python")
-        chosen = _DEFAULTS | given
+        chosen = {**_DEFAULTS, **given}
         neurons = [kind for kind in KINDS if kind != DEVICE]
         if chosen["neuron"] not in neurons:
             raise ValueError(f"--neuron is {chosen['neuron']!r}; it must be one of {', '.join(neurons)}")
