@@ -27,7 +27,7 @@ alternation, weights of 4.
     Phase changes in a period, mean over all reads.
 ``colouring``
     Random graphs of 150 vertices and 300 edges that three colours suffice for, coloured by
-    :func:`attractor.host.potts.sample_colouring` with its own rule, but another strength of the lock to three phases:
+    :func:`attractor.solve.potts.sample_colouring` with its own rule, but another strength of the lock to three phases:
     share of reads without a conflict, and mean number of conflicts.
 """
 
@@ -40,8 +40,8 @@ import numpy as np
 from maxcut import TARGETS, Rule, anneal, random_graph, reference_cut
 from reporting import log, parser, report
 
-from attractor.host.potts import COLOURING, sample_colouring
-from attractor.host.problems import Graph
+from attractor.solve.potts import COLOURING, sample_colouring
+from attractor.solve.problems import Graph
 
 BASE = Rule(periods=200)
 NOISES = (0.0, 0.4, 0.6, 0.8, 1.0, 1.5)

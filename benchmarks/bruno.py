@@ -14,7 +14,7 @@ import tracemalloc
 import numpy as np
 from reporting import log, parser, report
 
-from attractor.golden.felif import FelifDevice
+from attractor.physics.felif import FelifDevice
 from attractor.train.felif import FelifNeurons, FullFelifNeurons, Synapses, TrainedNetwork
 
 INPUTS = 512

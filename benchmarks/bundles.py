@@ -12,7 +12,7 @@ from reporting import log, parser, report
 
 from attractor.gateware.boards import find_board
 from attractor.gateware.build import build
-from attractor.train.classifier import classifier_spec
+from attractor.train.oscillator.classifier import classifier_spec
 
 
 def bundle_row(name: str, *, cache: bool) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from reporting import log, parser, report
 
+from attractor.data.chorales import Chorales, chorales
 from attractor.host import Model
-from attractor.train.chorales import Chorales, chorales
 from attractor.train.felif import Recipe, Trainer, Training, exported, mean_loss
 from attractor.train.felif.music import (
     DEVICE,

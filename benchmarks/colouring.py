@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 from reporting import log, parser, report
 
-from attractor.host.potts import COLOURING, sample_colouring
-from attractor.host.problems import Graph, graph_colouring
-from attractor.host.sampler import OscillatorSampler
+from attractor.solve.potts import COLOURING, sample_colouring
+from attractor.solve.problems import Graph, graph_colouring
+from attractor.solve.sampler import OscillatorSampler
 
 COLOURS = 3
 

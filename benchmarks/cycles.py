@@ -99,7 +99,7 @@ class Counter:
             self._device.link.ask(Command.WRITE, memory_map.number(name), 0, contents[name])
         digest = crc32(memory_map.join(Region.PARAMETERS, contents))
         self._device.link.ask(Command.COMMIT, payload=CRC32.pack(digest))
-        return self._device.recall(starts, time_limit=LONGEST_RUN)
+        return self._device.network.recall(starts, time_limit=LONGEST_RUN)
 
     def cycles(self, starts: Integers, periods: int) -> Integers:
         """Return the cycles of runs of ``periods`` periods, shape (runs,)."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from reporting import log, parser, report
 
-from attractor.golden.felif import FelifDevice
-from attractor.golden.felif.fidelity import integer_raster, stepped_currents, synaptic_currents, twin_raster
-from attractor.spec.felif_layer import FELIF_A, FELIF_B
+from attractor.physics.felif import FelifDevice
+from attractor.physics.felif.fidelity import integer_raster, stepped_currents, synaptic_currents, twin_raster
+from attractor.spec.felif.layer import FELIF_A, FELIF_B
 
 #: The drives, and the seed of each.
 TESTS = {"stepped": (stepped_currents, 0), "synaptic": (synaptic_currents, 1)}

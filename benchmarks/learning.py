@@ -3,7 +3,7 @@
 Networks with ``learning``, 5-bit weights and 4-bit phases in the simulated gateware start from weights of zero. They
 are taught the letters A to E with 10x10 pixels (100 oscillators), or random patterns, one for each 20 oscillators and
 at least two, over the link: once by Hebb's rule and once by Diederich and Opper's, with the default margin, which is N
-with 5-bit weights (:func:`attractor.host.learning.default_margin`).
+with 5-bit weights (:func:`attractor.host.oscillator.learning.default_margin`).
 
 ``epochs``, ``calls``, ``held``
     Passes over the patterns, calls, and whether the last pass changed nothing (Hebb's rule does not ask).
@@ -34,7 +34,7 @@ from reporting import log, parser, report
 
 from attractor.golden import OscillatorNetwork
 from attractor.host import Device, Model
-from attractor.host.learning import Learning, LearningRule, taught_phases
+from attractor.host.oscillator.learning import Learning, LearningRule, taught_phases
 from attractor.sim.rtl_board import RtlBoard
 from attractor.spec import IntegerArray, OscillatorSpec
 from attractor.train.oscillator import diederich_opper, pattern_phases, read_patterns
@@ -103,7 +103,7 @@ def measure(oscillators: int, lanes: int, trials: int) -> list[dict[str, Any]]:
         for rule in get_args(LearningRule):
             log(f"{oscillators} oscillators on {lanes} lanes, {rule}")
             device.load(blank)
-            learning = device.learn(patterns, rule=rule)
+            learning = device.network.learn(patterns, rule=rule)
             expected = golden_weights(blank, patterns, learning)
             on = [recalled(learning.model, patterns, fraction, trials) for fraction in FRACTIONS]
             rows.append(

@@ -121,7 +121,7 @@ class Trial:
         clock = VirtualClock(HANG_SECONDS)
         device = Device.open(PacedLine(self.board, clock), clock=clock)
         try:
-            device.recall(np.zeros((1, self.new.spec.to_dict()["oscillators"]), int))
+            device.network.recall(np.zeros((1, self.new.spec.to_dict()["oscillators"]), int))
         except DeviceError:
             return "reported"
         return "reported_whole" if self._holds(self.old) or self._holds(self.new) else "wrong"

@@ -41,11 +41,11 @@ from reporting import log, parser, report
 
 from attractor.golden import OscillatorNetwork
 from attractor.host import Device, Model
-from attractor.host.annealing import mean_field
-from attractor.host.ising import Placement, starts
-from attractor.host.problem_files import read_problem
-from attractor.host.problems import Graph
 from attractor.sim.rtl_board import RtlBoard
+from attractor.solve.annealing import mean_field
+from attractor.solve.ising import Placement, starts
+from attractor.solve.problem_files import read_problem
+from attractor.solve.problems import Graph
 from attractor.spec import IntegerArray, OscillatorSpec
 from attractor.spec.oscillator import SCHEDULE_COLUMNS
 
@@ -244,7 +244,7 @@ def measure_rtl(kind: str, graph: Graph, rule: Rule, lanes: int) -> dict[str, An
     with Device.open(RtlBoard(placement.spec), timeout=PATIENCE) as device:
         device.load(model)
         log("loaded")
-        result = device.recall(phases, seeds=seeds, time_limit=PATIENCE)[0]
+        result = device.network.recall(phases, seeds=seeds, time_limit=PATIENCE)[0]
     expected = float(core_cycles(placement.spec, model.parameters["schedule"], run.changes, run.flips)[0])
     return {
         "class": kind,

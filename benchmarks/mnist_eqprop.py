@@ -31,6 +31,7 @@ import numpy.typing as npt
 from array_modules import ArrayModule, add_option, array_module
 from reporting import log, parser, report
 
+from attractor.data.mnist import mnist
 from attractor.golden import EqPropNetwork
 from attractor.spec import EqPropSpec, IntegerArray
 from attractor.train.eqprop import (
@@ -44,7 +45,6 @@ from attractor.train.eqprop import (
     varying_inputs,
     without_learning,
 )
-from attractor.train.mnist import mnist
 from attractor.train.oscillator import Progress
 
 THRESHOLD = 128

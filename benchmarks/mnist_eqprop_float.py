@@ -31,10 +31,10 @@ import numpy as np
 from array_modules import add_option, array_module
 from reporting import log, parser, report
 
-from attractor.golden.eqprop_float import ConvolutionShape
-from attractor.train.eqprop_float import Errors, FloatTrainer
-from attractor.train.eqprop_presets import PRESETS, Preset
-from attractor.train.mnist import SIDE, Mnist, mnist
+from attractor.data.mnist import SIDE, Mnist, mnist
+from attractor.physics.eqprop import ConvolutionShape
+from attractor.train.eqprop.presets import PRESETS, Preset
+from attractor.train.eqprop.published import Errors, FloatTrainer
 
 CLASSES = 10
 VALIDATION_IMAGES = 10_000

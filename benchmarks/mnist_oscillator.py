@@ -1,6 +1,7 @@
 """MNIST by oscillator networks: linear, pruned, and with a hidden layer.
 
-All networks have binary pixels (white from 128 on), 4-bit phases and the read-out of :mod:`attractor.train.layered`.
+All networks have binary pixels (white from 128 on), 4-bit phases and the read-out of
+:mod:`attractor.train.oscillator.layered`.
 The golden model lets the phases of every network settle on each of the 10,000 test images; the label closest in phase
 to the reference is the answer. Training uses all 60,000 training images, and forward evaluations only. Every choice
 was made with ``--validation``, which trains on the first 50,000 of them and tests on the last 10,000.
@@ -42,15 +43,15 @@ import numpy.typing as npt
 from reporting import log, parser, report
 from sklearn.linear_model import LogisticRegression
 
+from attractor.data.mnist import mnist, shifted
 from attractor.golden import OscillatorNetwork
 from attractor.host import Device, Model
 from attractor.sim.rtl_board import RtlBoard
 from attractor.spec import IntegerArray, OscillatorSpec
-from attractor.train.hidden import HIDDEN_RATE, broadcast_delta
-from attractor.train.layered import layered_parameters, layered_phases, layered_spec, ramp_step
-from attractor.train.mnist import mnist, shifted
 from attractor.train.oscillator import Progress
-from attractor.train.pruned import pruned_delta
+from attractor.train.oscillator.hidden import HIDDEN_RATE, broadcast_delta
+from attractor.train.oscillator.layered import layered_parameters, layered_phases, layered_spec, ramp_step
+from attractor.train.oscillator.pruned import pruned_delta
 
 CLASSES = 10
 THRESHOLD = 128
@@ -227,7 +228,7 @@ def on_gateware(network: Network, data: Data) -> dict[str, Any]:
         log("loading")
         device.load(Model(spec, network.parameters))
         log(f"{RTL_IMAGES} images")
-        results = device.recall(starts)
+        results = device.network.recall(starts)
     phases = np.array([result.phases for result in results])
     winners = np.array([-1 if result.winner is None else result.winner for result in results])
     same = bool((phases == golden.phases[:, spec.inputs :]).all() and (winners == golden.winner).all())

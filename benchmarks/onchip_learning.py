@@ -1,6 +1,6 @@
 """How an Equilibrium Propagation array learns handwritten digits by itself, one image after the other.
 
-The network of :mod:`attractor.train.eqprop_digits` starts from random weights and counters of zero. The simulated
+The network of :mod:`attractor.train.eqprop.digits` starts from random weights and counters of zero. The simulated
 gateware, serial bits and all, is taught the first images of the first epoch over the link; the golden model goes on for
 all epochs by the same rule. Every image is learnt in two calls, one nudged toward its class and one away from it. The
 360 images that accuracy is measured with are never learnt, and nothing was chosen with them.
@@ -31,13 +31,13 @@ import numpy as np
 import numpy.typing as npt
 from reporting import log, parser, report
 
+from attractor.data.digits import digits
 from attractor.golden import EqPropNetwork
 from attractor.host import Device, Model
 from attractor.host.eqprop import SampleLearning
 from attractor.sim.rtl_board import RtlBoard
-from attractor.train.digits import digits
 from attractor.train.eqprop import Bits, Lessons, accuracy, initial_parameters
-from attractor.train.eqprop_digits import EPOCHS, RECIPE, SPEC, STEPS, digits_code
+from attractor.train.eqprop.digits import EPOCHS, RECIPE, SPEC, STEPS, digits_code
 
 #: Seconds without an answer that are no cause for concern: the simulation is slow.
 PATIENCE = 120.0
@@ -104,10 +104,12 @@ def on_the_board(images: Images, count: int, seed: int) -> Row:
     chosen, sigmas = lessons.order[:calls], lessons.sigmas[:calls]
     with Device.open(RtlBoard(SPEC), timeout=PATIENCE) as device:
         device.load(start)
-        learnt = device.learn_samples(images.bits[chosen], images.labels[chosen], lessons.thresholds, sigmas=sigmas)
+        learnt = device.network.learn_samples(
+            images.bits[chosen], images.labels[chosen], lessons.thresholds, sigmas=sigmas
+        )
         found = device.read_parameters()
         log(f"the board has learnt {count} images")
-        cycles = np.array([result.cycles for result in device.infer(images.test_bits)])
+        cycles = np.array([result.cycles for result in device.network.infer(images.test_bits)])
     expected = taught(network, images, lessons, calls)
     identical = all((found[name] == array).all() for name, array in network.parameters.items()) and all(
         (array == learnt.without_cycles()[name]).all() for name, array in expected.without_cycles().items()

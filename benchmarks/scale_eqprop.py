@@ -33,6 +33,8 @@ from cores import placed, synthesise
 from eqprop_cycles import CycleCount
 from reporting import log, parser, report
 
+from attractor.data.digits import digits
+from attractor.data.mnist import mnist
 from attractor.gateware.boards import find_board
 from attractor.gateware.estimate import estimate
 from attractor.golden import EqPropNetwork
@@ -40,11 +42,9 @@ from attractor.host import Device, Model
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.line import PacedLine, VirtualClock
 from attractor.sim.rtl_board import RtlBoard
-from attractor.spec import EqPropResult, EqPropSpec, IntegerArray
+from attractor.spec import EqPropSpec, IntegerArray
 from attractor.spec.protocol import DEFAULT_BAUD
-from attractor.train.digits import digits
 from attractor.train.eqprop import Recipe, Trainer, binary_bits, initial_parameters, varying_inputs
-from attractor.train.mnist import mnist
 
 STATE_HIGHS, COUNTER_BITS = (50, 40), 6
 THRESHOLDS = (13, 16)
@@ -160,11 +160,11 @@ def verified() -> dict[str, Any]:
     with Device.open(RtlBoard(spec), timeout=120.0) as device:
         device.load(Model(spec, start))
         # The first call after the weights were written builds the base.
-        device.infer(samples.bits[0])
+        device.network.infer(samples.bits[0])
         for index, (bits, label, sigma) in enumerate(lessons(DIGITS_PIXELS)):
             sign = sigma if index % 2 else 0
             data = spec.encode_input(bits, sigma=sign, label=label, thresholds=thresholds)
-            found = EqPropResult.decode(device.call(data))
+            found = spec.decode_output(device.call(data))
             cycles = count.learn(bits, label, sign, thresholds) if sign else count.infer(bits)
             rows.append((found.cycles, cycles, found.flips))
     measured, predicted, flips = np.array(rows).T
@@ -225,7 +225,7 @@ def line_seconds(core: Core) -> float:
     device = Device.open(line, baud=DEFAULT_BAUD, clock=clock)
     device.load(Model(spec, {name: parameters[name] for name in spec.parameters}))
     start = clock.now
-    device.infer(np.array([bits for bits, _, _ in lessons(core.inputs)]))
+    device.network.infer(np.array([bits for bits, _, _ in lessons(core.inputs)]))
     return (clock.now - start) / COUNTED
 
 

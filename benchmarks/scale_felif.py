@@ -39,7 +39,7 @@ from attractor.host import Device, Model
 from attractor.sim.rtl_board import RtlBoard
 from attractor.spec import FelifLayer, FelifSpec
 from attractor.spec.base import ceil_div
-from attractor.spec.felif_layer import FELIF_A, FELIF_B, LIF, READOUT, SUBSTEPS
+from attractor.spec.felif.layer import FELIF_A, FELIF_B, LIF, READOUT, SUBSTEPS
 
 NEURONS, LANES, INPUTS = 256, 8, 16
 #: Target, and whether products become DSP blocks.
@@ -126,7 +126,7 @@ def verified(kind: str, neurons: int) -> dict[str, Any]:
         for on in (0, 3, INPUTS):
             frames = np.zeros((8, INPUTS), np.int64)
             frames[:, :on] = 1
-            cycles = [device.run_sequence(frames[:ticks]).cycles for ticks in (2, 8)]
+            cycles = [device.network.run_sequence(frames[:ticks]).cycles for ticks in (2, 8)]
             # The word of the inputs is read anew after its last event.
             expected = quiet_cycles(kind, neurons) + on * event_cycles(neurons) + (on > 0 and neurons > LANES)
             deviations.append(abs((cycles[1] - cycles[0]) / 6 - expected))

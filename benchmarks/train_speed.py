@@ -12,7 +12,7 @@ The data are not part of this project: ``ATTRACTOR_DATA`` names a folder with a 
 ``samples``
     How many were measured.
 ``seconds_per_epoch``
-    :class:`attractor.train.eqprop_sequence.SequenceLearner`, which trains.
+    :class:`attractor.train.eqprop.sequence.SequenceLearner`, which trains.
 ``dense_seconds_per_epoch``, ``ratio``
     The definition in plain NumPy: in every step the products of all bits with all weights, in single precision; after
     each batch all counters and weights. ``ratio`` is how many times longer it takes.
@@ -35,10 +35,10 @@ import numpy as np
 import numpy.typing as npt
 from reporting import log, parser, report
 
+from attractor.data.mnist import Mnist, mnist
 from attractor.spec import EqPropSpec, IntegerArray
 from attractor.train.eqprop import STEPS, initial_parameters
-from attractor.train.eqprop_sequence import SequenceLearner
-from attractor.train.mnist import Mnist, mnist
+from attractor.train.eqprop.sequence import SequenceLearner
 
 NETWORKS = ((784, 512, 100), (784, 2048, 100))
 #: Batch, and samples that are measured in each turn.

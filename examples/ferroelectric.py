@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from attractor.golden.felif import FelifDevice
-from attractor.golden.felif.response import Response
-from attractor.host.plot_bruno import TickSlopes, learning_figure
-from attractor.host.plot_felif import hysteresis_figure, response_figure
+from attractor.physics.felif import FelifDevice
+from attractor.physics.felif.response import Response
+from attractor.plot.bruno import TickSlopes, learning_figure
+from attractor.plot.felif import hysteresis_figure, response_figure
 from attractor.train.felif import (
     FelifNeurons,
     FullFelifNeurons,

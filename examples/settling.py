@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from attractor.data.digits import digits
 from attractor.golden import EqPropNetwork
 from attractor.host import Device, Model
 from attractor.host.eqprop import SampleLearning
-from attractor.host.plot_eqprop import LearningCurve, Relaxation, learning_figure, relaxation_figure
+from attractor.plot.eqprop import LearningCurve, Relaxation, learning_figure, relaxation_figure
 from attractor.sim.golden_board import GoldenBoard
-from attractor.train.digits import digits
 from attractor.train.eqprop import accuracy, initial_parameters, winners
-from attractor.train.eqprop_digits import EPOCHS, RECIPE, SPEC, STEPS, digits_code
+from attractor.train.eqprop.digits import EPOCHS, RECIPE, SPEC, STEPS, digits_code
 
 #: Digits in the picture, besides the first one that is misread.
 SHOWN = (0, 2, 4, 7)
@@ -34,7 +34,7 @@ with Device.open(GoldenBoard(SPEC)) as device:
     found, samples, learnt = [held_out_accuracy(device)], [0], []
     for epoch in range(EPOCHS):
         order, sigmas, thresholds = RECIPE.lessons(SPEC, len(bits), epoch)
-        learnt.append(device.learn_samples(bits[order], data.train_labels[order], thresholds, sigmas=sigmas))
+        learnt.append(device.network.learn_samples(bits[order], data.train_labels[order], thresholds, sigmas=sigmas))
         found.append(held_out_accuracy(device))
         samples.append(samples[-1] + len(order))
         print("epoch", epoch + 1, "accuracy", found[-1])

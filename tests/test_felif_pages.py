@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from attractor.spec import FelifLayer
-from attractor.spec.felif_layer import FELIF_A, FELIF_B, LIF, READOUT
+from attractor.spec.felif.layer import FELIF_A, FELIF_B, LIF, READOUT
 from attractor.train.felif.scales import WITHOUT_MEMORY
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -49,7 +49,7 @@ def test_widths_are_those_of_the_spec() -> None:
     for column, kind in enumerate((FELIF_A, FELIF_B, LIF, READOUT)):
         layer = FelifLayer(neurons=1, kind=kind)
         assert f"{layer.state_bits} " in rows["voltage"][column]
-        assert f"{sum(field.bits for field in layer.fields)} bits" in rows["word of a neuron"][column]
+        assert f"{layer.record.bits} bits" in rows["word of a neuron"][column]
         if not layer.ferroelectric:
             continue
         assert rows["polarisation"][column] == f"{layer.fraction_bits + 2} bits"
@@ -60,9 +60,9 @@ def test_widths_are_those_of_the_spec() -> None:
             ("`field`", "field"),
             ("`limits`: reset, limit", "limits"),
         ):
-            words, fields = layer.tables[table]
+            words, record = layer.tables[table]
             told = [int(number) for number in re.findall(r"\d+", rows[row][column])]
-            assert told == [words, sum(field.bits for field in fields)][words == 1 :]
+            assert told == [words, record.bits][words == 1 :]
 
 
 def test_states_are_as_wide_as_the_gateware_keeps_them() -> None:
@@ -78,7 +78,7 @@ def test_states_are_as_wide_as_the_gateware_keeps_them() -> None:
 
 
 def test_constants_of_the_device() -> None:
-    from attractor.golden.felif import FelifDevice
+    from attractor.physics.felif import FelifDevice
 
     device = FelifDevice()
     for text, value in (

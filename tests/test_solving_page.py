@@ -7,7 +7,7 @@ import io
 import re
 from pathlib import Path
 
-from attractor.host import problems
+from attractor.solve import problems
 
 PAGE = (Path(__file__).parent.parent / "docs" / "solving.md").read_text(encoding="utf-8")
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from attractor.cli import main
+from attractor.estimators import EqPropClassifier, HopfieldNetwork, OscillatorClassifier
 from attractor.host import Model
-from attractor.host.estimators import EqPropClassifier, HopfieldNetwork, OscillatorClassifier
 
 #: Pixels of the small classifier, and values of a pattern.
 PIXELS = 16

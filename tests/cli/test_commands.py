@@ -16,10 +16,10 @@ from rich.console import Console
 
 from attractor.cli import _hoist
 from attractor.cli.output import Output
+from attractor.estimators import OscillatorClassifier
 from attractor.gateware.boards import BOARDS, find_board
 from attractor.gateware.bundle import FORMAT, Bundle
 from attractor.host import Model
-from attractor.host.estimators import OscillatorClassifier
 from attractor.spec.files import load_spec
 
 

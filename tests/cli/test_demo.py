@@ -13,12 +13,12 @@ import pytest
 
 from attractor.cli import demo
 from attractor.cli.families import eqprop_demo, oscillator_demo
+from attractor.data.digits import Digits, digits
+from attractor.estimators import PRESETS, EqPropClassifier, OscillatorClassifier
 from attractor.gateware.bundle import FORMAT, Bundle
 from attractor.host import Device, Model
 from attractor.host.eqprop import SampleLearning
-from attractor.host.estimators import PRESETS, EqPropClassifier, OscillatorClassifier
 from attractor.spec import OscillatorResult, OscillatorSpec
-from attractor.train.digits import Digits, digits
 
 #: Images in the quick runs: held out, and learnt on the device.
 IMAGES, LEARNT = 40, 150

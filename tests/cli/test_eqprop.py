@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from attractor.cli import datasets, families
+from attractor.data.digits import Digits, digits
+from attractor.estimators import EqPropClassifier
 from attractor.host import Device, Model, estimators
-from attractor.host.estimators import EqPropClassifier
-from attractor.train.digits import Digits, digits
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def test_without_the_library(
     refused: Callable, graph: Path, tmp_path: Path, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    for name in [name for name in sys.modules if name.startswith("attractor.host.nir")]:
+    for name in [name for name in sys.modules if name.startswith("attractor.nir")]:
         monkeypatch.delitem(sys.modules, name)
     says = (f"{missing} is not installed", "pip install 'attractor[nir]'")
     refused("import", graph, "--dt", 1e-3, "-o", tmp_path / "m.safetensors", says=says)

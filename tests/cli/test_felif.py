@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attractor.cli.families.felif_demo import FelifDemo, foretold
+from attractor.cli.felif.demo import FelifDemo, foretold
+from attractor.data.mnist import DATA_VARIABLE
+from attractor.data.psalm import old_hundredth
 from attractor.golden import FelifNetwork
 from attractor.host import Device, Model
 from attractor.spec import FelifResult, FelifSpec
 from attractor.train.felif import OUTPUT_ONE
-from attractor.train.mnist import DATA_VARIABLE
-from attractor.train.psalm import old_hundredth
 
 needs_chorales = pytest.mark.skipif(not os.environ.get(DATA_VARIABLE), reason="needs the chorales")
 

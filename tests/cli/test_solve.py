@@ -12,7 +12,7 @@ import dimod
 import numpy as np
 import pytest
 
-from attractor.host.problems import Graph
+from attractor.solve.problems import Graph
 from attractor.spec import OscillatorSpec
 
 QUICK = ("--periods", 12, "--reads", 4, "--seed", 1)

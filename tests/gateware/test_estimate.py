@@ -37,7 +37,7 @@ from attractor.spec import (
     ParameterSpec,
     Spec,
 )
-from attractor.spec.felif_layer import KINDS, LIF, READOUT
+from attractor.spec.felif.layer import KINDS, LIF, READOUT
 
 from .fit_luts import luts, networks, utilisation
 

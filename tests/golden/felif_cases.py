@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from attractor.golden.felif import FelifDevice, felif_parameters
 from attractor.spec import FelifLayer, FelifSpec
-from attractor.spec.felif_layer import KINDS, RESETS
+from attractor.spec.felif.layer import KINDS, RESETS
 
 
 @dataclass

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from attractor.golden import EqPropNetwork, EqPropPhase, network
-from attractor.spec import EqPropResult, EqPropSpec, SpecError
+from attractor.spec import EqPropSpec, SpecError
 
 from .eqprop_cases import Case, cases
 from .reference_eqprop import Phase, Reference, Sample
@@ -78,12 +78,12 @@ def test_calls_learn_from_one_sample_after_the_other(case: Case) -> None:
     for sample in (sample for batch in case.batches for sample in batch):
         free = reference.free(sample)
         nudged = reference.nudged(sample, free)
-        plain = EqPropResult.decode(model.call(spec.encode_input(sample.bits)))
+        plain = spec.decode_output(model.call(spec.encode_input(sample.bits)))
         assert (plain.winner, plain.scores.tolist()) == (reference.winner(free), reference.scores(free))
         assert (plain.free_steps, plain.settled) == (free.steps, free.settled)
         assert (plain.nudged_steps, plain.learnt, plain.touched, plain.flips) == (0, False, 0, 0)
         inputs = spec.encode_input(sample.bits, sigma=sample.sigma, label=sample.label, thresholds=case.thresholds)
-        found = EqPropResult.decode(model.call(inputs))
+        found = spec.decode_output(model.call(inputs))
         touched, flips = reference.learn([sample], case.thresholds)
         assert found.scores.tolist() == plain.scores.tolist()
         assert replace(found, scores=plain.scores) == replace(

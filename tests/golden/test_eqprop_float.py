@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attractor.golden.eqprop_float import (
+from attractor.physics.eqprop import (
     Connection,
     ConvolutionalNetwork,
     ConvolutionShape,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attractor.golden.eqprop_float import (
+from attractor.physics.eqprop import (
     Connection,
     ConvolutionalNetwork,
     ConvolutionShape,
@@ -20,7 +20,7 @@ from attractor.golden.eqprop_float import (
     class_means,
     one_hot,
 )
-from attractor.golden.eqprop_float.maps import convolve, convolve_transposed, correlate, pool, unpool
+from attractor.physics.eqprop.maps import convolve, convolve_transposed, correlate, pool, unpool
 
 Array = npt.NDArray[Any]
 

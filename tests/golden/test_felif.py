@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from attractor.golden import FelifNetwork, network
-from attractor.golden.felif import FelifDevice, felif_parameters, neurons
+from attractor.golden.felif import neurons
+from attractor.physics.felif import FelifDevice, felif_parameters
 from attractor.spec import FelifLayer, FelifSpec, SpecError
 
 from .felif_cases import Case, felif_cases, felif_specs, felif_values

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from attractor.golden.felif import FelifDevice, FelifTwin
-from attractor.golden.felif.fidelity import integer_raster
-from attractor.golden.felif.response import SHOWN_STEP, Response
+from attractor.physics.felif import FelifDevice, FelifTwin
+from attractor.physics.felif.fidelity import integer_raster
+from attractor.physics.felif.response import SHOWN_STEP, Response
 
 DEVICE = FelifDevice()
 CURRENTS = np.repeat([3.0, -0.6, 1.2, 0.0, 1.5], [6, 4, 8, 2, 10]) * 1e-9

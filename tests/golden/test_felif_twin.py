@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from attractor.golden.felif import FelifDevice, FelifTwin, felif_parameters, tables_digest
-from attractor.golden.felif.device import VARYING
-from attractor.golden.felif.fidelity import (
+from attractor.physics.felif import FelifDevice, FelifTwin, felif_parameters, tables_digest
+from attractor.physics.felif.device import VARYING
+from attractor.physics.felif.fidelity import (
     drive_per_ampere,
     integer_raster,
     stepped_currents,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from attractor.golden import FelifNetwork
-from attractor.golden.felif import FloatLayer, FloatNetwork
+from attractor.physics.felif import FloatLayer, FloatNetwork
 from attractor.spec import FelifLayer, FelifSpec
 
 #: Integer voltage that stands for 1, and a scale that makes weights whole parts of it.

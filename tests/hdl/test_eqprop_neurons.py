@@ -13,7 +13,8 @@ from attractor.hdl.crossbar import Kind
 from attractor.hdl.eqprop.layout import NeuronState, largest_amplitude, sum_bits
 from attractor.hdl.eqprop.neurons import Neurons
 from attractor.hdl.eqprop.readout import RunRecord, ScoreReadout
-from attractor.spec import EqPropResult, EqPropSpec
+from attractor.spec import EqPropSpec
+from attractor.spec.eqprop import RESULT
 
 from .eqprop_parts import SEEDS, SPECS, layer_of, layouts, place
 from .link.streams import simulate, wait_until
@@ -224,14 +225,14 @@ def test_the_record_of_a_run_is_what_the_host_reads(spec: EqPropSpec, seed: int)
             for name, value in ends.items():
                 ctx.set(getattr(record, name), value)
             data = bytearray()
-            for address in range(EqPropResult.STRUCT.size):
-                ctx.set(record.address, address)
-                ctx.set(record.read, 1)
+            for address in range(spec.memory_map["result"].size):
+                ctx.set(record.window.address, address)
+                ctx.set(record.window.read, 1)
                 await ctx.tick()
-                data.append(ctx.get(record.read_data))
-            ctx.set(record.read, 0)
-            found = EqPropResult.decode(bytes(data))
+                data.append(ctx.get(record.window.read_data))
+            ctx.set(record.window.read, 0)
+            found = RESULT.decode(bytes(data))
             expected = ends | {"touched": touched, "flips": flips, "cycles": cycles}
-            assert {name: getattr(found, name) for name in expected} == expected
+            assert found == expected
 
     simulate(record, bench)

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from attractor.golden.felif import FelifDevice, NeuronState, felif_parameters, neurons
+from attractor.golden.felif import NeuronState, neurons
 from attractor.hdl.felif.backlash import BacklashDatapath
 from attractor.hdl.felif.datapath import Datapath
 from attractor.hdl.felif.layout import NeuronState as NeuronStateLayout
 from attractor.hdl.felif.microstep import MicroStepDatapath
 from attractor.hdl.felif.plain import PlainDatapath
-from attractor.spec import FelifLayer, FelifSpec
-from attractor.spec.felif_layer import FELIF_B, SUBSTEPS
-from attractor.spec.fields import Field
+from attractor.physics.felif import FelifDevice, felif_parameters
+from attractor.spec import FelifLayer, FelifSpec, Field
+from attractor.spec.felif.layer import FELIF_B, SUBSTEPS
 
 VECTORS = 2000
 LAYERS = {
@@ -95,8 +95,8 @@ async def load_tables(ctx: Any, layer: FelifLayer, datapath: Datapath, parameter
         data = memory.encode({f"{name}_0": value for name, value in parameters.items()})[memory.name]
         port, size = getattr(datapath.tables, memory.name), memory.window.word_bytes
         words = [int.from_bytes(data[word * size : (word + 1) * size], "little") for word in range(memory.words)]
-        if len(memory.fields) == 1:
-            words = [beyond(memory.fields[0], value, rng) for value in words]
+        if len(memory.record.fields) == 1:
+            words = [beyond(memory.record.fields[0], value, rng) for value in words]
         for writes in (1, 0):
             for word, value in enumerate(words):
                 ctx.set(port.address, word)
@@ -119,7 +119,7 @@ def works(layer: FelifLayer, parameters: dict[str, np.ndarray], state: NeuronSta
             held["spiked"] = int(state.spikes[0, index])
         if layer.kind == FELIF_B:
             held["reached"] = index % 2  # left by the tick before
-        fields = {field.name: beyond(field, int(parameters[field.name][index]), rng) for field in layer.fields}
+        fields = {field.name: beyond(field, int(parameters[field.name][index]), rng) for field in layer.record}
         given.append({"state": held, "drive": int(drive[index]), "fields": fields, "first": 1, "last": 1})
     return given
 

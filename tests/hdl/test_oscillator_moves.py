@@ -17,7 +17,7 @@ from attractor.golden.crossbar import IntegerWeights
 from attractor.hdl.crossbar import Kind
 from attractor.hdl.crossbar import Operation as OperationLayout
 from attractor.hdl.oscillator.move import Context, EdgeSequencer, PhaseMover, Placement, lock_index
-from attractor.sim.lockstep.oscillator_state import expected_accumulators
+from attractor.sim.lockstep.oscillator.state import expected_accumulators
 from attractor.spec import OscillatorSpec
 
 from .link.streams import put, simulate, take, wait_until

@@ -12,11 +12,15 @@ from hypothesis import strategies as st
 from attractor.hdl.oscillator.loader import StateLoader
 from attractor.hdl.oscillator.move import Placement
 from attractor.hdl.oscillator.readout import LabelReadout
-from attractor.hdl.oscillator.schedule import ENTRY, Schedule
+from attractor.hdl.oscillator.schedule import Schedule
+from attractor.hdl.records import record_layout
 from attractor.spec import OscillatorSpec
+from attractor.spec.oscillator import SCHEDULE_ENTRY
 
 from .link.streams import simulate, take, wait_until
 from .oscillator_parts import MOVERS, SEEDS, as_bits, level, serve, write_window
+
+ENTRY = record_layout(SCHEDULE_ENTRY)
 
 # Read-out
 

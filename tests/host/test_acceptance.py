@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attractor.host import Device, LinkError, Model, ModelMismatch
-from attractor.host.acceptance import Agreement, accept, compare_arrays
 from attractor.sim.golden_board import GoldenBoard
-from attractor.spec import EqPropResult, EqPropSpec, FelifLayer, FelifSpec, OscillatorSpec, Spec
+from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, OscillatorSpec, Spec
 from attractor.train.eqprop import initial_parameters
+from attractor.verify import Agreement, accept, compare_arrays
 
 OSCILLATOR = OscillatorSpec(oscillators=24, inputs=4, labels=3, lanes=7)
 EQPROP = EqPropSpec(layers=(20, 12, 7, 6), classes=3, state_high=(7, 5, 6), lanes=5, learning=True)
@@ -83,7 +83,7 @@ def test_wrong_answers_are_found(monkeypatch: pytest.MonkeyPatch, changed: dict[
     whole = Device.call
 
     def wrong(*arguments: Any, **options: Any) -> bytes:
-        return replace(EqPropResult.decode(whole(*arguments, **options)), **changed).encode()
+        return replace(EQPROP.decode_output(whole(*arguments, **options)), **changed).encode()
 
     with Device.open(GoldenBoard(EQPROP)) as device:
         monkeypatch.setattr(Device, "call", wrong)

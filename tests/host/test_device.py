@@ -298,9 +298,9 @@ def test_recall_is_the_golden_model(random_model: Callable[..., Model], oscillat
     steps: list[tuple[int, int]] = []
     with Device.open(GoldenBoard(spec)) as device:
         device.load(model)
-        results = device.recall(phases, clamp, progress=lambda done, total: steps.append((done, total)))
-        winners = device.classify(phases, clamp)
-        single = device.recall(phases[0], clamp[0])
+        results = device.network.recall(phases, clamp, progress=lambda done, total: steps.append((done, total)))
+        winners = device.network.classify(phases, clamp)
+        single = device.network.recall(phases[0], clamp[0])
     np.testing.assert_array_equal([result.phases for result in results], expected.phases[:, spec.inputs :])
     np.testing.assert_array_equal(winners, expected.winner)
     assert [result.periods for result in results] == expected.periods.tolist()
@@ -327,7 +327,7 @@ def test_a_lost_part_of_a_call_is_made_good(random_model: Callable[..., Model], 
             return b"\0" + b"".join(frame + b"\0" for frame in kept)
 
         port.outward = lose
-        results = device.recall(phases)
+        results = device.network.recall(phases)
     expected = OscillatorNetwork(spec, model.parameters).run(phases).phases
     np.testing.assert_array_equal([result.phases for result in results], expected)
 
@@ -359,7 +359,7 @@ def test_a_read_of_another_length(board: GoldenBoard) -> None:
 def test_one_clamp_for_a_whole_batch(device: Device, model: Model) -> None:
     device.load(model)
     phases = np.random.default_rng(0).integers(0, 16, (2, 24))
-    for result, start in zip(device.recall(phases, np.ones(24, bool)), phases, strict=True):
+    for result, start in zip(device.network.recall(phases, np.ones(24, bool)), phases, strict=True):
         np.testing.assert_array_equal(result.phases, start[4:])
 
 
@@ -383,7 +383,7 @@ def test_inputs_that_do_not_fit(
     device.load(model)
     frames = board.link._frames
     with pytest.raises(SpecError, match=re.escape(message)):
-        device.recall(phases, clamp)
+        device.network.recall(phases, clamp)
     assert board.link._frames == frames
 
 
@@ -396,7 +396,7 @@ def test_calls_that_cannot_be(device: Device, random_model: Callable[..., Model]
     with Device.open(GoldenBoard(OscillatorSpec(oscillators=4))) as unlabelled:
         unlabelled.load(random_model(unlabelled.spec))
         with pytest.raises(SpecError, match="this network has no labels, so it cannot classify"):
-            unlabelled.classify(np.zeros((1, 4), int))
+            unlabelled.network.classify(np.zeros((1, 4), int))
 
 
 def test_an_idle_abort(device: Device) -> None:

@@ -10,7 +10,7 @@ import pytest
 from attractor.golden import EqPropNetwork
 from attractor.host import Device, Model
 from attractor.sim.golden_board import GoldenBoard
-from attractor.spec import EqPropResult, EqPropSpec
+from attractor.spec import EqPropSpec
 
 SPEC = EqPropSpec(layers=(21, 13, 7, 6), classes=3, state_high=4, counter_bits=3, lanes=5, learning=True)
 THRESHOLDS = [1, 1, 1]
@@ -45,7 +45,7 @@ def test_the_device_learns_what_the_golden_model_learns(device: Device, board: G
     for index in range(80):
         bits, label, sigma = rng.integers(0, 2, 21), int(rng.integers(0, 3)), int(rng.integers(-1, 2))
         inputs = SPEC.encode_input(bits, sigma=sigma, label=label, thresholds=THRESHOLDS)
-        result = EqPropResult.decode(device.call(inputs))
+        result = SPEC.decode_output(device.call(inputs))
         assert result.encode() == network.call(inputs)
         assert result.learnt == (sigma != 0)
         flips += result.flips

@@ -10,12 +10,12 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from attractor.data.digits import digits
+from attractor.estimators import EqPropClassifier, OscillatorClassifier, classifier_from_model
+from attractor.estimators.eqprop import default_state_high, held_back
 from attractor.golden import EqPropNetwork
 from attractor.host import Device, LearningError, LinkError, Model
-from attractor.host.estimators import EqPropClassifier, OscillatorClassifier, classifier_from_model
-from attractor.host.estimators.eqprop import default_state_high, held_back
 from attractor.sim.golden_board import GoldenBoard
-from attractor.train.digits import digits
 from attractor.train.eqprop import Recipe
 
 #: A network for 8x8 digits that learns in a second.

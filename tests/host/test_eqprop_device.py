@@ -69,7 +69,7 @@ class TestInference:
         bits, _, _ = random_samples(9)
         network = EqPropNetwork(SPEC, random_model().parameters)
         told: list[tuple[int, int]] = []
-        results = device.infer(bits, progress=lambda *done: told.append(done))
+        results = device.network.infer(bits, progress=lambda *done: told.append(done))
         phase = network.run(bits)
         scores = network.scores(phase.states)
         np.testing.assert_array_equal([result.scores for result in results], scores)
@@ -80,7 +80,7 @@ class TestInference:
 
     def test_nothing_is_learnt_and_one_sample_is_enough(self, device: Device) -> None:
         bits, _, _ = random_samples(1)
-        (alone,), (result,) = device.infer(bits[0]), device.infer(bits)
+        (alone,), (result,) = device.network.infer(bits[0]), device.network.infer(bits)
         assert alone.scores.tolist() == result.scores.tolist()
         assert device.holds(random_model())
 
@@ -89,16 +89,16 @@ class TestInference:
         with Device.open(GoldenBoard(spec)) as device:
             device.load(random_model(spec))
             bits, labels, _ = random_samples(4)
-            assert len(device.infer(bits)) == 4
+            assert len(device.network.infer(bits)) == 4
             with pytest.raises(SpecError, match="build gateware from a spec with learning=True"):
-                device.learn_samples(bits, labels, THRESHOLDS)
+                device.network.learn_samples(bits, labels, THRESHOLDS)
 
 
 class TestLearning:
     def test_it_equals_the_golden_model_sample_by_sample(self, device: Device) -> None:
         bits, labels, sigmas = random_samples(60)
         told: list[tuple[int, int]] = []
-        learning = device.learn_samples(
+        learning = device.network.learn_samples(
             bits, labels, THRESHOLDS, sigmas=sigmas, progress=lambda *done: told.append(done)
         )
         network = taught(random_model(), bits, labels, sigmas)
@@ -111,20 +111,20 @@ class TestLearning:
 
     def test_a_generator_draws_the_directions(self, device: Device) -> None:
         bits, labels, _ = random_samples(40)
-        device.learn_samples(bits, labels, THRESHOLDS, sigmas=np.random.default_rng(5))
+        device.network.learn_samples(bits, labels, THRESHOLDS, sigmas=np.random.default_rng(5))
         sigmas = drawn_sigmas(np.random.default_rng(5), 40)
         assert set(sigmas.tolist()) == {-1, 1}
         assert same_parameters(device.read_parameters(), taught(random_model(), bits, labels, sigmas).parameters)
 
     def test_it_goes_on_from_a_saved_model(self, device: Device, tmp_path: Path) -> None:
         bits, labels, sigmas = random_samples(50)
-        device.learn_samples(bits[:30], labels[:30], THRESHOLDS, sigmas=sigmas[:30])
+        device.network.learn_samples(bits[:30], labels[:30], THRESHOLDS, sigmas=sigmas[:30])
         device.read_model({"samples": 30}).save(tmp_path / "half.safetensors")
         half = Model.load(tmp_path / "half.safetensors")
         assert dict(half.provenance) == {"samples": 30}
         device.load(random_model(seed=9))
         device.load(half)
-        device.learn_samples(bits[30:], labels[30:], THRESHOLDS, sigmas=sigmas[30:])
+        device.network.learn_samples(bits[30:], labels[30:], THRESHOLDS, sigmas=sigmas[30:])
         assert same_parameters(device.read_parameters(), taught(random_model(), bits, labels, sigmas).parameters)
 
     def test_counts_are_the_results(self) -> None:
@@ -168,23 +168,23 @@ class TestRefusals:
         bits, labels, _ = random_samples(2)
         given: dict[str, Any] = {"bits": bits, "labels": labels, "thresholds": THRESHOLDS} | arguments
         with pytest.raises(SpecError, match=message):
-            device.learn_samples(**given)
+            device.network.learn_samples(**given)
         assert device.holds(random_model())
 
     def test_a_device_of_another_family_says_so(self, model: Model) -> None:
         with Device.open(GoldenBoard(model.spec)) as device:
             with pytest.raises(ModelMismatch, match="family 'oscillator', not 'eqprop'"):
-                device.infer(np.zeros((1, 24)))
+                device.network.infer(np.zeros((1, 24)))
             with pytest.raises(ModelMismatch, match="family 'oscillator', not 'eqprop'"):
-                device.learn_samples(np.zeros((1, 24)), [0], [1])
+                device.network.learn_samples(np.zeros((1, 24)), [0], [1])
 
     def test_a_device_without_valid_parameters_refuses(self) -> None:
         bits, labels, _ = random_samples(3)
         with Device.open(GoldenBoard(SPEC)) as device:
             with pytest.raises(LinkError, match="load a model first"):
-                device.infer(bits)
+                device.network.infer(bits)
             with pytest.raises(LearningError, match=r"0 of 3 samples, is lost .*: load the last model") as caught:
-                device.learn_samples(bits, labels, THRESHOLDS)
+                device.network.learn_samples(bits, labels, THRESHOLDS)
         assert (caught.value.learnt, caught.value.samples) == (0, 3)
         assert caught.value.refused
         assert caught.value.lost
@@ -217,7 +217,7 @@ class Trial:
 def failure(device: Device, bits: np.ndarray, labels: np.ndarray, sigmas: np.ndarray) -> LearningError | None:
     """Teach a device and return how it failed, if it did."""
     try:
-        device.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas)
+        device.network.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas)
     except LearningError as error:
         return error
     return None
@@ -270,7 +270,7 @@ def test_after_a_cut_the_device_goes_on_from_what_it_holds() -> None:
         assert again.identity.parameters_valid
         network = EqPropNetwork(SPEC, again.read_parameters())
         more, classes, directions = random_samples(5, seed=99)
-        again.learn_samples(more, classes, THRESHOLDS, sigmas=directions)
+        again.network.learn_samples(more, classes, THRESHOLDS, sigmas=directions)
         for index in range(5):
             network.learn(more[index : index + 1], classes[index : index + 1], directions[index], THRESHOLDS)
         assert same_parameters(again.read_parameters(), network.parameters)
@@ -285,7 +285,7 @@ def test_each_kind_of_fault_is_recovered_from(fault: str) -> None:
     for seed in range(5):
         trial = Trial(Faults(**{fault: 0.1}), seed)
         device = trial.open()
-        device.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas)
+        device.network.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas)
         assert same_parameters(trial.reconnected().read_parameters(), expected)
         troubles += trial.line.happened[fault]
     assert troubles > 5
@@ -303,13 +303,13 @@ def test_a_device_that_is_reset_says_that_it_cannot_go_on() -> None:
                 board.reset()
 
         with pytest.raises(LearningError, match="load the last model that was read, and learn from there") as caught:
-            device.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas, progress=reset)
+            device.network.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas, progress=reset)
         assert caught.value.lost
         places.add(caught.value.learnt)
         with pytest.raises(LinkError, match="load a model first"):
-            device.infer(bits[:1])
+            device.network.infer(bits[:1])
         device.load(random_model())
-        device.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas)
+        device.network.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas)
         expected = taught(random_model(), bits, labels, sigmas).parameters
         assert same_parameters(device.read_parameters(), expected)
     assert places == {3, 5, 7, 9, 11, 13}
@@ -330,4 +330,4 @@ def test_a_port_that_breaks_down_is_told_alike(device: Device, monkeypatch: pyte
     with pytest.raises(
         LearningError, match="sim: broke down; 3 of 5 samples were learnt and stay so, the next one may"
     ):
-        device.learn_samples(bits, labels, THRESHOLDS)
+        device.network.learn_samples(bits, labels, THRESHOLDS)

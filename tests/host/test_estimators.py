@@ -13,11 +13,11 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_array
 
+from attractor.data.digits import digits
+from attractor.estimators import RULES, HopfieldNetwork, OscillatorClassifier
 from attractor.host import Device, Model, ModelMismatch
-from attractor.host.estimators import RULES, HopfieldNetwork, OscillatorClassifier
 from attractor.sim.golden_board import GoldenBoard
 from attractor.spec import OscillatorSpec
-from attractor.train.digits import digits
 
 PATTERNS = np.where(np.random.default_rng(3).random((3, 40)) < 0.5, 1, -1)
 

@@ -105,7 +105,7 @@ def test_a_call_is_right_or_refused(
     phases = np.random.default_rng(seed).integers(0, spec.period, (5, oscillators))
     expected = OscillatorNetwork(spec, model.parameters).run(phases).phases
     try:
-        results = trial.open().recall(phases)
+        results = trial.open().network.recall(phases)
     except HostError:
         return
     np.testing.assert_array_equal([result.phases for result in results], expected)

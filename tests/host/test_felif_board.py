@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from attractor.golden import FelifNetwork
-from attractor.golden.felif import FelifDevice, felif_parameters
 from attractor.host import Device, Model
+from attractor.physics.felif import FelifDevice, felif_parameters
 from attractor.sim.golden_board import GoldenBoard
 from attractor.spec import FelifLayer, FelifSpec
 

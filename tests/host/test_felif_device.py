@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from attractor.golden import FelifNetwork
-from attractor.golden.felif import FelifDevice, felif_parameters
 from attractor.host import Device, LinkError, Model, ModelMismatch
 from attractor.host.felif import joined_results
+from attractor.physics.felif import FelifDevice, felif_parameters
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.rtl_board import RtlBoard
 from attractor.sim.verilator import ToolError, find_compiler, find_verilator
@@ -73,14 +73,14 @@ def check(result: FelifResult, network: FelifNetwork, frames: np.ndarray) -> Non
 def test_a_sequence_of_any_length_is_the_golden_models(device: Device, ticks: int) -> None:
     spec, network = golden(device)
     frames = random_frames(spec, ticks)
-    check(device.run_sequence(frames), network, frames)
-    check(device.run_sequence(frames), network, frames)
+    check(device.network.run_sequence(frames), network, frames)
+    check(device.network.run_sequence(frames), network, frames)
 
 
 def test_a_batch_begins_anew_with_each_sequence(device: Device) -> None:
     spec, network = golden(device)
     batch, told = random_frames(spec, 5, 6), []
-    results = device.run_sequences(batch, progress=lambda *done: told.append(done))
+    results = device.network.run_sequences(batch, progress=lambda *done: told.append(done))
     for result, frames in zip(results, batch, strict=True):
         check(result, network, frames)
     assert told == [(done, 5) for done in range(1, 6)]
@@ -89,7 +89,7 @@ def test_a_batch_begins_anew_with_each_sequence(device: Device) -> None:
 def test_ticks_one_by_one_are_the_trace(device: Device) -> None:
     spec, network = golden(device)
     frames, told = random_frames(spec, 9), []
-    results = device.run_ticks(frames, progress=lambda *done: told.append(done))
+    results = device.network.run_ticks(frames, progress=lambda *done: told.append(done))
     traces = network.run(frames[None], trace=True).traces
     assert traces is not None
     trace = traces[-1]
@@ -101,11 +101,11 @@ def test_ticks_one_by_one_are_the_trace(device: Device) -> None:
 def test_a_sequence_goes_on_where_the_last_one_ended_unless_it_was_loaded(device: Device) -> None:
     spec, network = golden(device)
     frames = random_frames(spec, 10)
-    parts = [device.run_sequence(frames[:3]), device.run_sequence(frames[3:], keep=True)]
+    parts = [device.network.run_sequence(frames[:3]), device.network.run_sequence(frames[3:], keep=True)]
     check(joined_results(spec, parts), network, frames)
     device.load(random_model(spec, seed=1))
     device.load(random_model(spec))
-    check(device.run_sequence(frames, keep=True), network, frames)
+    check(device.network.run_sequence(frames, keep=True), network, frames)
 
 
 def test_the_sequences_tell_networks_apart() -> None:
@@ -135,15 +135,15 @@ def test_bad_sequences_name_the_value(device: Device, frames: np.ndarray, messag
 
 def test_a_batch_has_three_axes(device: Device) -> None:
     with pytest.raises(SpecError, match=r"shape \(2, 6\); a batch has shape \(sequences, ticks, 6\)"):
-        device.run_sequences(np.zeros((2, 6), int))
+        device.network.run_sequences(np.zeros((2, 6), int))
 
 
 def test_a_device_of_another_family_or_without_parameters_refuses() -> None:
     board = GoldenBoard(EqPropSpec(layers=(2, 2, 2), classes=2, state_high=1))
     with Device.open(board) as other, pytest.raises(ModelMismatch, match="family 'eqprop', not 'felif'"):
-        other.run_sequence(np.zeros((1, 6), int))
+        other.network.run_sequence(np.zeros((1, 6), int))
     with Device.open(GoldenBoard(COUNTING)) as empty, pytest.raises(LinkError, match="load a model first"):
-        empty.run_sequence(np.zeros((1, 6), int))
+        empty.network.run_sequence(np.zeros((1, 6), int))
 
 
 def test_an_aborted_part_is_the_last_one(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +156,7 @@ def test_an_aborted_part_is_the_last_one(device: Device, monkeypatch: pytest.Mon
         return bytes([2 if len(calls) == 2 else 0]) + data[1:]
 
     monkeypatch.setattr(Device, "call", call)
-    result = device.run_sequence(frames)
+    result = device.network.run_sequence(frames)
     assert result.aborted
     check(replace(result, aborted=False), network, frames[:8])
 
@@ -180,11 +180,11 @@ def test_the_gateware_answers_as_the_golden_board_does(rtl_device: Device) -> No
     network = FelifNetwork(spec, random_model(spec).parameters)
     rtl_device.load(random_model(spec))
     assert rtl_device.holds(random_model(spec))
-    result = rtl_device.run_sequence(frames)
+    result = rtl_device.network.run_sequence(frames)
     check(result, network, frames)
     assert result.cycles > 11 * 7
-    again = rtl_device.run_sequence(frames)
+    again = rtl_device.network.run_sequence(frames)
     check(again, network, frames)
     assert again.cycles == result.cycles
-    parts = [rtl_device.run_sequence(frames[:5]), rtl_device.run_sequence(frames[5:], keep=True)]
+    parts = [rtl_device.network.run_sequence(frames[:5]), rtl_device.network.run_sequence(frames[5:], keep=True)]
     check(joined_results(spec, parts), network, frames)

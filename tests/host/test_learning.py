@@ -13,7 +13,7 @@ import pytest
 
 from attractor.golden import OscillatorNetwork
 from attractor.host import Device, LinkError, Model
-from attractor.host.learning import default_margin, taught_phases
+from attractor.host.oscillator.learning import default_margin, taught_phases
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.rtl_board import RtlBoard
 from attractor.spec import OscillatorSpec, SpecError
@@ -45,7 +45,7 @@ def device() -> Iterator[Device]:
 class TestRules:
     def test_hebb_adds_the_products_of_all_patterns_once(self, device: Device) -> None:
         patterns = random_patterns(4)
-        learning = device.learn(patterns, rule="hebb")
+        learning = device.network.learn(patterns, rule="hebb")
         expected = patterns.T @ patterns
         np.fill_diagonal(expected, 0)
         np.testing.assert_array_equal(learning.model.parameters["weights"], expected)
@@ -54,7 +54,7 @@ class TestRules:
 
     def test_hebb_stops_at_the_ends_of_the_range(self, device: Device) -> None:
         pattern = random_patterns(1)
-        learning = device.learn(np.repeat(pattern, 40, axis=0), rule="hebb")
+        learning = device.network.learn(np.repeat(pattern, 40, axis=0), rule="hebb")
         expected = np.where(pattern.T @ pattern > 0, SPEC.weight_high, SPEC.weight_low)
         np.fill_diagonal(expected, 0)
         np.testing.assert_array_equal(learning.model.parameters["weights"], expected)
@@ -64,16 +64,16 @@ class TestRules:
         self, device: Device, margin: int | None
     ) -> None:
         patterns = random_patterns(4)
-        learning = device.learn(patterns, margin=margin)
+        learning = device.network.learn(patterns, margin=margin)
         assert learning.held is True
         assert learning.margin == (default_margin(SPEC) if margin is None else margin)
         assert fields(learning.model.parameters["weights"], patterns).min() >= learning.margin
         assert learning.cycles.shape == (learning.epochs, 4)
-        assert device.learn(patterns, margin=margin).epochs == 1, "what is held is not learnt again"
+        assert device.network.learn(patterns, margin=margin).epochs == 1, "what is held is not learnt again"
 
     def test_learning_equals_the_golden_models_calls_in_the_same_order(self, device: Device) -> None:
         patterns = random_patterns(5, seed=3)
-        learning = device.learn(patterns, margin=25)
+        learning = device.network.learn(patterns, margin=25)
         network = OscillatorNetwork(SPEC, blank(SPEC).parameters)
         for _ in range(learning.epochs):
             for phases in taught_phases(SPEC, patterns):
@@ -83,7 +83,7 @@ class TestRules:
 
     def test_too_large_a_margin_is_told(self, device: Device) -> None:
         told: list[tuple[int, int]] = []
-        learning = device.learn(
+        learning = device.network.learn(
             random_patterns(3), margin=SPEC.largest_sum, max_epochs=4, progress=lambda *done: told.append(done)
         )
         assert (learning.held, learning.epochs) == (False, 4)
@@ -91,7 +91,7 @@ class TestRules:
 
     def test_clamped_oscillators_do_not_learn(self, device: Device) -> None:
         clamp = np.arange(SPEC.oscillators) < 8
-        weights = device.learn(random_patterns(2), rule="hebb", clamp=clamp).model.parameters["weights"]
+        weights = device.network.learn(random_patterns(2), rule="hebb", clamp=clamp).model.parameters["weights"]
         assert not weights[:8].any()
         assert weights[8:].any(axis=1).all()
 
@@ -100,19 +100,19 @@ class TestRules:
         found = []
         for shown in (patterns, -patterns, np.where(patterns > 0, 0, SPEC.period // 2)):
             device.load(blank(SPEC))
-            found.append(device.learn(shown).model.parameters["weights"])
+            found.append(device.network.learn(shown).model.parameters["weights"])
         np.testing.assert_array_equal(found[0], found[1])
         np.testing.assert_array_equal(found[0], found[2])
 
 
 def test_what_was_learnt_is_recalled_saved_and_loaded(device: Device, tmp_path: Path) -> None:
     patterns = random_patterns(2)
-    learning = device.learn(patterns)
+    learning = device.network.learn(patterns)
     damaged = patterns.copy()
     damaged[:, 5] *= -1
     starts = np.where(damaged > 0, 0, SPEC.period // 2)
     expected = np.where(patterns > 0, 0, SPEC.period // 2)
-    recalled = np.array([result.phases for result in device.recall(starts)])
+    recalled = np.array([result.phases for result in device.network.recall(starts)])
     np.testing.assert_array_equal((recalled - recalled[:, :1]) % SPEC.period, (expected - expected[:, :1]) % 16)
     learning.model.save(tmp_path / "learnt.safetensors")
     saved = Model.load(tmp_path / "learnt.safetensors")
@@ -164,7 +164,7 @@ class TestRefusals:
     ) -> None:
         given: dict[str, Any] = {"patterns": random_patterns(2)} | arguments
         with pytest.raises(SpecError, match=message):
-            device.learn(**given)
+            device.network.learn(**given)
         assert not device.read_parameters()["weights"].any()
 
     def test_a_network_without_learning_says_what_to_build(self) -> None:
@@ -172,11 +172,11 @@ class TestRefusals:
         with Device.open(GoldenBoard(spec)) as device:
             device.load(blank(spec))
             with pytest.raises(SpecError, match="learning=True"):
-                device.learn(random_patterns(2))
+                device.network.learn(random_patterns(2))
 
     def test_a_device_without_valid_parameters_refuses(self) -> None:
         with Device.open(GoldenBoard(SPEC)) as device, pytest.raises(LinkError):
-            device.learn(random_patterns(2))
+            device.network.learn(random_patterns(2))
 
 
 def test_the_gateware_learns_what_the_golden_board_learns() -> None:
@@ -186,7 +186,9 @@ def test_the_gateware_learns_what_the_golden_board_learns() -> None:
     for board in (GoldenBoard(spec), RtlBoard(spec)):
         with Device.open(board, timeout=60) as device:
             device.load(blank(spec))
-            learnt.append([device.learn(patterns, margin=6, max_epochs=8), device.learn(patterns, rule="hebb")])
+            learnt.append(
+                [device.network.learn(patterns, margin=6, max_epochs=8), device.network.learn(patterns, rule="hebb")]
+            )
     for golden, gateware in zip(*learnt, strict=True):
         np.testing.assert_array_equal(golden.model.parameters["weights"], gateware.model.parameters["weights"])
         assert (golden.epochs, golden.held) == (gateware.epochs, gateware.held)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from attractor.golden import FelifNetwork
-from attractor.golden.felif import FelifDevice, felif_parameters
 from attractor.host import Model
-from attractor.host.nir import NirError, from_nir, read_graph, to_nir, write_graph
+from attractor.nir import NirError, from_nir, read_graph, to_nir, write_graph
+from attractor.physics.felif import FelifDevice, felif_parameters
 from attractor.spec import FelifLayer, FelifSpec, OscillatorSpec
 
 from .conftest import make_model

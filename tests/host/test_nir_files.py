@@ -12,8 +12,8 @@ import nir
 import numpy as np
 import pytest
 
-from attractor.host.nir import NirError, from_nir, write_graph
-from attractor.host.nir import files as nir_files
+from attractor.nir import NirError, from_nir, write_graph
+from attractor.nir import files as nir_files
 
 from .nir_cases import neurons_of, random_graph
 

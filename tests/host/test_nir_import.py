@@ -13,7 +13,7 @@ import pytest
 
 from attractor.golden import FelifNetwork
 from attractor.host import Device, Model
-from attractor.host.nir import NirError, from_nir, write_graph
+from attractor.nir import NirError, from_nir, write_graph
 from attractor.sim.verilator import has_compiler
 from attractor.spec import FelifSpec
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attractor.golden.felif import FelifDevice, FelifTwin
-from attractor.host.plot_bruno import TickSlopes, learning_figure
+from attractor.physics.felif import FelifDevice, FelifTwin
+from attractor.plot.bruno import TickSlopes, learning_figure
 from attractor.train.felif import FelifNeurons
 
 DEVICE = FelifDevice()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attractor.host.plot_dynamics import annealing_figure, as_image, recall_figure
+from attractor.plot.dynamics import annealing_figure, as_image, recall_figure
 
 
 @pytest.mark.parametrize(("count", "shape"), [(100, (10, 10)), (42, (7, 6)), (7, (1, 7)), (1, (1, 1))])

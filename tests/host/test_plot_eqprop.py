@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from attractor.golden import EqPropNetwork
-from attractor.host.plot_eqprop import (
+from attractor.plot.eqprop import (
     LearningCurve,
     Relaxation,
     demo_figure,

@@ -9,9 +9,9 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
-from attractor.golden.felif import FelifDevice, felif_parameters
-from attractor.golden.felif.response import Response
-from attractor.host.plot_felif import (
+from attractor.physics.felif import FelifDevice, felif_parameters
+from attractor.physics.felif.response import Response
+from attractor.plot.felif import (
     A_COLOUR,
     B_COLOUR,
     CHOSEN,

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from attractor.host import Device
-from attractor.host.annealer import Annealer, replay
-from attractor.host.ising import ProblemError, starts
-from attractor.host.potts import COLOURING, colouring_program, read_colours, sample_colouring
-from attractor.host.problems import Graph
 from attractor.sim.golden_board import GoldenBoard
+from attractor.solve.annealer import Annealer, replay
+from attractor.solve.ising import ProblemError, starts
+from attractor.solve.potts import COLOURING, colouring_program, read_colours, sample_colouring
+from attractor.solve.problems import Graph
 from attractor.spec import OscillatorSpec
 
 QUICK = replace(COLOURING, periods=20)

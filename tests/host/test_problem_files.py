@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from attractor.host.problem_files import ProblemFileError, Solution, read_problem
-from attractor.host.problems import Graph
+from attractor.solve.problem_files import ProblemFileError, Solution, read_problem
+from attractor.solve.problems import Graph
 
 #: A model with labels of two kinds.
 MODEL = dimod.BinaryQuadraticModel({"a": 1.0, ("x", 1): 2.0}, {("a", ("x", 1)): -1.5}, 0.5, "SPIN")

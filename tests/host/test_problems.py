@@ -11,9 +11,9 @@ import dimod
 import numpy as np
 import pytest
 
-from attractor.host import problems
-from attractor.host.problems import Graph, Problem
-from attractor.host.problems.problem import slack_bits
+from attractor.solve import problems
+from attractor.solve.problems import Graph, Problem
+from attractor.solve.problems.problem import slack_bits
 
 #: Enumerated at most: 2**18 samples.
 MOST_VARIABLES = 18

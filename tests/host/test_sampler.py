@@ -16,12 +16,12 @@ import pytest
 
 from attractor.golden import OscillatorNetwork
 from attractor.host import Device
-from attractor.host.annealing import Annealing
-from attractor.host.ising import Placement, ProblemError, measured_spec, quantise
-from attractor.host.sampler import OscillatorSampler
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.verilator import has_compiler
-from attractor.spec import OscillatorResult, OscillatorSpec
+from attractor.solve.annealing import Annealing
+from attractor.solve.ising import Placement, ProblemError, measured_spec, quantise
+from attractor.solve.sampler import OscillatorSampler
+from attractor.spec import OscillatorSpec
 
 
 class QuickSampler(OscillatorSampler):
@@ -169,7 +169,7 @@ def test_cycles_become_seconds_of_the_boards_clock() -> None:
             return super()._description() | {"clock_hz": 10**12}
 
         def _run(self, windows: dict[str, bytes], inputs: bytes) -> bytes:
-            return replace(OscillatorResult.decode(super()._run(windows, inputs)), cycles=500).encode()
+            return replace(self.spec.decode_output(super()._run(windows, inputs)), cycles=500).encode()
 
     bqm = random_bqm(4, 5)
     with Device.open(ClockedBoard(measured_spec(5, biased=True, weight_bits=8, phase_bits=4))) as device:

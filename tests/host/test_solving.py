@@ -7,9 +7,9 @@ from typing import Any
 import dimod
 import pytest
 
-from attractor.host import problems
-from attractor.host.problems import Graph, Problem
-from attractor.host.sampler import OscillatorSampler
+from attractor.solve import problems
+from attractor.solve.problems import Graph, Problem
+from attractor.solve.sampler import OscillatorSampler
 
 GRAPH = Graph.from_edges([(0, 1), (1, 2), (2, 3), (3, 4), (4, 0), (0, 5), (2, 5), (3, 5)])
 CYCLES = Graph(4, [(0, 1), (1, 2), (2, 0), (2, 3), (3, 1)], directed=True)

@@ -10,11 +10,11 @@ import pytest
 
 from attractor.golden import EqPropNetwork
 from attractor.host import Device, LearningError, LinkClient, LinkError, Model, NotADevice
-from attractor.host.acceptance import accept
 from attractor.sim.line import Faults, FaultyLine, PacedLine, VirtualClock
 from attractor.sim.rtl_board import RtlBoard
 from attractor.spec import EqPropSpec
 from attractor.train.eqprop import initial_parameters
+from attractor.verify import accept
 
 from ..golden.eqprop_cases import teaching_samples  # noqa: TID252
 
@@ -71,7 +71,7 @@ def failure(device: Device) -> LearningError | None:
     """Teach a device all samples and return how it failed, if it did."""
     bits, labels, sigmas = samples()
     try:
-        learnt = device.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas)
+        learnt = device.network.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas)
         assert learnt.cycles.min() > CYCLES_OF_A_CALL
     except LearningError as error:
         return error
@@ -117,7 +117,7 @@ def test_after_a_cut_the_gateware_goes_on_from_what_it_holds(port: Prompt) -> No
         held = [count for count in learnt if again.holds(Model(SPEC, taught(count).parameters))]
         assert held, f"seed {seed}: {learnt} samples are said to be learnt"
         bits, labels, sigmas = (part[held[0] :] for part in samples())
-        again.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas)
+        again.network.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas)
         assert again.holds(Model(SPEC, taught(SAMPLES).parameters))
         places.add(held[0])
     assert len(places) > 3
@@ -144,10 +144,10 @@ def test_gateware_that_is_switched_off_in_a_call_says_that_it_cannot_go_on(port:
         port.write = write if done == 7 else whole
 
     with pytest.raises(LearningError, match="7 of 24 samples, is lost with its parameters") as caught:
-        device.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas, progress=power_cut)
+        device.network.learn_samples(bits, labels, THRESHOLDS, sigmas=sigmas, progress=power_cut)
     assert caught.value.lost
     with pytest.raises(LinkError, match="load a model first"):
-        device.infer(bits[:1])
+        device.network.infer(bits[:1])
     device.load(START)
     assert failure(device) is None
     assert device.holds(Model(SPEC, taught(SAMPLES).parameters))

@@ -14,7 +14,7 @@ from attractor.host import Device, Model
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.golden_link import GoldenLink
 from attractor.sim.rtl_board import RtlBoard
-from attractor.spec import OscillatorResult, OscillatorSpec, Region
+from attractor.spec import OscillatorSpec, Region
 from attractor.spec.protocol import (
     CRC32,
     DELIMITER,
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("tools")
 PATIENCE = 60.0
 EXCHANGES = 250
 #: Bytes of the window ``result`` that only hardware knows: the clock cycles of the last call.
-CYCLES = range(OscillatorResult.STRUCT.size - 4, OscillatorResult.STRUCT.size)
+CYCLES = range(SMALL.memory_map["result"].size - 4, SMALL.memory_map["result"].size)
 
 
 def receive(board: RtlBoard | GoldenBoard) -> bytes:
@@ -164,7 +164,7 @@ def test_learning_calls_change_the_same_weights() -> None:
             phases = rng.integers(0, 2, SMALL.oscillators) * (SMALL.period // 2)
             clamp = rng.random(SMALL.oscillators) < 0.2
             inputs = SMALL.encode_input(phases, clamp, seed=5, margin=margin)
-            expected, found = (OscillatorResult.decode(device.call(inputs)) for device in (golden, rtl))
+            expected, found = (SMALL.decode_output(device.call(inputs)) for device in (golden, rtl))
             assert dataclasses.replace(found, cycles=0, phases=None) == dataclasses.replace(expected, phases=None)
             assert found.phases.tolist() == expected.phases.tolist()
             after, learnt = golden.read_parameters()["weights"], rtl.read_parameters()["weights"]
@@ -183,7 +183,7 @@ def outcomes(inputs: bytes, weight: int) -> list[tuple[bool, list[list[int]]]]:
     for board in (GoldenBoard(SMALL), RtlBoard(SMALL)):
         with Device.open(board) as device:
             device.load(model)
-            reply = OscillatorResult.decode(device.call(inputs))
+            reply = model.spec.decode_output(device.call(inputs))
             result.append((reply.settled, device.read_parameters()["weights"].tolist()))
     return result
 

@@ -22,7 +22,7 @@ from attractor.hdl.arithmetic import times_constant
 from attractor.hdl.felif.pipeline import clamp
 from attractor.sim.lockstep import LockstepError, Regression, simulators
 from attractor.spec import FelifLayer, FelifSpec
-from attractor.spec.felif_layer import KINDS, LIF, READOUT, RESETS
+from attractor.spec.felif.layer import KINDS, LIF, READOUT, RESETS
 
 #: What differs: kinds, resets and states, lanes that fill no layer, a single lane and a single group, recurrent layers,
 #: inputs of one bit and of many in one word and in several, and weights, scales and states narrow and wide.

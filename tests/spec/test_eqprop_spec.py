@@ -394,6 +394,6 @@ def test_result_round_trip(
     assert data[:6] == head
     assert data[6:18] == b"".join(number.to_bytes(4, "little") for number in numbers)
     assert len(data) == 18 + 2 * len(scores)
-    found = EqPropResult.decode(data)
+    found = SMALL.decode_output(data)
     assert found.scores.tolist() == scores
     assert dataclasses.replace(found, scores=result.scores) == result

@@ -20,7 +20,7 @@ from attractor.spec import (
     spec_from_json,
 )
 from attractor.spec.felif import MOST_LANES
-from attractor.spec.felif_layer import KINDS, RESETS
+from attractor.spec.felif.layer import KINDS, RESETS
 
 SMALL = FelifSpec(
     inputs=5,
@@ -126,7 +126,7 @@ def test_derived_sizes(spec: FelifSpec) -> None:
         ({"layers": SMALL.layers[:1] * 9}, "layers has 9 entries"),
         ({"layers": 3}, "layers must be a list of layers, not 3"),
         ({"layers": (3,)}, r"layers\[0\] must be a layer, not 3"),
-        ({"layers": ({"neurons": 3, "kin": "lif"},)}, r"layers\[0\] is not a complete layer: unknown fields \['kin'\]"),
+        ({"layers": ({"neurons": 3, "kin": "lif"},)}, r"layers\[0\] is not complete: unknown fields \['kin'\]"),
         (
             {"layers": (dataclasses.asdict(SMALL.layers[0]) | {"neurons": 0},)},
             r"layers\[0\]: neurons is 0; .*1 and 4096",

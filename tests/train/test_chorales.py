@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attractor.train.chorales import FILE, NOTES, chorales
-from attractor.train.mnist import DATA_VARIABLE, DataError
+from attractor.data.chorales import FILE, NOTES, chorales
+from attractor.data.mnist import DATA_VARIABLE, DataError
 
 
 def test_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,16 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from attractor.data.digits import digits
 from attractor.golden import OscillatorNetwork
 from attractor.spec import SpecError
-from attractor.train.classifier import (
+from attractor.train.oscillator.classifier import (
     classifier_parameters,
     classifier_spec,
     image_phases,
     input_levels,
     train_classifier,
 )
-from attractor.train.digits import digits
 
 
 def test_grey_values_become_phases() -> None:

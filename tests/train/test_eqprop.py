@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attractor.data.digits import digits
 from attractor.golden import EqPropNetwork
 from attractor.spec import EqPropSpec, SpecError
 from attractor.train.checkpoints import CheckpointError
-from attractor.train.digits import digits
 from attractor.train.eqprop import (
     Recipe,
     Trainer,

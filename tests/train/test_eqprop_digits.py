@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from attractor.data.digits import Digits, digits
 from attractor.golden import EqPropNetwork
 from attractor.host import Device, Model
 from attractor.sim.golden_board import GoldenBoard
-from attractor.train import eqprop_digits
-from attractor.train.digits import Digits, digits
 from attractor.train.eqprop import Trainer, accuracy, initial_parameters
-from attractor.train.eqprop_digits import EPOCHS, RECIPE, SPEC, STEPS, digits_code
+from attractor.train.eqprop import digits as eqprop_digits
+from attractor.train.eqprop.digits import EPOCHS, RECIPE, SPEC, STEPS, digits_code
 
 
 def start() -> dict[str, np.ndarray]:
@@ -55,7 +55,7 @@ def test_a_device_learns_the_lessons_of_the_recipe() -> None:
     lessons = RECIPE.lessons(SPEC, count, 0)
     with Device.open(GoldenBoard(SPEC)) as device:
         device.load(Model(SPEC, start()))
-        learnt = device.learn_samples(
+        learnt = device.network.learn_samples(
             bits[lessons.order], labels[lessons.order], lessons.thresholds, sigmas=lessons.sigmas
         )
         found = device.read_parameters()

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from attractor.golden.eqprop_float import ConvolutionalNetwork, ConvolutionShape, DenseNetwork, FloatNetwork, Rule
-from attractor.train.eqprop_float import CheckpointError, FloatTrainer
-from attractor.train.eqprop_presets import PRESETS
+from attractor.physics.eqprop import ConvolutionalNetwork, ConvolutionShape, DenseNetwork, FloatNetwork, Rule
+from attractor.train.eqprop.presets import PRESETS
+from attractor.train.eqprop.published import CheckpointError, FloatTrainer
 
 RULE = Rule(
     binary_activations=False,

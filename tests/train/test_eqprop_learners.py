@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from attractor.golden import EqPropNetwork
 from attractor.spec import EqPropSpec, SpecError
 from attractor.train import eqprop_events, eqprop_sequence
-from attractor.train.eqprop_dense import DenseLearner
-from attractor.train.eqprop_events import EventLearner
-from attractor.train.eqprop_sequence import SequenceLearner
+from attractor.train.eqprop.dense import DenseLearner
+from attractor.train.eqprop.events import EventLearner
+from attractor.train.eqprop.sequence import SequenceLearner
 
 from ..golden.eqprop_cases import Case, cases  # noqa: TID252
 

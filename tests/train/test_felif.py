@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attractor.golden import FelifNetwork
-from attractor.golden.felif import FelifDevice
+from attractor.physics.felif import FelifDevice
 from attractor.train.checkpoints import CheckpointError
 from attractor.train.felif import (
     OUTPUT_ONE,

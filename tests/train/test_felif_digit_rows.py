@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from attractor.data.digits import digits
 from attractor.golden import FelifNetwork
-from attractor.golden.felif import FelifDevice
+from attractor.physics.felif import FelifDevice
 from attractor.spec import SpecError
-from attractor.train.digits import digits
 from attractor.train.felif import OUTPUT_ONE, Samples, Trainer, exported, outputs, quantised
 from attractor.train.felif.digit_rows import (
     DARKEST,

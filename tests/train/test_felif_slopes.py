@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attractor.golden.felif import FelifDevice, FelifTwin
+from attractor.physics.felif import FelifDevice, FelifTwin
 from attractor.train.felif import FelifNeurons, FullFelifNeurons, LifNeurons, Readout, Synapses, TrainedNetwork
 from attractor.train.felif.bruno import SURROGATES, CoarseStep, Form
 from attractor.train.felif.neurons import TrainedNeurons

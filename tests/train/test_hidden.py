@@ -4,11 +4,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from attractor.data.digits import digits
 from attractor.golden import OscillatorNetwork
-from attractor.train.digits import digits
-from attractor.train.hidden import LayerWeights, broadcast_delta, dichotomies
-from attractor.train.layered import layered_parameters, layered_phases, layered_spec
 from attractor.train.oscillator import saturated_delta, saturation_field
+from attractor.train.oscillator.hidden import LayerWeights, broadcast_delta, dichotomies
+from attractor.train.oscillator.layered import layered_parameters, layered_phases, layered_spec
 
 Levels = npt.NDArray[np.int8]
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attractor.train.layer import Layer, common_inhibition, label_error
 from attractor.train.oscillator import saturation_field
+from attractor.train.oscillator.layer import Layer, common_inhibition, label_error
 
 
 @settings(max_examples=100, deadline=None)

@@ -5,8 +5,8 @@ import pytest
 
 from attractor.golden import OscillatorNetwork
 from attractor.spec import SpecError
-from attractor.train.hidden import broadcast_delta
-from attractor.train.layered import (
+from attractor.train.oscillator.hidden import broadcast_delta
+from attractor.train.oscillator.layered import (
     binary_levels,
     layered_parameters,
     layered_phases,

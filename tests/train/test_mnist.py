@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from attractor.data.mnist import DATA_VARIABLE, DataError, mnist, shifted
 from attractor.golden import OscillatorNetwork
 from attractor.train import mnist as module
-from attractor.train.hidden import broadcast_delta
-from attractor.train.layered import layered_parameters, layered_phases, layered_spec
-from attractor.train.mnist import DATA_VARIABLE, DataError, mnist, shifted
+from attractor.train.oscillator.hidden import broadcast_delta
+from attractor.train.oscillator.layered import layered_parameters, layered_phases, layered_spec
 
 
 def idx(array: npt.NDArray[np.uint8]) -> bytes:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attractor.data.digits import digits
 from attractor.golden import OscillatorNetwork
-from attractor.train.digits import digits
-from attractor.train.layered import layered_parameters, layered_phases, layered_spec, ramp_step
 from attractor.train.oscillator import magnitude_mask, saturated_delta
-from attractor.train.pruned import PrunedWeights, pruned_delta
+from attractor.train.oscillator.layered import layered_parameters, layered_phases, layered_spec, ramp_step
+from attractor.train.oscillator.pruned import PrunedWeights, pruned_delta
 
 Levels = npt.NDArray[np.int8]
 Labels = npt.NDArray[np.int64]

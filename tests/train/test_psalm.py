@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from attractor.train.chorales import LOWEST_NOTE, NOTES
-from attractor.train.psalm import VOICES, old_hundredth
+from attractor.data.chorales import LOWEST_NOTE, NOTES
+from attractor.data.psalm import VOICES, old_hundredth
 
 
 def test_four_lines_of_eight_chords_in_four_voices_end_with_a_hold() -> None:

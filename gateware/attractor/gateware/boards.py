@@ -12,6 +12,8 @@ from typing import Any
 
 from attractor.spec.protocol import DEFAULT_BAUD
 
+__all__ = ["BOARDS", "Board", "BoardError", "Family", "Resources", "find_board"]
+
 
 class BoardError(ValueError):
     """There is no such board, or a board cannot do what was asked."""

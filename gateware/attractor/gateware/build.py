@@ -20,6 +20,8 @@ from attractor.gateware.tools import find_toolchain
 from attractor.gateware.top import system_top
 from attractor.spec import Spec
 
+__all__ = ["build", "cache_folder", "sources_sha256"]
+
 #: Packages whose source files decide what is built.
 _SOURCES = ("attractor.spec", "attractor.hdl", "attractor.gateware")
 #: Distributions that turn these sources into a netlist, beside the tools.

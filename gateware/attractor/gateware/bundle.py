@@ -13,6 +13,8 @@ from typing import Any
 
 from attractor.spec import MemoryMap, Spec, spec_from_dict
 
+__all__ = ["FORMAT", "Bundle", "BundleError", "describe_memory_map"]
+
 #: Raised when the meaning of a manifest's field changes.
 FORMAT = 1
 

@@ -14,8 +14,10 @@ from attractor.hdl.eqprop.layout import Bank, sum_bits
 from attractor.hdl.felif.layout import NeuronState
 from attractor.hdl.felif.sequencer import Bank as SumBank
 from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, OscillatorSpec, Spec
-from attractor.spec.felif_layer import FELIF_A, FELIF_B
+from attractor.spec.felif.layer import FELIF_A, FELIF_B
 from attractor.spec.protocol import RECEIVE_BUFFER_BYTES
+
+__all__ = ["LUTS_OF_LUT_RAM", "PRODUCTS", "Cost", "cost"]
 
 LUTS_OF_LUT_RAM = 4
 

@@ -12,6 +12,8 @@ from attractor.gateware.packing import Memory, Packed, pack, pack_large
 from attractor.spec import Spec, SpecError
 from attractor.spec.base import ceil_div
 
+__all__ = ["LUT_TOLERANCE", "DoesNotFit", "Estimate", "check_cells", "does_not_fit", "estimate"]
+
 #: Estimated LUTs are within this fraction of those after packing, for every network that the tests synthesise. When the
 #: model was fitted, the greatest deviation was 6 % on iCE40 and 8 % on ECP5.
 LUT_TOLERANCE = 0.15

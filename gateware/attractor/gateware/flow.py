@@ -19,6 +19,19 @@ from attractor.gateware.tools import Toolchain, ToolError, build_environment, fi
 if TYPE_CHECKING:
     from amaranth.hdl import Elaboratable
 
+__all__ = [
+    "CapacityError",
+    "Cells",
+    "Implementation",
+    "Plan",
+    "Progress",
+    "TimingError",
+    "implement",
+    "prepare",
+    "synthesise",
+    "unambiguous",
+]
+
 #: Called with a line of text when a step begins.
 Progress = Callable[[str], None]
 #: Number of cells of each type after synthesis.

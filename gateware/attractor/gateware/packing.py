@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from attractor.gateware.boards import Family
 from attractor.spec.base import ceil_div
 
+__all__ = ["Memory", "Packed", "pack", "pack_large"]
+
 
 @dataclass(frozen=True)
 class _Cell:

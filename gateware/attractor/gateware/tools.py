@@ -16,6 +16,8 @@ from pathlib import Path
 
 from attractor.gateware.boards import Family
 
+__all__ = ["OLDEST_NEXTPNR", "OLDEST_YOSYS", "Tool", "ToolError", "Toolchain", "build_environment", "find_toolchain"]
+
 #: Oldest native versions that are used: older Yosys lacks what Amaranth emits, older nextpnr the JSON report we read.
 OLDEST_YOSYS = (0, 40)
 OLDEST_NEXTPNR = (0, 7)

@@ -11,6 +11,8 @@ from attractor.hdl.link import uart_divisor
 from attractor.hdl.system import System
 from attractor.spec import Spec
 
+__all__ = ["STATUS", "SerialSystem", "Top", "system_top"]
+
 #: Status outputs of a system in the order of the LEDs that show them, as far as a board has LEDs.
 STATUS = ("busy", "parameters_valid", "activity")
 

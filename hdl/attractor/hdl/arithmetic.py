@@ -3,6 +3,8 @@
 from amaranth.hdl import Cat, Const, Mux, Value, ValueLike
 from amaranth.utils import ceil_log2
 
+__all__ = ["add_or_subtract", "count_ones", "exceeds", "lowest", "one_hot", "sign_extend", "times_constant"]
+
 
 def times_constant(value: ValueLike, constant: int) -> Value:
     """Return ``value * constant`` as shifts and additions, which never become a DSP block."""

@@ -7,6 +7,8 @@ from amaranth.utils import ceil_log2
 
 from attractor.hdl.lane_walker import LaneWalker
 
+__all__ = ["ChangeList"]
+
 
 class ChangeList(wiring.Component):
     """Takes change masks, one group of targets at a time, and gives out the changed targets one by one.

@@ -6,6 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import lowest
 
+__all__ = ["CHUNK_LANES", "Change", "ChangeQueue"]
+
 #: Targets that share one find-first step; small enough for one short path, large enough to keep chunks few.
 CHUNK_LANES = 16
 

@@ -5,6 +5,8 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.spec import MemoryMap, Spec, Window
 
+__all__ = ["CoreSignature", "WindowSignature", "WindowsSignature", "port_name"]
+
 
 class WindowSignature(wiring.Signature):
     """Access to the words of one memory window, seen from the accessing side.

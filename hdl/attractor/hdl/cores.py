@@ -1,26 +1,12 @@
-"""The core of each network family."""
+"""The core of a network, whatever its family."""
 
 from amaranth.lib import wiring
 
-from attractor.hdl.eqprop import EqPropCore
-from attractor.hdl.felif import FelifCore
-from attractor.hdl.oscillator import OscillatorCore
-from attractor.spec import EqPropSpec, FelifSpec, OscillatorSpec, Spec
+from attractor.spec import Spec, family_of
+
+__all__ = ["build_core"]
 
 
 def build_core(spec: Spec) -> wiring.Component:
-    """Return the core of ``spec``, a component with a ``bus`` of :class:`~attractor.hdl.core.CoreSignature`.
-
-    Raises
-    ------
-    TypeError
-        If no core is written for the family.
-    """
-    match spec:
-        case OscillatorSpec():
-            return OscillatorCore(spec)
-        case EqPropSpec():
-            return EqPropCore(spec)
-        case FelifSpec():
-            return FelifCore(spec)
-    raise TypeError(f"there is no core for the family {spec.family!r}")
+    """Return the core of ``spec``, a component with a ``bus`` of :class:`~attractor.hdl.core.CoreSignature`."""
+    return family_of(spec).view("core")(spec)

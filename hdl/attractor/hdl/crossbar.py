@@ -12,6 +12,8 @@ from attractor.hdl.arithmetic import add_or_subtract, times_constant
 from attractor.hdl.core import WindowSignature, port_name
 from attractor.hdl.weights import WeightStore
 
+__all__ = ["Beat", "Crossbar", "Kind", "Operation"]
+
 
 class Kind(enum.Enum, shape=2):
     """What an operation does to the accumulators of its targets, or to their weights."""

@@ -7,6 +7,8 @@ from amaranth.lib.wiring import In, Out
 from attractor.hdl.arithmetic import lowest
 from attractor.hdl.change_queue import CHUNK_LANES, Change
 
+__all__ = ["LaneWalker", "Marks"]
+
 
 class Marks(data.StructLayout):
     """Lanes of a group that are marked.

@@ -6,6 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.spec.oscillator import SEED_BITS
 
+__all__ = ["WORD_BITS", "NoiseGenerator", "spread"]
+
 WORD_BITS = 64
 
 

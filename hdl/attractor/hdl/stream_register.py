@@ -4,6 +4,8 @@ from amaranth.hdl import Module, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+__all__ = ["StreamRegister"]
+
 
 class StreamRegister(wiring.Component):
     """Holds up to two payloads: a transfer in each cycle, with neither ``ready`` nor ``valid`` passed on in the same.

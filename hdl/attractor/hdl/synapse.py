@@ -6,6 +6,8 @@ from amaranth.hdl import Cat, Const, Mux, ShapeLike, Value, signed
 
 from attractor.hdl.arithmetic import add_or_subtract, sign_extend
 
+__all__ = ["CountingSynapse", "IntegerSynapse", "SignSynapse", "Synapse"]
+
 
 class Synapse(ABC):
     """One kind of synapse; combinational, built into each lane.

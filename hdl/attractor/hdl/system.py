@@ -11,6 +11,8 @@ from attractor.hdl.link import Link, Receiver, Transmitter, uart_divisor
 from attractor.spec import Spec
 from attractor.spec.protocol import DEFAULT_BAUD, encode_description
 
+__all__ = ["System"]
+
 
 class System(wiring.Component):
     """A core behind a serial line.

@@ -9,6 +9,8 @@ from attractor.hdl.synapse import Synapse
 from attractor.spec import Window
 from attractor.spec.rows import LaneMemory
 
+__all__ = ["WeightStore"]
+
 
 class WeightStore(wiring.Component):
     """Words that hold a synapse for each lane, in one memory for each window.

@@ -1,52 +1,45 @@
-"""What a network is: specs, memory maps and the wire protocol. Needs NumPy and no hardware library."""
+"""What a network is: specs, records, memory maps and the wire protocol. Needs NumPy and no hardware library."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
+from warnings import warn
 
 from attractor.spec.base import IntegerArray, Parameters, ParameterSpec, Spec, SpecError
-from attractor.spec.eqprop import EqPropSpec
-from attractor.spec.eqprop_call import EqPropResult
-from attractor.spec.felif import FelifSpec
-from attractor.spec.felif_call import FelifResult
-from attractor.spec.felif_layer import FelifLayer
+from attractor.spec.eqprop import EqPropResult, EqPropSpec
+from attractor.spec.family import FAMILIES as _FAMILIES
+from attractor.spec.family import Family, family_of, find_family, spec_from_dict
+from attractor.spec.felif import FelifLayer, FelifResult, FelifSpec
 from attractor.spec.memory_map import PAYLOAD_BYTES, MemoryMap, Region, Window
 from attractor.spec.oscillator import OscillatorResult, OscillatorSpec
+from attractor.spec.records import Field, Record
 
 __all__ = [
-    "FAMILIES",
     "PAYLOAD_BYTES",
     "EqPropResult",
     "EqPropSpec",
+    "Family",
     "FelifLayer",
     "FelifResult",
     "FelifSpec",
+    "Field",
     "IntegerArray",
     "MemoryMap",
     "OscillatorResult",
     "OscillatorSpec",
     "ParameterSpec",
     "Parameters",
+    "Record",
     "Region",
     "Spec",
     "SpecError",
     "Window",
+    "family_of",
+    "find_family",
     "spec_from_dict",
     "spec_from_json",
 ]
-
-#: The network families by name.
-FAMILIES: dict[str, type[Spec]] = {spec.family: spec for spec in (OscillatorSpec, EqPropSpec, FelifSpec)}
-
-
-def spec_from_dict(fields: Mapping[str, Any]) -> Spec:
-    """Build the spec of whatever family ``fields`` name; raise :class:`SpecError` if there is none."""
-    family = fields.get("family")
-    if family not in FAMILIES:
-        raise SpecError(f"unknown network family {family!r}; this version knows {', '.join(sorted(FAMILIES))}")
-    return FAMILIES[family].from_dict(fields)
 
 
 def spec_from_json(text: str) -> Spec:
@@ -58,3 +51,15 @@ def spec_from_json(text: str) -> Spec:
     if not isinstance(fields, dict):
         raise SpecError(f"a spec must be a JSON object, not {type(fields).__name__}")
     return spec_from_dict(fields)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "FAMILIES":
+        warn(
+            "attractor.spec.FAMILIES is now attractor.spec.family.FAMILIES, which has a Family for each name; "
+            "the old name goes with the next release",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return {family: found.spec for family, found in _FAMILIES.items()}
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,21 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from attractor.spec.memory_map import MemoryMap
+from attractor.spec.memory_map import MemoryMap, Region
+
+__all__ = [
+    "IntegerArray",
+    "ParameterSpec",
+    "Parameters",
+    "Spec",
+    "SpecError",
+    "added_field",
+    "build_field",
+    "ceil_div",
+    "check_range",
+    "fields_from_dict",
+    "fields_to_dict",
+]
 
 IntegerArray = npt.NDArray[np.integer[Any]]
 Parameters = Mapping[str, IntegerArray]
@@ -96,13 +110,63 @@ class ParameterSpec:
         return f"{self.name}[{', '.join(where)}]"
 
 
+def build_field(default: Any) -> Any:
+    """Return a field of a spec that says how a network is built, not what it is: results do not depend on it."""
+    return dataclasses.field(default=default, metadata={"build": True})
+
+
+def added_field(default: Any) -> Any:
+    """Return a field of a spec that an earlier version had not.
+
+    A network that keeps the default is the network that it was: it has the same JSON and the same fingerprint.
+    """
+    return dataclasses.field(default=default, metadata={"added": True})
+
+
+def fields_from_dict(kind: type[Any], given: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Return the arguments of a dataclass that JSON holds; what is missing keeps its default.
+
+    Raises
+    ------
+    SpecError
+        If a field is unknown, as one of a newer version is, or missing without a default.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    required = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+    unknown, missing = sorted(given.keys() - fields.keys()), sorted(required - given.keys())
+    if unknown or missing:
+        raise SpecError(
+            f"{what} is not complete: unknown fields {unknown}, missing fields {missing}; was it written by a newer "
+            "version? Install that one, or mend the file"
+        )
+    return dict(given)
+
+
+def fields_to_dict(described: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass for JSON, without those added later that keep their default."""
+    kept = {}
+    for field in dataclasses.fields(described):
+        value = getattr(described, field.name)
+        if field.init and not (field.metadata.get("added") and value == field.default):
+            kept[field.name] = _to_json(value)
+    return kept
+
+
+def _to_json(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return fields_to_dict(value)
+    return tuple(map(_to_json, value)) if isinstance(value, tuple) else value
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spec(ABC):
-    """Description of a network: everything that gateware, golden model, trainer and host must agree on.
+    """Description of a network, and how it is folded: all that gateware, golden model, trainer and host agree on.
 
-    A subclass is a frozen dataclass whose fields are integers, checked in ``__post_init__``.
-    It says how parameters, inputs and outputs become the bytes of its memory map; nothing else
-    in the project knows that layout.
+    A subclass is a frozen dataclass whose fields are integers, checked in ``__post_init__``. Most fields are of the
+    *network*: what is learnt, and what results depend on. Those made with :func:`build_field`, such as ``lanes``, are
+    of the *build*: how the network is laid out in a device. A model belongs to a network and runs in every build of it.
+    The subclass says how parameters, inputs and outputs become the bytes of its memory map; nothing else in the project
+    knows that layout.
     """
 
     family: ClassVar[str]
@@ -111,7 +175,7 @@ class Spec(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields and the family, ready for JSON."""
-        return {"family": self.family, **dataclasses.asdict(self)}
+        return {"family": self.family, **fields_to_dict(self)}
 
     def to_json(self) -> str:
         """Return the canonical JSON: sorted keys, no white space."""
@@ -119,19 +183,18 @@ class Spec(ABC):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
-        """Build a spec of this family from :meth:`to_dict`'s result; raise :class:`SpecError` if it is none."""
+        """Build a spec of this family from :meth:`to_dict`'s result; fields that are missing keep their default.
+
+        Raises
+        ------
+        SpecError
+            If it is of another family, has an unknown field, or lacks one that has no default.
+        """
         family = fields.get("family")
         if family != cls.family:
             raise SpecError(f"this spec is of family {family!r}, not {cls.family!r}")
         given = {key: value for key, value in fields.items() if key != "family"}
-        known = {field.name for field in dataclasses.fields(cls)}
-        unknown, missing = sorted(given.keys() - known), sorted(known - given.keys())
-        if unknown or missing:
-            raise SpecError(
-                f"not a complete {cls.family} spec: unknown fields {unknown}, missing fields {missing}; "
-                "was it written by another version?"
-            )
-        return cls(**given)
+        return cls(**fields_from_dict(cls, given, f"this {cls.family} spec"))
 
     @property
     def fingerprint(self) -> bytes:
@@ -146,6 +209,36 @@ class Spec(ABC):
             for key in sorted(ours.keys() | theirs.keys())
             if ours.get(key) != theirs.get(key)
         ]
+
+    # Network and build
+
+    @classmethod
+    def build_fields(cls) -> tuple[str, ...]:
+        """Names of the fields that say how a network is built."""
+        return tuple(field.name for field in dataclasses.fields(cls) if field.metadata.get("build"))
+
+    @property
+    def network(self) -> Self:
+        """The network alone: this spec in the folding that is used unless another is asked for."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self) if field.metadata.get("build")}
+        return dataclasses.replace(self, **defaults)
+
+    def network_to_dict(self) -> dict[str, Any]:
+        """Return the family and the fields of the network, ready for JSON."""
+        return {key: value for key, value in self.to_dict().items() if key not in self.build_fields()}
+
+    def build_to_dict(self) -> dict[str, Any]:
+        """Return the fields of the build, ready for JSON."""
+        return {key: value for key, value in self.to_dict().items() if key in self.build_fields()}
+
+    def same_network(self, other: Spec) -> bool:
+        """Return whether ``other`` describes the same network, however it is built."""
+        return self.network_to_dict() == other.network_to_dict()
+
+    def network_differences(self, other: Spec) -> list[str]:
+        """Return the lines of :meth:`differences` that are about the network."""
+        build = tuple(f"{name}:" for name in self.build_fields())
+        return [line for line in self.differences(other) if not line.startswith(build)]
 
     # Parameters
 
@@ -176,6 +269,23 @@ class Spec(ABC):
     @abstractmethod
     def decode_parameters(self, windows: Mapping[str, bytes]) -> dict[str, IntegerArray]:
         """Inverse of :meth:`encode_parameters`."""
+
+    # Inputs and results of a call
+
+    def decode_input(self, data: bytes) -> Any:
+        """Return what an input region says, as a device reads it: unused bits are ignored.
+
+        By default the fields of each window by its name, see :meth:`MemoryMap.decode`.
+        """
+        return self.memory_map.decode(Region.INPUT, data)
+
+    def encode_output(self, result: Any) -> bytes:
+        """Return the output region that reports ``result``, as :meth:`decode_output` returns it."""
+        return self.memory_map.encode(Region.OUTPUT, result)
+
+    def decode_output(self, data: bytes) -> Any:
+        """Return what an output region reports; by default the fields of each window by its name."""
+        return self.memory_map.decode(Region.OUTPUT, data)
 
     def encode_changes(self, windows: Mapping[str, bytes], before: Parameters, after: Parameters) -> dict[str, bytes]:
         """Return what parameter windows hold once a device has changed its parameters by itself.

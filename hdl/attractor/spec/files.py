@@ -8,6 +8,8 @@ from typing import Any
 
 from attractor.spec import Spec, SpecError, spec_from_json
 
+__all__ = ["HEADER_BYTES", "load_spec"]
+
 #: Longest spec file and longest header of a model file, in bytes: far more than any has, far less than memory.
 HEADER_BYTES = 16 << 20
 _LENGTH_BYTES = 8

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
+
+from attractor.spec.records import Field, Record
+
+__all__ = ["MOST_WORDS", "PAYLOAD_BYTES", "MemoryMap", "Region", "Window", "number_window", "record_window"]
 
 #: Most bytes that one frame carries, and so the widest word of a window.
 PAYLOAD_BYTES = 240
@@ -37,12 +43,15 @@ class Window:
     word_bits:
         Bits that the device keeps of each word. On the wire a word is ``word_bytes`` bytes, little-endian,
         and the bits above ``word_bits`` are zero.
+    record:
+        What the bits mean: fields of a word if the record is as wide as one, else of all bytes of the window.
     """
 
     name: str
     region: Region
     words: int
     word_bits: int
+    record: Record | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.words <= MOST_WORDS:
@@ -51,6 +60,17 @@ class Window:
             raise ValueError(
                 f"a word of window {self.name} has {self.word_bits} bits; it must have 1 to {8 * PAYLOAD_BYTES}"
             )
+
+        if self.record and not self.record_is_a_word and (self.word_bits != 8 or self.record.size != self.words):
+            raise ValueError(
+                f"the record of window {self.name} has {self.record.bits} bits; it must have those of a word, "
+                f"{self.word_bits}, or fill {self.words} bytes"
+            )
+
+    @property
+    def record_is_a_word(self) -> bool:
+        """Whether each word is a record of its own."""
+        return self.record is not None and self.record.bits == self.word_bits
 
     @property
     def word_bytes(self) -> int:
@@ -66,6 +86,16 @@ class Window:
     def words_per_frame(self) -> int:
         """Whole words that fit into one frame."""
         return PAYLOAD_BYTES // self.word_bytes
+
+
+def number_window(name: str, region: Region, bits: int, meaning: str) -> Window:
+    """Return a window of one word that is an unsigned number."""
+    return Window(name, region, 1, bits, Record((Field(name, bits, meaning=meaning),)))
+
+
+def record_window(name: str, region: Region, record: Record) -> Window:
+    """Return a window of the bytes of one record."""
+    return Window(name, region, record.size, 8, record)
 
 
 @dataclass(frozen=True)
@@ -90,6 +120,20 @@ class MemoryMap:
                 return window
         raise KeyError(name)
 
+    def describe(self) -> list[dict[str, Any]]:
+        """Return the windows as JSON objects in order, with their numbers and the fields of their words."""
+        return [
+            {
+                "number": number,
+                "name": window.name,
+                "region": window.region.value,
+                "words": window.words,
+                "word_bits": window.word_bits,
+            }
+            | ({} if window.record is None else {_fields_of(window): window.record.describe()})
+            for number, window in enumerate(self.windows, start=1)
+        ]
+
     def number(self, name: str) -> int:
         """Return the number by which the link addresses the window ``name``."""
         return 1 + [window.name for window in self.windows].index(name)
@@ -106,6 +150,22 @@ class MemoryMap:
         """Return the bytes of all windows of one region in order: what a region's CRC-32 runs over."""
         return b"".join(contents[window.name] for window in self.region(region))
 
+    def decode(self, region: Region, data: bytes) -> dict[str, Any]:
+        """Return the fields of a region's windows.
+
+        Returns
+        -------
+        dict
+            For each window by its name its bytes if it has no record, otherwise a dict with a value for each field: a
+            number if the record fills the window, an array with one row for each word if it is a word.
+        """
+        contents = self.split(region, data)
+        return {window.name: _decoded(window, contents[window.name]) for window in self.region(region)}
+
+    def encode(self, region: Region, values: Mapping[str, Any]) -> bytes:
+        """Inverse of :meth:`decode`."""
+        return self.join(region, {window.name: _encoded(window, values[window.name]) for window in self.region(region)})
+
     def split(self, region: Region, data: bytes) -> dict[str, bytes]:
         """Inverse of :meth:`join`; raise :class:`ValueError` if the length is wrong."""
         if len(data) != self.size(region):
@@ -115,3 +175,24 @@ class MemoryMap:
             contents[window.name] = data[start : start + window.size]
             start += window.size
         return contents
+
+
+def _decoded(window: Window, data: bytes) -> Any:
+    if window.record is None:
+        return data
+    return window.record.decode_words(data, window.words) if window.record_is_a_word else window.record.decode(data)
+
+
+def _encoded(window: Window, value: Any) -> bytes:
+    if window.record is None:
+        return value
+    return (
+        window.record.encode_words(value, window.words).tobytes()
+        if window.record_is_a_word
+        else window.record.encode(value)
+    )
+
+
+def _fields_of(window: Window) -> str:
+    """Return what JSON calls the fields of a window."""
+    return "fields_of_a_word" if window.record_is_a_word else "fields_of_the_window"

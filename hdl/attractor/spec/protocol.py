@@ -45,6 +45,31 @@ from cobs import cobs
 
 from attractor.spec.memory_map import PAYLOAD_BYTES
 
+__all__ = [
+    "CRC16_BYTES",
+    "CRC32",
+    "DEFAULT_BAUD",
+    "DELIMITER",
+    "DESCRIPTION_WINDOW",
+    "FRAME_BYTES",
+    "PROTOCOL_VERSION",
+    "RECEIVE_BUFFER_BYTES",
+    "REPLY_BIT",
+    "REPLY_HEADER",
+    "REQUEST_HEADER",
+    "Command",
+    "Counters",
+    "FrameError",
+    "Identity",
+    "Reply",
+    "Request",
+    "Status",
+    "crc16",
+    "crc32",
+    "decode_description",
+    "encode_description",
+]
+
 #: Raised when the meaning of any frame changes.
 PROTOCOL_VERSION = 1
 DEFAULT_BAUD = 1_000_000

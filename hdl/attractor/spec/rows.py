@@ -11,6 +11,8 @@ import numpy.typing as npt
 from attractor.spec.base import IntegerArray
 from attractor.spec.memory_map import PAYLOAD_BYTES, Region, Window
 
+__all__ = ["BLOCK_LANES", "LaneMemory"]
+
 #: A window that is not the last of its memory has a multiple of so many lanes: these fill block RAMs of any width.
 BLOCK_LANES = 72
 

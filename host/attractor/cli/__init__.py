@@ -9,6 +9,8 @@ from attractor.cli.output import output
 from attractor.host import HostError
 from attractor.spec import SpecError
 
+__all__ = ["main"]
+
 #: Options that mean the same everywhere, so they may stand before or after the command; value: takes an argument.
 _GLOBAL = {"--json": False, "-v": False, "--verbose": False, "-q": False, "--quiet": False, "--port": True}
 

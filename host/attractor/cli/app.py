@@ -12,6 +12,8 @@ from attractor.cli.demo import demo
 from attractor.cli.output import output
 from attractor.cli.solve import solve
 
+__all__ = ["app", "options"]
+
 _EPILOG = "--json, --port, -v and -q may stand before or after the command."
 
 app = typer.Typer(

@@ -13,6 +13,8 @@ from attractor.cli.output import output
 from attractor.host import open_port
 from attractor.spec.files import load_spec
 
+__all__ = ["board", "boards", "build"]
+
 
 def board(
     sim: Annotated[Path | None, typer.Option(help="Model or spec file to run on the golden model.")] = None,

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from attractor.cli.files import read_images
-from attractor.train.digits import digits
-from attractor.train.mnist import mnist
+from attractor.data.digits import digits
+from attractor.data.mnist import mnist
+
+__all__ = ["DATASETS", "Images", "load_images"]
 
 
 class Images(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from attractor.cli.extras import optional
-from attractor.cli.families import FAMILIES, FamilyName, Outcome
+from attractor.cli.families import Outcome, commands_of
 from attractor.cli.files import check_writable
 from attractor.cli.models import Baud
 from attractor.cli.output import output
@@ -23,10 +23,12 @@ from attractor.host.model import SUFFIX
 from attractor.spec import Spec
 from attractor.spec.protocol import DEFAULT_BAUD
 
+__all__ = ["demo"]
+
 
 def demo(
     context: typer.Context,
-    family: Annotated[FamilyName, typer.Option(help="Kind of network.")] = FamilyName.OSCILLATOR,
+    family: Annotated[str, typer.Option(help="Kind of network.")] = "oscillator",
     board: Annotated[
         str | None,
         typer.Option(help="Board whose bitstream is built, 'none' for none; default icebreaker, of felif ulx3s-12f."),
@@ -47,7 +49,7 @@ def demo(
     gateware itself is simulated, serial bits and all; without a C++ compiler the golden model takes its place, behind
     the same protocol.
     """
-    chosen = FAMILIES[family].demo()
+    chosen = commands_of(family).demo()
     drawn, saved, board = picture or chosen.picture, model or chosen.model, board or chosen.board
     if board != "none":
         optional("attractor.gateware.boards", "gateware").find_board(board)

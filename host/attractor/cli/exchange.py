@@ -14,6 +14,8 @@ from attractor.cli.output import output
 from attractor.host import Model
 from attractor.host.model import SUFFIX
 
+__all__ = ["export", "import_"]
+
 
 def import_(
     file: Annotated[Path, typer.Argument(help="A graph, a .nir file.")],
@@ -35,7 +37,7 @@ def import_(
 ) -> None:
     """Make a model of a NIR graph, and report what was decided and what rounding cost."""
     check_writable(out, SUFFIX)
-    exchange = optional("attractor.host.nir", "nir")
+    exchange = optional("attractor.nir", "nir")
     given: dict[str, Any] = {"discretisation": discretisation, "reset": reset, "strict": strict}
     given |= {"input_bits": input_bits, "input_scale": input_scale, "weight_bits": weight_bits}
     given |= {"state_bits": state_bits, "ticks": ticks}
@@ -58,7 +60,7 @@ def export(
 ) -> None:
     """Write a model of LIF neurons as a NIR graph, and say what the graph cannot hold."""
     check_writable(out, ".nir")
-    exchange = optional("attractor.host.nir", "nir")
+    exchange = optional("attractor.nir", "nir")
     found = exchange.to_nir(Model.load(file), dt=dt, discretisation=discretisation)
     exchange.write_graph(out, found.graph)
     nodes = {name: type(node).__name__ for name, node in found.graph.nodes.items()}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+__all__ = ["optional"]
+
 
 def optional(module: str, extra: str) -> Any:
     """Import ``module``; raise :class:`RuntimeError` naming the extra to install if something it needs is absent."""

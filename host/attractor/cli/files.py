@@ -8,6 +8,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+__all__ = ["check_writable", "read_array", "read_images", "read_rows"]
+
 
 def check_writable(path: Path, suffix: str = "") -> None:
     """Raise :class:`ValueError` if ``path`` cannot be written later: better now than after minutes of work."""

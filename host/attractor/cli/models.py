@@ -10,18 +10,32 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from attractor.cli.families import FAMILIES, FamilyName
+from attractor.cli.families import commands_of
 from attractor.cli.files import check_writable, read_rows
 from attractor.cli.output import output
 from attractor.cli.pictures import check_picture
+from attractor.estimators import HopfieldNetwork, classifier_from_model
 from attractor.golden import OscillatorNetwork
 from attractor.host import Device, Model
-from attractor.host.estimators import HopfieldNetwork, classifier_from_model
 from attractor.host.model import SUFFIX
-from attractor.host.plot_dynamics import recall_figure
+from attractor.plot.dynamics import recall_figure
 from attractor.spec.files import load_spec
 from attractor.spec.protocol import DEFAULT_BAUD
 from attractor.train.oscillator import pattern_phases
+
+__all__ = [
+    "PICTURED",
+    "Baud",
+    "ModelFile",
+    "classify",
+    "device_if_any",
+    "device_of",
+    "info",
+    "load",
+    "port_of",
+    "recall",
+    "train",
+]
 
 Baud = Annotated[int, typer.Option(min=1, help="Bits in a second on a serial line.")]
 #: Patterns in a picture.
@@ -62,7 +76,7 @@ def train(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
-    family: Annotated[FamilyName, typer.Option(help="Kind of network.")] = FamilyName.OSCILLATOR,
+    family: Annotated[str, typer.Option(help="Kind of network.")] = "oscillator",
     hidden: Annotated[
         list[int] | None, typer.Option(help="Neurons of the hidden layer; once more for each further one (eqprop).")
     ] = None,
@@ -99,7 +113,7 @@ def train(
         "counters": counters,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    chosen = FAMILIES[family]
+    chosen = commands_of(family)
     for name in given.keys() - chosen.options:
         known = ", ".join(f"--{option.replace('_', '-')}" for option in sorted(chosen.options))
         raise ValueError(f"--{name.replace('_', '-')} means nothing to family {family}, which takes {known}")

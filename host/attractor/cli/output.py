@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+__all__ = ["Output", "output"]
+
 
 class Output:
     """Printer of one run, set up by the global options.

@@ -7,6 +7,8 @@ from pathlib import Path
 from attractor.cli.extras import optional
 from attractor.cli.files import check_writable
 
+__all__ = ["check_picture"]
+
 
 def check_picture(path: Path) -> None:
     """Raise an error if no picture can be written to ``path`` later: better now than after minutes of work.

@@ -10,15 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from attractor.host import Device
-from attractor.host.annealer import Annealer, replay
-from attractor.host.annealing import Annealing
-from attractor.host.dimod_extra import dimod
-from attractor.host.ising import Placement, starts
 from attractor.host.model import Model
-from attractor.host.plot_dynamics import annealing_figure
-from attractor.host.potts import COLOURING, colouring_program, read_colours, sample_colouring
-from attractor.host.problems import Graph, max_cut
-from attractor.host.sampler import OscillatorSampler, best_samples
+from attractor.plot.dynamics import annealing_figure
+from attractor.solve.annealer import Annealer, replay
+from attractor.solve.annealing import Annealing
+from attractor.solve.dimod_extra import dimod
+from attractor.solve.ising import Placement, starts
+from attractor.solve.potts import COLOURING, colouring_program, read_colours, sample_colouring
+from attractor.solve.problems import Graph, max_cut
+from attractor.solve.sampler import OscillatorSampler, best_samples
+
+__all__ = ["Found", "Request", "solve_problem"]
 
 #: Periods that are read at once for a picture.
 _CHUNK = 16

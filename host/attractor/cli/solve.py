@@ -17,6 +17,8 @@ from attractor.cli.pictures import check_picture
 from attractor.host import Device
 from attractor.spec.protocol import DEFAULT_BAUD
 
+__all__ = ["solve"]
+
 
 def solve(
     context: typer.Context,
@@ -48,7 +50,7 @@ def solve(
         check_writable(out)
     if plot is not None:
         check_picture(plot)
-    files = optional("attractor.host.problem_files", "solve")
+    files = optional("attractor.solve.problem_files", "solve")
     solutions = optional("attractor.cli.solutions", "solve")
     problem = files.read_problem(file)
     given = {"periods": periods, "noise": noise, "max_step": max_step, "lock": lock, "alternate": alternate}

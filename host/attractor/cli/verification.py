@@ -14,14 +14,16 @@ from typing import Annotated
 import typer
 
 from attractor.cli.extras import optional
-from attractor.cli.families import family_of
+from attractor.cli.families import commands_of
 from attractor.cli.models import Baud, ModelFile, device_of
 from attractor.cli.output import output
 from attractor.host import Model
-from attractor.host.acceptance import accept
 from attractor.spec import Spec
 from attractor.spec.files import load_spec
 from attractor.spec.protocol import DEFAULT_BAUD
+from attractor.verify import accept
+
+__all__ = ["Calls", "Simulator", "bench", "doctor", "test"]
 
 
 class Simulator(StrEnum):
@@ -83,7 +85,7 @@ def bench(
 ) -> None:
     """Measure a model on the device at --port: clock cycles, periods or steps, and frames."""
     model = Model.load(file)
-    family = family_of(model.spec)
+    family = commands_of(model.spec)
     with device_of(context, baud) as device, output.progress("running") as progress:
         if not device.holds(model):
             device.load(model)

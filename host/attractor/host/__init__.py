@@ -1,4 +1,4 @@
-"""Models, ports and devices. Estimators are in :mod:`attractor.host.estimators`."""
+"""Models, ports and devices. Estimators are in :mod:`attractor.estimators`."""
 
 from attractor.host.device import Device
 from attractor.host.errors import (

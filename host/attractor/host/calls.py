@@ -1,31 +1,60 @@
-"""What the calls of all families share: a device that runs its core, and says which network it holds."""
+"""What the calls of all families share: a device that runs its core, and the spec of the network that it holds."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attractor.host.errors import ModelMismatch
 from attractor.spec import IntegerArray, Spec
 
+if TYPE_CHECKING:
+    from attractor.host.device import Device
+    from attractor.host.model import Model
+
+__all__ = ["AnySpec", "Calls", "Progress", "spec_as"]
+
 AnySpec = TypeVar("AnySpec", bound=Spec)
+#: Called with the number of finished pieces of work and that of all.
+Progress = Callable[[int, int], None]
 
 
-class Calls(ABC):
-    """Base of the methods that only devices of one family have."""
+class Calls:
+    """What a device does as a network of its family; families derive from it and add methods of their own.
 
-    spec: Spec
+    Parameters
+    ----------
+    device:
+        The open device.
+    """
 
-    @abstractmethod
-    def call(self, inputs: bytes, *, time_limit: float | None = None) -> bytes:
-        """Run the core once on the bytes of the input region; return those of the output region."""
+    def __init__(self, device: Device) -> None:
+        self.device = device
 
-    @abstractmethod
-    def read_parameters(self) -> dict[str, IntegerArray]:
-        """Read all parameters back."""
+    @property
+    def spec(self) -> Spec:
+        """The network that the device holds."""
+        return self.device.spec
 
     def spec_of(self, kind: type[AnySpec]) -> AnySpec:
         """Return the device's spec as one of ``kind``; raise :class:`ModelMismatch` if it is of another family."""
-        if not isinstance(self.spec, kind):
-            raise ModelMismatch(f"the device holds a network of family {self.spec.family!r}, not {kind.family!r}")
-        return self.spec
+        return spec_as(self.spec, kind)
+
+    def call(self, inputs: bytes, *, time_limit: float | None = None) -> bytes:
+        """Run the core once on the bytes of the input region; return those of the output region."""
+        return self.device.call(inputs, time_limit=time_limit)
+
+    def read_parameters(self) -> dict[str, IntegerArray]:
+        """Read all parameters back."""
+        return self.device.read_parameters()
+
+    def read_model(self, provenance: Mapping[str, Any] | None = None) -> Model:
+        """Read all parameters back as a model."""
+        return self.device.read_model(provenance)
+
+
+def spec_as(spec: Spec, kind: type[AnySpec]) -> AnySpec:
+    """Return a spec as one of ``kind``; raise :class:`ModelMismatch` if it is of another family."""
+    if not isinstance(spec, kind):
+        raise ModelMismatch(f"the device holds a network of family {spec.family!r}, not {kind.family!r}")
+    return spec

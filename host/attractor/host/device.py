@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+from warnings import warn
 
 from attractor.host import memory
-from attractor.host.eqprop import EqPropCalls
+from attractor.host.calls import AnySpec, Calls, spec_as
 from attractor.host.errors import DeviceError, LinkTimeout, LoadError, ModelMismatch, NotADevice
-from attractor.host.felif import FelifCalls
 from attractor.host.link import CALL_SECONDS, TIMEOUT, LinkClient, Progress, accept
 from attractor.host.model import Model
-from attractor.host.oscillator import OscillatorCalls
 from attractor.host.port import Port, open_port
-from attractor.spec import PAYLOAD_BYTES, IntegerArray, Region, Spec, SpecError, Window, spec_from_dict
+from attractor.spec import PAYLOAD_BYTES, IntegerArray, Region, Spec, SpecError, Window, family_of, spec_from_dict
 from attractor.spec.protocol import (
     CRC32,
     DEFAULT_BAUD,
@@ -31,13 +30,18 @@ from attractor.spec.protocol import (
     decode_description,
 )
 
+__all__ = ["CALL_TRIES", "REPAIRS", "AnyCalls", "Device"]
+
 #: Times that a device whose parameters differ after a load is repaired before the load fails.
 REPAIRS = 5
 #: Times that a call is made anew because its inputs did not arrive.
 CALL_TRIES = 8
 
 
-class Device(OscillatorCalls, EqPropCalls, FelifCalls):
+AnyCalls = TypeVar("AnyCalls", bound=Calls)
+
+
+class Device:
     """A device behind a port, identified and ready; use it in a ``with`` statement.
 
     Make one with :meth:`open`. Not safe for use by several threads.
@@ -122,6 +126,43 @@ class Device(OscillatorCalls, EqPropCalls, FelifCalls):
         """Return itself: there is only one of it. Estimators that use a device can so be cloned."""
         return self
 
+    def __getattr__(self, name: str) -> Any:
+        """Give the calls of the network under the names that they had here before."""
+        if name.startswith("_") or name in ("spec", "identity", "description"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        if not hasattr(type(self.network), name):
+            raise AttributeError(
+                f"{name!r} is nothing that a device has, nor its network of family {self.spec.family!r}; "
+                f"device.network has {', '.join(_calls_of(self.network))}"
+            )
+        warn(
+            f"device.{name} is now device.network.{name}; the old name goes with the next release",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return getattr(self.network, name)
+
+    @cached_property
+    def network(self) -> Any:
+        """The calls of the network that the device holds, of its family: ``device.network.recall(...)``.
+
+        :meth:`network_as` gives the same with its type.
+        """
+        return (family_of(self.spec).view("calls") or Calls)(self)
+
+    def network_as(self, kind: type[AnyCalls]) -> AnyCalls:
+        """Return :attr:`network` as calls of ``kind``; raise :class:`ModelMismatch` if it is of another family."""
+        if not isinstance(self.network, kind):
+            raise ModelMismatch(
+                f"{self.name} holds a network of family {self.spec.family!r}, whose calls are "
+                f"{type(self.network).__name__}, not {kind.__name__}"
+            )
+        return self.network
+
+    def spec_of(self, kind: type[AnySpec]) -> AnySpec:
+        """Return the spec as one of ``kind``; raise :class:`ModelMismatch` if it is of another family."""
+        return spec_as(self.spec, kind)
+
     @property
     def name(self) -> str:
         """Name of the port."""
@@ -158,7 +199,7 @@ class Device(OscillatorCalls, EqPropCalls, FelifCalls):
         Parameters
         ----------
         model:
-            A model of this device's spec.
+            A model of the network that the device holds, whatever lanes either was made with.
         progress:
             Called with the number of frames that the device has acknowledged and that of all.
         verify:
@@ -168,12 +209,12 @@ class Device(OscillatorCalls, EqPropCalls, FelifCalls):
         Raises
         ------
         ModelMismatch
-            If the model is for another spec; nothing was written.
+            If the model is for another network; nothing was written.
         LoadError
             If the device stopped answering, or its memory does not keep what is written. A device in which a load was
             not finished refuses calls.
         """
-        differences = self.spec.differences(model.spec)
+        differences = self.spec.network_differences(model.spec)
         if differences:
             raise ModelMismatch(
                 f"{self.name}: the model is for another network than the device's (field: device, model): "
@@ -187,7 +228,7 @@ class Device(OscillatorCalls, EqPropCalls, FelifCalls):
 
     def holds(self, model: Model) -> bool:
         """Return whether the device holds exactly this model's parameters, and they are valid."""
-        if self.spec != model.spec:
+        if not self.spec.same_network(model.spec):
             return False
         self.identity = self._identify()
         contents = self.spec.encode_parameters(model.parameters)
@@ -389,3 +430,8 @@ class Device(OscillatorCalls, EqPropCalls, FelifCalls):
             f"{self.name}: {seen.received_bytes} bytes arrived but no answer ({seen.damaged} damaged frames); "
             "another baud, another program's device or a wrong port"
         )
+
+
+def _calls_of(network: Calls) -> list[str]:
+    """Return the names of what only calls of this family have."""
+    return sorted(name for name in dir(type(network)) if not name.startswith("_") and not hasattr(Calls, name))

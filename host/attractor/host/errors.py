@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from attractor.spec.protocol import Command, Status
 
+__all__ = [
+    "DeviceError",
+    "HostError",
+    "LearningError",
+    "LinkError",
+    "LinkTimeout",
+    "LoadError",
+    "ModelFileError",
+    "ModelMismatch",
+    "NotADevice",
+    "PortError",
+]
+
 _MEANINGS = {
     Status.BAD_COMMAND: "the device does not know this command; rebuild its gateware with this version",
     Status.BAD_ADDRESS: "the device has no such window or word, or it is read-only; open the device again",

@@ -29,6 +29,20 @@ from attractor.spec.protocol import (
     Status,
 )
 
+__all__ = [
+    "CALL_SECONDS",
+    "LATENCY_SECONDS",
+    "SENDS",
+    "SEQUENCES",
+    "SILENT_REPEATS",
+    "TIMEOUT",
+    "WIRE_BYTES",
+    "LinkClient",
+    "LinkStatistics",
+    "Progress",
+    "accept",
+]
+
 #: Called with the number of answered requests and that of all.
 Progress = Callable[[int, int], None]
 #: Longest frame on the wire, its delimiter included.

@@ -10,6 +10,8 @@ from attractor.host.link import LinkClient, Progress, accept
 from attractor.spec import MemoryMap, Window
 from attractor.spec.protocol import CRC32, Command, Request, crc32
 
+__all__ = ["DIGEST_RATE", "Piece", "differing", "digests", "read", "whole", "write", "write_requests"]
+
 #: Bytes each second that any device reads for a CRC-32.
 DIGEST_RATE = 1e6
 

@@ -19,6 +19,8 @@ from attractor.host.errors import ModelFileError
 from attractor.spec import IntegerArray, Spec, SpecError, spec_from_json
 from attractor.spec.files import HEADER_BYTES
 
+__all__ = ["FORMAT", "SUFFIX", "Model"]
+
 #: Raised when the meaning of a model file changes.
 FORMAT = "attractor-model-1"
 SUFFIX = ".safetensors"

@@ -14,6 +14,8 @@ from serial.tools import list_ports
 from attractor.host.errors import PortError
 from attractor.spec.protocol import DEFAULT_BAUD
 
+__all__ = ["ENTRY_POINTS", "WRITE_SECONDS", "Port", "SerialPort", "open_port"]
+
 #: Entry points ``prefix = module:open_port`` for addresses ``prefix:argument``.
 ENTRY_POINTS = "attractor.ports"
 #: Least time in seconds in which the operating system must take over what is written.

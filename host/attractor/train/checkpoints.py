@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["FORMAT", "SUFFIX", "Arrays", "CheckpointError", "load_checkpoint", "save_checkpoint"]
+
 #: Raised when the meaning of a checkpoint changes.
 FORMAT = "attractor-checkpoint-1"
 SUFFIX = ".npz"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["Adamax", "Floats", "Plateau"]
+
 Floats = npt.NDArray[np.float64]
 
 

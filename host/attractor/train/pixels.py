@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["FloatArray", "PixelCode"]
+
 FloatArray = npt.NDArray[np.float64]
 
 

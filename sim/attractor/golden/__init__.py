@@ -11,7 +11,7 @@ from attractor.golden.crossbar import Crossbar
 from attractor.golden.eqprop import EqPropLesson, EqPropNetwork, EqPropPhase, EqPropState
 from attractor.golden.felif import FelifNetwork, FelifRun
 from attractor.golden.oscillator import OscillatorNetwork, OscillatorRun, OscillatorState
-from attractor.spec import EqPropSpec, FelifSpec, IntegerArray, OscillatorSpec, Spec, SpecError
+from attractor.spec import IntegerArray, Spec, family_of
 
 __all__ = [
     "Crossbar",
@@ -53,10 +53,4 @@ def network(spec: Spec, parameters: Mapping[str, npt.ArrayLike]) -> Network:
     SpecError
         If the parameters do not fit the spec, or the family has no golden model.
     """
-    if isinstance(spec, OscillatorSpec):
-        return OscillatorNetwork(spec, parameters)
-    if isinstance(spec, EqPropSpec):
-        return EqPropNetwork(spec, parameters)
-    if isinstance(spec, FelifSpec):
-        return FelifNetwork(spec, parameters)
-    raise SpecError(f"the family {spec.family!r} has no golden model")
+    return family_of(spec).view("golden")(spec, parameters)

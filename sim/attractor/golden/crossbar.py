@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from attractor.spec import IntegerArray
 
+__all__ = ["BoolArray", "CountingWeights", "Crossbar", "IntegerWeights", "SignWeights", "Weights"]
+
 BoolArray = npt.NDArray[np.bool_]
 _ALL = slice(None)
 

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from attractor.spec import EqPropResult, EqPropSpec, IntegerArray, SpecError
 
+__all__ = ["BoolArray", "Counts", "EqPropLesson", "EqPropNetwork", "EqPropPhase", "EqPropState", "FloatArray", "Nudge"]
+
 BoolArray = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]

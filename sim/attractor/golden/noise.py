@@ -8,6 +8,8 @@ import numpy.typing as npt
 from attractor.spec.base import check_range
 from attractor.spec.oscillator import MOST_LANES, SEED_BITS
 
+__all__ = ["WORD_BITS", "NoiseGenerator"]
+
 WORD_BITS = 64
 
 

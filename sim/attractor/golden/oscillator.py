@@ -13,6 +13,8 @@ import numpy.typing as npt
 from attractor.golden.noise import NoiseGenerator
 from attractor.spec import IntegerArray, OscillatorResult, OscillatorSpec, SpecError
 
+__all__ = ["BoolArray", "OscillatorNetwork", "OscillatorRun", "OscillatorState"]
+
 BoolArray = npt.NDArray[np.bool_]
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import platformdirs
 
+__all__ = ["CACHE_VARIABLE", "build_once", "cache_folder", "digest"]
+
 #: Environment variable that names another folder.
 CACHE_VARIABLE = "ATTRACTOR_CACHE"
 

@@ -11,11 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from attractor import golden
+from attractor.golden import Network
+from attractor.golden import network as golden_network
 from attractor.sim.golden_link import GoldenLink
 from attractor.spec import Region, Spec
 from attractor.spec.files import load_spec
 from attractor.spec.protocol import encode_description
+
+__all__ = ["BOARD_NAME", "GoldenBoard", "open_port"]
 
 BOARD_NAME = "golden model"
 
@@ -37,7 +40,7 @@ class GoldenBoard:
     def __init__(self, spec: Spec, *, name: str = "sim:") -> None:
         self.name = name
         self.spec = spec
-        self._network: tuple[int, golden.Network] | None = None
+        self._network: tuple[int, Network] | None = None
         self._answers = bytearray()
         self.link = GoldenLink(spec, encode_description(self._description()), self._run)
 
@@ -85,7 +88,7 @@ class GoldenBoard:
             decoded = self.spec.decode_parameters(windows)
             ranges = self.spec.parameters
             clipped = {name: np.clip(decoded[name], ranges[name].low, ranges[name].high) for name in decoded}
-            self._network = written, golden.network(self.spec, clipped)
+            self._network = written, golden_network(self.spec, clipped)
         network = self._network[1]
         before = dict(network.parameters)
         outputs = network.call(inputs)

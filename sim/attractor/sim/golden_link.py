@@ -45,6 +45,8 @@ from attractor.spec.protocol import (
     crc32,
 )
 
+__all__ = ["GoldenLink", "WindowMemory"]
+
 #: Longest frame on the wire, without its delimiter.
 _LONGEST = FRAME_BYTES + 1
 

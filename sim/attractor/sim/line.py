@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+__all__ = ["BITS_PER_BYTE", "Faults", "FaultyLine", "LinePort", "OutOfTime", "PacedLine", "VirtualClock"]
+
 #: Bits on the line for each byte: start, eight data, stop.
 BITS_PER_BYTE = 10
 

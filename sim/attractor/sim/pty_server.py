@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+__all__ = ["QUEUE_BYTES", "Endpoint", "PseudoTerminal", "ServedPort", "TcpSocket", "serve"]
+
 #: Bytes that wait for a slow reader before the simulation pauses for it.
 QUEUE_BYTES = 1 << 16
 # Seconds between two looks at the stop event while nothing happens.

@@ -12,6 +12,8 @@ from attractor.sim.verilog_board import CLOCKS_PER_BIT, QUIET_CYCLES, VerilogBoa
 from attractor.spec import Spec
 from attractor.spec.files import load_spec
 
+__all__ = ["BOARD_NAME", "CLOCK_HZ", "RtlBoard", "open_port", "system_verilog"]
+
 #: Clock that the gateware believes to have. Nothing waits for it: the simulation runs as fast as it can.
 CLOCK_HZ = 12_000_000
 #: Name of the board in the device's description.

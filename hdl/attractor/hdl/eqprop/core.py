@@ -19,7 +19,10 @@ from attractor.hdl.eqprop.scanner import InputScanner
 from attractor.hdl.stream_register import StreamRegister
 from attractor.hdl.synapse import CountingSynapse, SignSynapse
 from attractor.hdl.weights import WeightStore
+from attractor.hdl.windows import WindowRegister
 from attractor.spec import EqPropSpec
+
+__all__ = ["EqPropCore"]
 
 
 class EqPropCore(wiring.Component):
@@ -214,13 +217,12 @@ class EqPropCore(wiring.Component):
         m.submodules.record = record = RunRecord(spec)
         wiring.connect(m, readout.o, control.readout)
         wiring.connect(m, wiring.flipped(windows.scores), readout.window)
-        steps = Signal(16)
-        with m.If(windows.steps.write):
-            m.d.sync += steps.eq(windows.steps.write_data)
+        m.submodules.steps = steps = WindowRegister(spec.memory_map["steps"])
+        wiring.connect(m, wiring.flipped(windows.steps), steps.window)
+        wiring.connect(m, wiring.flipped(windows.result), record.window)
         m.d.comb += [
-            windows.steps.read_data.eq(steps),
-            control.free_limit.eq(steps[:8]),
-            control.nudged_limit.eq(steps[8:]),
+            control.free_limit.eq(steps.value.free),
+            control.nudged_limit.eq(steps.value.nudged),
             control.reading_out.eq(readout.busy),
             control.known.eq(readout.known),
             control.group.eq(readout.group),
@@ -240,7 +242,4 @@ class EqPropCore(wiring.Component):
             record.winner.eq(readout.winner),
             record.free_steps.eq(control.free_steps),
             record.nudged_steps.eq(control.nudged_steps),
-            record.address.eq(windows.result.address),
-            record.read.eq(windows.result.read),
-            windows.result.read_data.eq(record.read_data),
         ]

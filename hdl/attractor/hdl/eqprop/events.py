@@ -13,6 +13,8 @@ from attractor.hdl.crossbar import Kind, Operation
 from attractor.hdl.eqprop.layout import Bank, Source, Store, layer_flags
 from attractor.spec import EqPropSpec
 
+__all__ = ["EventSequencer", "down_row", "up_row"]
+
 
 class EventSequencer(wiring.Component):
     """Broadcasts the bits of sources: an event to the layer above, and one to the layer below if that has neurons.

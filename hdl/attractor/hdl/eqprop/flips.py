@@ -14,6 +14,8 @@ from attractor.hdl.eqprop.layout import Bank, Store, layer_flags
 from attractor.hdl.lane_walker import LaneWalker
 from attractor.spec import EqPropSpec
 
+__all__ = ["MOST_WORDS", "FlipWriter", "Flips", "Step"]
+
 #: Words that may wait: one more than are on their way when a weight flips.
 MOST_WORDS = 4
 

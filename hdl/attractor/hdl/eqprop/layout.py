@@ -8,6 +8,8 @@ from amaranth.lib import data
 from attractor.hdl.arithmetic import exceeds
 from attractor.spec import EqPropSpec
 
+__all__ = ["Bank", "Context", "NeuronState", "Source", "Store", "largest_amplitude", "layer_flags", "sum_bits"]
+
 
 class Bank(IntEnum):
     """Accumulators of a neuron."""

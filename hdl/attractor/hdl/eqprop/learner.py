@@ -12,6 +12,8 @@ from attractor.hdl.eqprop.layout import Bank
 from attractor.hdl.synapse import CountingSynapse
 from attractor.spec import EqPropSpec
 
+__all__ = ["Learner"]
+
 
 class Learner(wiring.Component):
     """Lets the sources of each group learn, after both phases.

@@ -13,6 +13,8 @@ from attractor.hdl.crossbar import Beat
 from attractor.hdl.eqprop.layout import NeuronState, layer_flags, sum_bits
 from attractor.spec import EqPropSpec
 
+__all__ = ["Neurons"]
+
 
 class Neurons(wiring.Component):
     """Watches the beats of the crossbar, and says what to write and to add.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Assert, Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Array, Assert, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,7 +10,10 @@ from attractor.hdl.arithmetic import count_ones
 from attractor.hdl.core import WindowSignature
 from attractor.hdl.crossbar import Kind, Operation
 from attractor.hdl.eqprop.layout import Bank, NeuronState
+from attractor.hdl.windows import RecordReadout
 from attractor.spec import EqPropSpec
+
+__all__ = ["RunRecord", "ScoreReadout"]
 
 
 class ScoreReadout(wiring.Component):
@@ -169,10 +172,8 @@ class RunRecord(wiring.Component):
         How the run stands.
     winner: ``In(range(classes))``
     free_steps, nudged_steps: ``In(8)``
-    address: ``In(range(STRUCT.size))``
-    read: ``In(1)``
-    read_data: ``Out(8)``
-        The byte at ``address``, a cycle after ``read``.
+    window: ``In(WindowSignature)``
+        The bytes.
     """
 
     start: Signal
@@ -186,13 +187,11 @@ class RunRecord(wiring.Component):
     winner: Signal
     free_steps: Signal
     nudged_steps: Signal
-    address: Signal
-    read: Signal
-    read_data: Signal
+    window: Any
 
     def __init__(self, spec: EqPropSpec) -> None:
         self.spec = spec
-        flags = ("start", "running", "touches", "flipped", "settled", "aborted", "learnt", "read")
+        flags = ("start", "running", "touches", "flipped", "settled", "aborted", "learnt")
         super().__init__(
             {
                 **dict.fromkeys(flags, In(1)),
@@ -200,8 +199,7 @@ class RunRecord(wiring.Component):
                 "winner": In(range(spec.classes)),
                 "free_steps": In(8),
                 "nudged_steps": In(8),
-                "address": In(range(spec.memory_map["result"].words)),
-                "read_data": Out(8),
+                "window": In(WindowSignature(spec.memory_map["result"])),
             }
         )
 
@@ -221,9 +219,18 @@ class RunRecord(wiring.Component):
             ]
         with m.If(self.start):
             m.d.sync += [cycles.eq(0), touched.eq(0), flips.eq(0)]
-        flags = Cat(self.settled, self.aborted, self.learnt, Const(0, 13))
-        winner = Cat(self.winner, Const(0, 16 - len(self.winner)))
-        record = Cat(flags, winner, self.free_steps, self.nudged_steps, touched, flips, cycles)
-        with m.If(self.read):
-            m.d.sync += self.read_data.eq(record.word_select(self.address, 8))
+        m.submodules.readout = readout = RecordReadout(self.spec.memory_map["result"])
+        wiring.connect(m, wiring.flipped(self.window), readout.window)
+        values = readout.values
+        m.d.comb += [
+            values.settled.eq(self.settled),
+            values.aborted.eq(self.aborted),
+            values.learnt.eq(self.learnt),
+            values.winner.eq(self.winner),
+            values.free_steps.eq(self.free_steps),
+            values.nudged_steps.eq(self.nudged_steps),
+            values.touched.eq(touched),
+            values.flips.eq(flips),
+            values.cycles.eq(cycles),
+        ]
         return m

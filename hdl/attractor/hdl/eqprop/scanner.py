@@ -12,6 +12,8 @@ from attractor.hdl.lane_walker import LaneWalker
 from attractor.spec import EqPropSpec
 from attractor.spec.base import ceil_div
 
+__all__ = ["InputScanner"]
+
 
 class InputScanner(wiring.Component):
     """Gives the inputs that are on one by one, and bytes of the header where they are asked for.

@@ -4,7 +4,9 @@ from amaranth.hdl import Module, Mux
 
 from attractor.hdl.felif.datapath import Datapath
 from attractor.hdl.felif.pipeline import bit_length, clamp, entry, magnitude, toward_zero, with_sign
-from attractor.spec.felif_layer import FELIF_A, FIELD_ENTRIES, LEAK_ENTRIES
+from attractor.spec.felif.layer import FELIF_A, FIELD_ENTRIES, LEAK_ENTRIES
+
+__all__ = ["BacklashDatapath"]
 
 
 class BacklashDatapath(Datapath):

@@ -10,7 +10,10 @@ from attractor.hdl.core import CoreSignature
 from attractor.hdl.felif.layer import Layer
 from attractor.hdl.felif.readout import OutputReadout, RunRecord
 from attractor.hdl.felif.scanner import InputScanner
+from attractor.hdl.windows import WindowRegister
 from attractor.spec import FelifSpec
+
+__all__ = ["FelifCore"]
 
 
 class FelifCore(wiring.Component):
@@ -92,12 +95,12 @@ class FelifCore(wiring.Component):
     def _run(self, m: Module, scanner: InputScanner, outputs: OutputReadout, written: Value) -> None:
         """Run a call: the scanner gives all ticks, and the call ends when the last layer has nothing left to do."""
         spec, windows = self.spec, self.bus.windows
-        ticks, keep, stale, stopping = Signal(16), Signal(), Signal(init=1), Signal()
-        running = Signal()
-        for register, window in ((ticks, windows.ticks), (keep, windows.keep)):
-            with m.If(window.write):
-                m.d.sync += register.eq(window.write_data)
-            m.d.comb += window.read_data.eq(register)
+        stale, stopping, running = Signal(init=1), Signal(), Signal()
+        m.submodules.ticks = ticks_register = WindowRegister(spec.memory_map["ticks"])
+        m.submodules.keep = keep_register = WindowRegister(spec.memory_map["keep"])
+        wiring.connect(m, wiring.flipped(windows.ticks), ticks_register.window)
+        wiring.connect(m, wiring.flipped(windows.keep), keep_register.window)
+        ticks, keep = ticks_register.value.ticks, keep_register.value.keep
         idle = Cat(layer.idle for layer in self.layers).all() & ~scanner.busy
         # The last output is written a cycle after the last layer is done.
         quiet = Signal()

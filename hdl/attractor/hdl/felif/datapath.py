@@ -8,11 +8,14 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.core import WindowSignature, port_name
-from attractor.hdl.felif.layout import NeuronState, word_layout
+from attractor.hdl.felif.layout import NeuronState
 from attractor.hdl.felif.pipeline import Stage
-from attractor.hdl.felif.window_memory import WindowMemory
-from attractor.spec.felif_layer import FelifLayer
+from attractor.hdl.records import record_layout
+from attractor.hdl.windows import WindowMemory, WindowRegister
+from attractor.spec.felif.layer import FelifLayer
 from attractor.spec.fields import FieldMemory
+
+__all__ = ["Datapath", "Work"]
 
 
 class Work(data.StructLayout):
@@ -32,7 +35,7 @@ class Work(data.StructLayout):
             {
                 "state": NeuronState(layer),
                 "drive": Shape(layer.drive_bits, signed=True),
-                "fields": word_layout(layer.fields),
+                "fields": record_layout(layer.record),
                 "first": 1,
                 "last": 1,
             }
@@ -40,7 +43,7 @@ class Work(data.StructLayout):
 
 
 class Datapath(wiring.Component):
-    """One step of a neuron, as :mod:`attractor.spec.felif_layer` defines it; a neuron may enter in every cycle.
+    """One step of a neuron, as :mod:`attractor.spec.felif.layer` defines it; a neuron may enter in every cycle.
 
     Products of two numbers that are not constant are multiplications: a DSP block where the device and its synthesis
     have one, otherwise look-up tables. Registers stand before and behind each.
@@ -95,29 +98,26 @@ class Datapath(wiring.Component):
     def entrance(self, m: Module) -> Stage:
         """Return the first stage: everything of the neuron by its name, and ``valid``."""
         work = self.i
-        values: dict[str, Any] = {name: work.fields[name] for name in word_layout(self.layer.fields).members}
+        values: dict[str, Any] = {field.name: work.fields[field.name] for field in self.layer.record}
         values |= {name: work.state[name] for name in NeuronState(self.layer).members}
         values |= {"drive": work.drive, "first": work.first, "last": work.last, "valid": self.valid}
         return Stage(m, values)
 
     def table(self, m: Module, name: str, read: Value, address: Value) -> Value:
         """Build a table; return its entry, a cycle after ``read``."""
-        memory = next(memory for memory in self._memories if memory.fields[0].name == name)
+        memory = next(memory for memory in self._memories if name in memory.names)
         table = WindowMemory(memory.window)
         m.submodules[name] = table
         wiring.connect(m, wiring.flipped(getattr(self.tables, port_name(memory.window))), table.window)
         m.d.comb += [table.read.eq(read), table.address.eq(address)]
-        return table.word
+        return table.word[name]
 
     def limits(self, m: Module) -> tuple[Value, Value]:
         """Return the reset voltage and the limit of FeLIF neurons: registers, since all neurons share them."""
-        memory = next(memory for memory in self._memories if memory.fields[0].name == "reset")
-        window = getattr(self.tables, port_name(memory.window))
-        word = Signal(word_layout(memory.fields))
-        with m.If(window.write):
-            m.d.sync += word.eq(window.write_data)
-        m.d.comb += window.read_data.eq(word)
-        return word.reset, word.limit
+        memory = next(memory for memory in self._memories if "reset" in memory.names)
+        m.submodules.limits = register = WindowRegister(memory.window)
+        wiring.connect(m, wiring.flipped(getattr(self.tables, port_name(memory.window))), register.window)
+        return register.value.reset, register.value.limit
 
     def leave(self, m: Module, stage: Stage, spikes: Value, **changes: Value) -> None:
         """Connect what leaves at ``stage``: the state, with what is changed in this very cycle."""

@@ -16,6 +16,8 @@ from attractor.hdl.synapse import IntegerSynapse
 from attractor.hdl.weights import WeightStore
 from attractor.spec import FelifSpec
 
+__all__ = ["Layer"]
+
 
 class Layer(wiring.Component):
     """Takes the events of a tick, updates its neurons, and gives out their spikes as the events of the layer above.

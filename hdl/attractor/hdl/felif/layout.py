@@ -4,8 +4,9 @@ from amaranth.hdl import Shape
 from amaranth.lib import data, enum
 
 from attractor.spec import FelifLayer
-from attractor.spec.felif_layer import FELIF_B
-from attractor.spec.fields import Field
+from attractor.spec.felif.layer import FELIF_B
+
+__all__ = ["NeuronState", "Token", "TokenKind"]
 
 
 class TokenKind(enum.Enum, shape=2):
@@ -60,8 +61,3 @@ class NeuronState(data.StructLayout):
         if layer.synapse:
             members["synapse"] = voltage
         super().__init__(members)  # pyright: ignore[reportArgumentType]
-
-
-def word_layout(fields: tuple[Field, ...]) -> data.StructLayout:
-    """Return the layout of a word with these fields."""
-    return data.StructLayout({field.name: Shape(field.bits, signed=field.signed) for field in fields})

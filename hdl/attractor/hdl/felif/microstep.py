@@ -4,7 +4,9 @@ from amaranth.hdl import Module, Mux
 
 from attractor.hdl.felif.datapath import Datapath
 from attractor.hdl.felif.pipeline import at_most_one, clamp, entry, magnitude, toward_zero
-from attractor.spec.felif_layer import FELIF_B, FIELD_ENTRIES, FIRST_BIN, LEAK_ENTRIES
+from attractor.spec.felif.layer import FELIF_B, FIELD_ENTRIES, FIRST_BIN, LEAK_ENTRIES
+
+__all__ = ["MicroStepDatapath"]
 
 
 class MicroStepDatapath(Datapath):

@@ -9,13 +9,15 @@ from amaranth.lib.wiring import In, Out
 from attractor.hdl.core import WindowSignature, port_name
 from attractor.hdl.felif.backlash import BacklashDatapath
 from attractor.hdl.felif.datapath import Datapath
-from attractor.hdl.felif.layout import NeuronState, word_layout
+from attractor.hdl.felif.layout import NeuronState
 from attractor.hdl.felif.microstep import MicroStepDatapath
 from attractor.hdl.felif.pipeline import Stage, saturate
 from attractor.hdl.felif.plain import PlainDatapath
-from attractor.hdl.felif.window_memory import WindowMemory
+from attractor.hdl.windows import WindowMemory
 from attractor.spec import FelifSpec
-from attractor.spec.felif_layer import FELIF_A, FELIF_B, SUBSTEPS
+from attractor.spec.felif.layer import FELIF_A, FELIF_B, SUBSTEPS
+
+__all__ = ["NeuronArray", "datapath_of"]
 
 _DATAPATHS: dict[str, type[Datapath]] = {FELIF_A: BacklashDatapath, FELIF_B: MicroStepDatapath}
 #: Cycles from a sum to its drive.
@@ -31,7 +33,7 @@ class NeuronArray(wiring.Component):
     """Makes the new states of a layer's neurons from their weighted sums, one neuron a cycle.
 
     Sums come in the order of the neurons, with or without gaps. A FeLIF B layer first makes all drives and then visits
-    its neurons :data:`~attractor.spec.felif_layer.SUBSTEPS` times, in laps no shorter than the datapath, so that a
+    its neurons :data:`~attractor.spec.felif.layer.SUBSTEPS` times, in laps no shorter than the datapath, so that a
     neuron has left it before it enters again. Results leave in the order of the neurons.
 
     Parameters
@@ -96,13 +98,12 @@ class NeuronArray(wiring.Component):
         m.submodules.datapath = self._datapath
         for name in self._datapath.tables.signature.members:
             wiring.connect(m, wiring.flipped(getattr(self.windows, name)), getattr(self._datapath.tables, name))
-        word = word_layout(layer.fields)
-        m.submodules.fields = fields = WindowMemory(self._fields.window, word)
+        m.submodules.fields = fields = WindowMemory(self._fields.window)
         wiring.connect(m, wiring.flipped(getattr(self.windows, port_name(self._fields.window))), fields.window)
 
         s = Stage(m, {"valid": self.valid, "neuron": self.neuron, "sum": self.sum})
         m.d.comb += [fields.read.eq(s.valid), fields.address.eq(s.neuron)]
-        s = s.next().beside(**{name: fields.word[name] for name in word.members})
+        s = s.next().beside(**{name: fields.word[name] for name in self._fields.names})
         s = s.next(scaled=(s.sum * s.scale) >> layer.scale_shift)
         asks = s
         s = s.next(drive=saturate(s.scaled + s.bias, layer.drive_bits))
@@ -148,7 +149,7 @@ class NeuronArray(wiring.Component):
                 with m.If(asks.last):
                     m.d.sync += running.eq(0)
         m.d.sync += Assert(~(running & (self.valid | drives.valid)), "a sum comes while the neurons are visited")
-        words = {name: fields.word[name] for name in word_layout(self.layer.fields).members}
+        words = {name: fields.word[name] for name in self._fields.names}
         return asks, asks.next().beside(drive=read.data, **words)
 
     def _step(self, m: Module, asks: Stage, s: Stage) -> None:
@@ -164,7 +165,7 @@ class NeuronArray(wiring.Component):
             datapath.valid.eq(s.valid),
             work.state.eq(Mux(self.fresh & s.first, self._state.const(first_state).as_value(), read.data.as_value())),
             work.drive.eq(s.drive),
-            work.fields.eq(Cat(getattr(s, name) for name in word_layout(layer.fields).members)),
+            work.fields.eq(Cat(getattr(s, name) for name in self._fields.names)),
             work.first.eq(s.first),
             work.last.eq(s.last),
         ]

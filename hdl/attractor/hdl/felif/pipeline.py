@@ -6,6 +6,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike
 
 from attractor.hdl.arithmetic import lowest
 
+__all__ = ["Stage", "at_most_one", "bit_length", "clamp", "entry", "magnitude", "saturate", "toward_zero", "with_sign"]
+
 
 class Stage:
     """Values that move through a pipeline together.

@@ -4,7 +4,9 @@ from amaranth.hdl import Const, Module, Mux, Value
 
 from attractor.hdl.felif.datapath import Datapath
 from attractor.hdl.felif.pipeline import Stage, at_most_one, magnitude, saturate, with_sign
-from attractor.spec.felif_layer import LIF
+from attractor.spec.felif.layer import LIF
+
+__all__ = ["PlainDatapath"]
 
 
 class PlainDatapath(Datapath):

@@ -2,13 +2,16 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Cat, Const, Module, Mux, Shape, Signal
+from amaranth.hdl import Assert, Module, Mux, Shape, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import count_ones
 from attractor.hdl.core import WindowSignature
+from attractor.hdl.windows import RecordReadout
 from attractor.spec import FelifSpec
+
+__all__ = ["OutputReadout", "RunRecord"]
 
 
 class OutputReadout(wiring.Component):
@@ -116,6 +119,7 @@ class RunRecord(wiring.Component):
     window: Any
 
     def __init__(self, spec: FelifSpec) -> None:
+        self.spec = spec
         super().__init__(
             {
                 **dict.fromkeys(("start", "running", "aborted"), In(1)),
@@ -134,8 +138,14 @@ class RunRecord(wiring.Component):
         m.d.sync += spikes.eq(spikes + count_ones(self.spikes))
         with m.If(self.start):
             m.d.sync += [cycles.eq(0), spikes.eq(0)]
-        flags, winner = Cat(Const(0, 1), self.aborted, Const(0, 14)), Cat(self.winner, Const(0, 16 - len(self.winner)))
-        record = Cat(flags, winner, self.ticks, spikes, cycles)
-        with m.If(self.window.read):
-            m.d.sync += self.window.read_data.eq(record.word_select(self.window.address, 8))
+        m.submodules.readout = readout = RecordReadout(self.spec.memory_map["result"])
+        wiring.connect(m, wiring.flipped(self.window), readout.window)
+        values = readout.values
+        m.d.comb += [
+            values.aborted.eq(self.aborted),
+            values.winner.eq(self.winner),
+            values.ticks.eq(self.ticks),
+            values.spikes.eq(spikes),
+            values.cycles.eq(cycles),
+        ]
         return m

@@ -9,9 +9,11 @@ from amaranth.lib.wiring import In, Out
 from attractor.hdl.arithmetic import times_constant
 from attractor.hdl.core import WindowSignature
 from attractor.hdl.felif.layout import Token, TokenKind
-from attractor.hdl.felif.window_memory import WindowMemory
 from attractor.hdl.lane_walker import LaneWalker
+from attractor.hdl.windows import WindowMemory
 from attractor.spec import FelifSpec
+
+__all__ = ["InputScanner"]
 
 
 class InputScanner(wiring.Component):
@@ -119,8 +121,8 @@ class InputScanner(wiring.Component):
         reading, valid, advance, walked = Signal(), Signal(), Signal(), Signal.like(self._word)
         width, in_last = spec.inputs_per_word, spec.inputs - (spec.frame_words - 1) * spec.inputs_per_word
         bits = Cat(
-            Array(frames.word[start + bit] for bit in range(spec.input_bits))[self._plane]
-            for start in range(0, width * spec.input_bits, spec.input_bits)
+            Array(Value.cast(frames.word.input[number])[bit] for bit in range(spec.input_bits))[self._plane]
+            for number in range(width)
         )
         m.d.comb += [
             advance.eq(reading & (~valid | walker.i.ready)),

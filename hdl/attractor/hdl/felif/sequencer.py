@@ -12,6 +12,8 @@ from attractor.hdl.crossbar import Kind, Operation
 from attractor.hdl.felif.layout import Token, TokenKind
 from attractor.spec import FelifSpec
 
+__all__ = ["Bank", "LayerSequencer"]
+
 
 class Bank(IntEnum):
     """Accumulators of a neuron."""

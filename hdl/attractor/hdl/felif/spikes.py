@@ -7,6 +7,8 @@ from amaranth.utils import ceil_log2
 
 from attractor.hdl.felif.layout import Token, TokenKind
 
+__all__ = ["SpikeList"]
+
 
 class SpikeList(wiring.Component):
     """Keeps the neurons that spiked in a tick until they are asked for, in the order in which they came.

@@ -4,6 +4,8 @@ from amaranth.hdl import Assert, Module, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+__all__ = ["ReceiveBuffer"]
+
 
 class ReceiveBuffer(wiring.Component):
     """A FIFO of bytes in one block RAM that never holds back its source: what does not fit is lost.

@@ -9,6 +9,8 @@ from amaranth.lib.wiring import In, Out
 from attractor.hdl.link.words import Kind
 from attractor.spec.protocol import CRC32, REQUEST_HEADER, Command, Status
 
+__all__ = ["HeaderCheck"]
+
 #: Length of header and payload of the commands whose payload has one length only.
 _LENGTHS = {
     Command.IDENTIFY: REQUEST_HEADER.size,

@@ -10,6 +10,8 @@ from amaranth.lib.wiring import In, Out
 from attractor.spec import PAYLOAD_BYTES
 from attractor.spec.protocol import REQUEST_HEADER
 
+__all__ = ["GREATEST_BODY", "LEAST_BODY", "FrameDecoder", "FrameSignature"]
+
 #: Bytes before and with the longest payload, without the CRC.
 LEAST_BODY = REQUEST_HEADER.size
 GREATEST_BODY = REQUEST_HEADER.size + PAYLOAD_BYTES

@@ -10,6 +10,8 @@ from amaranth.lib.wiring import In, Out
 from attractor.spec import PAYLOAD_BYTES
 from attractor.spec.protocol import REPLY_HEADER
 
+__all__ = ["FrameEncoder", "ReplySignature"]
+
 
 class ReplySignature(wiring.Signature):
     """A reply being written, seen from the writer.

@@ -15,6 +15,8 @@ from attractor.hdl.link.request import HEADER_BYTES, RequestRegisters
 from attractor.hdl.link.words import Kind, WordsSignature
 from attractor.spec.protocol import CRC32, REPLY_BIT, REQUEST_HEADER, Command, Counters, Identity, Status
 
+__all__ = ["Executor"]
+
 _PAYLOAD = REQUEST_HEADER.size
 _WORDS_OF_CALL = _PAYLOAD + CRC32.size
 

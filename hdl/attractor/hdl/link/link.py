@@ -15,6 +15,8 @@ from attractor.hdl.link.words import Words
 from attractor.spec import Spec
 from attractor.spec.protocol import PROTOCOL_VERSION, RECEIVE_BUFFER_BYTES, Identity
 
+__all__ = ["Link"]
+
 
 class Link(wiring.Component):
     """Answers the requests of a host and drives a core::

@@ -6,6 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.spec.protocol import CRC32, Command, Counters, Identity
 
+__all__ = ["Report"]
+
 
 class Report(wiring.Component):
     """Chooses the bytes of the replies to IDENTIFY, COUNTERS, and all that answer with a CRC-32. Combinational.

@@ -7,6 +7,8 @@ from amaranth.lib.wiring import In, Out
 from attractor.hdl.link.words import WordsSignature
 from attractor.spec.protocol import REQUEST_HEADER, Command
 
+__all__ = ["HEADER_BYTES", "RequestRegisters"]
+
 #: Bytes of a frame that :class:`RequestRegisters` takes in: the header, and the longest number of words.
 HEADER_BYTES = REQUEST_HEADER.size + 3
 

@@ -5,6 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
+__all__ = ["GREATEST_ERROR", "LEAST_DIVISOR", "BaudError", "Receiver", "Transmitter", "uart_divisor"]
+
 #: Fewest clock cycles of a bit: the receiver must find its middle.
 LEAST_DIVISOR = 4
 #: A receiver that starts at each start bit still samples the stop bit safely with this difference in rate.

@@ -10,6 +10,8 @@ from attractor.hdl.core import WindowsSignature, port_name
 from attractor.spec import MemoryMap, Region, Window
 from attractor.spec.protocol import DESCRIPTION_WINDOW
 
+__all__ = ["Kind", "Words", "WordsSignature"]
+
 
 class Kind(enum.Enum, shape=2):
     """What the selected window is for."""

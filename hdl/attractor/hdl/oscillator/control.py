@@ -7,6 +7,8 @@ from amaranth.lib.wiring import In, Out
 from attractor.hdl.crossbar import Kind, Operation
 from attractor.spec import OscillatorSpec
 
+__all__ = ["RunControl"]
+
 
 class RunControl(wiring.Component):
     """State machine of a run; it owns the crossbar while it clears and scans, and lends it to the moves otherwise.

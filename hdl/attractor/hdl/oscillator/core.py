@@ -19,8 +19,11 @@ from attractor.hdl.oscillator.readout import LabelReadout, RunRecord
 from attractor.hdl.oscillator.schedule import Schedule
 from attractor.hdl.synapse import IntegerSynapse
 from attractor.hdl.weights import WeightStore
+from attractor.hdl.windows import WindowRegister
 from attractor.spec import OscillatorSpec
 from attractor.spec.oscillator import NO_WINNER
+
+__all__ = ["OscillatorCore"]
 
 
 class OscillatorCore(wiring.Component):
@@ -95,12 +98,11 @@ class OscillatorCore(wiring.Component):
         wiring.connect(m, wiring.flipped(windows.schedule), schedule.window)
         wiring.connect(m, wiring.flipped(windows.settle), schedule.settle_window)
         if spec.learning:
-            margin = Signal(spec.sum_bits - 1)
-            with m.If(windows.margin.write):
-                m.d.sync += margin.eq(windows.margin.write_data)
+            m.submodules.margin = register = WindowRegister(spec.memory_map["margin"])
+            wiring.connect(m, wiring.flipped(windows.margin), register.window)
             # The link does not check what it writes; no field less the margin may overflow.
+            margin = register.value.margin
             m.d.comb += control.margin.eq(Mux(margin > spec.margin_high, spec.margin_high, margin))
-            m.d.comb += windows.margin.read_data.eq(margin)
 
         # Loading and moving never overlap, so whoever has a placement is heard.
         with m.If(loader.o.valid):
@@ -167,10 +169,9 @@ class OscillatorCore(wiring.Component):
             noise.start.eq(self.bus.start),
             noise.step.eq(crossbar.beat_valid & beat.context.noisy),
         ]
-        seed = self.bus.windows.seed
-        with m.If(seed.write):
-            m.d.sync += noise.seed.eq(seed.write_data)
-        m.d.comb += seed.read_data.eq(noise.seed)
+        m.submodules.seed = seed = WindowRegister(spec.memory_map["seed"])
+        wiring.connect(m, wiring.flipped(self.bus.windows.seed), seed.window)
+        m.d.comb += noise.seed.eq(seed.value)
         return ~queue.empty
 
     def _results(
@@ -195,7 +196,7 @@ class OscillatorCore(wiring.Component):
             m.d.comb += [read.en.eq(mover.read), read.addr.eq(mover.address)]
         m.d.comb += window.read_data.eq(read.data)
 
-        m.submodules.record = record = RunRecord()
+        m.submodules.record = record = RunRecord(spec)
         m.d.comb += [
             record.start.eq(self.bus.start),
             record.running.eq(control.busy),
@@ -205,10 +206,8 @@ class OscillatorCore(wiring.Component):
             record.settled.eq(control.settled),
             record.aborted.eq(control.aborted),
             record.winner.eq(NO_WINNER),
-            record.address.eq(self.bus.windows.result.address),
-            record.read.eq(self.bus.windows.result.read),
-            self.bus.windows.result.read_data.eq(record.read_data),
         ]
+        wiring.connect(m, wiring.flipped(self.bus.windows.result), record.window)
         if spec.labels:
             m.submodules.readout = readout = LabelReadout(spec)
             m.d.comb += [

@@ -9,6 +9,8 @@ from attractor.hdl.crossbar import Beat, Kind
 from attractor.hdl.noise import WORD_BITS, spread
 from attractor.spec import OscillatorSpec
 
+__all__ = ["EDGE_TAGS", "TAG_BITS", "Lanes", "NeuronState"]
+
 #: Tags in the banks of the differences: the target's own edge is in this bank, and its phase is in the second half.
 #: A fold takes them along into the banks of the sums.
 EDGE_TAGS = data.StructLayout({"present": 1, "late": 1})

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Module, Mux, Signal, unsigned
+from amaranth.hdl import Assert, Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.core import WindowSignature
 from attractor.hdl.oscillator.move import Placement
+from attractor.hdl.records import record_layout
 from attractor.spec import OscillatorSpec
-from attractor.spec.oscillator import CLAMP_BIT
+
+__all__ = ["StateLoader"]
 
 
 class StateLoader(wiring.Component):
@@ -51,7 +53,9 @@ class StateLoader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         spec = self.spec
-        m.submodules.state = state = memory.Memory(shape=unsigned(8), depth=spec.oscillators, init=[])
+        m.submodules.state = state = memory.Memory(
+            shape=record_layout(spec.state_record), depth=spec.oscillators, init=[]
+        )
         read, write = state.read_port(), state.write_port()
 
         # ``source`` is being read while ``placed`` is on the output.
@@ -86,14 +90,14 @@ class StateLoader(wiring.Component):
             with m.If(lane == spec.lanes - 1):
                 m.d.sync += [lane.eq(0), group.eq(group + 1)]
 
-        phase = read.data[: spec.phase_bits]
+        phase = read.data.phase
         m.d.comb += [
             self.o.valid.eq(valid),
             self.o.payload.source.eq(placed),
             self.o.payload.free.eq(free),
             self.o.payload.group.eq(group),
             self.o.payload.lane.eq(lane),
-            self.o.payload.clamp.eq((read.data & CLAMP_BIT) != 0),
+            self.o.payload.clamp.eq(read.data.clamp),
             self.o.payload.first.eq(1),
             self.o.payload.new.eq(phase),
             # In the slot before the first one the level is high if the phase lies in the second half.

@@ -9,6 +9,8 @@ from attractor.hdl.change_queue import Change
 from attractor.hdl.crossbar import Kind, Operation
 from attractor.spec import OscillatorSpec
 
+__all__ = ["Context", "EdgeSequencer", "PhaseMover", "Placement", "Step", "lock_index"]
+
 
 class Placement(data.StructLayout):
     """A phase that an oscillator takes on.

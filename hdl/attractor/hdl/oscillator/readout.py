@@ -1,11 +1,17 @@
 """What a network answers: its winning label and the numbers of the run."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from attractor.hdl.core import WindowSignature
+from attractor.hdl.windows import RecordReadout
 from attractor.spec import OscillatorSpec
 from attractor.spec.oscillator import NO_WINNER
+
+__all__ = ["LabelReadout", "RunRecord"]
 
 
 class LabelReadout(wiring.Component):
@@ -83,6 +89,11 @@ class LabelReadout(wiring.Component):
 class RunRecord(wiring.Component):
     """Counts a run, and shows the counts as the bytes of the window ``result``.
 
+    Parameters
+    ----------
+    spec:
+        The network.
+
     Members
     -------
     start: ``In(1)``
@@ -96,10 +107,8 @@ class RunRecord(wiring.Component):
     settled, aborted: ``In(1)``
         How the run stands.
     winner: ``In(16)``
-    address: ``In(4)``
-    read: ``In(1)``
-    read_data: ``Out(8)``
-        The byte at ``address``, a cycle after ``read``.
+    window: ``In(WindowSignature)``
+        The bytes.
     """
 
     start: Signal
@@ -110,13 +119,13 @@ class RunRecord(wiring.Component):
     settled: Signal
     aborted: Signal
     winner: Signal
-    address: Signal
-    read: Signal
-    read_data: Signal
+    window: Any
 
-    def __init__(self) -> None:
-        flags = ("start", "running", "slot_end", "moved", "period_end", "settled", "aborted", "read")
-        super().__init__({**dict.fromkeys(flags, In(1)), "winner": In(16), "address": In(4), "read_data": Out(8)})
+    def __init__(self, spec: OscillatorSpec) -> None:
+        self.spec = spec
+        flags = ("start", "running", "slot_end", "moved", "period_end", "settled", "aborted")
+        window = In(WindowSignature(spec.memory_map["result"]))
+        super().__init__({**dict.fromkeys(flags, In(1)), "winner": In(16), "window": window})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -133,8 +142,15 @@ class RunRecord(wiring.Component):
                 m.d.sync += periods.eq(periods + 1)
         with m.If(self.start):
             m.d.sync += [periods.eq(0), last_change.eq(0), slots.eq(0), cycles.eq(0)]
-        flags = Cat(self.settled, self.aborted, Const(0, 6))
-        record = Cat(flags, Const(0, 8), self.winner, periods, last_change, cycles)
-        with m.If(self.read):
-            m.d.sync += self.read_data.eq(record.word_select(self.address, 8))
+        m.submodules.readout = readout = RecordReadout(self.spec.memory_map["result"])
+        wiring.connect(m, wiring.flipped(self.window), readout.window)
+        values = readout.values
+        m.d.comb += [
+            values.settled.eq(self.settled),
+            values.aborted.eq(self.aborted),
+            values.winner.eq(self.winner),
+            values.periods.eq(periods),
+            values.last_change.eq(last_change),
+            values.cycles.eq(cycles),
+        ]
         return m

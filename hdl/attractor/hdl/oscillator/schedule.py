@@ -3,14 +3,16 @@
 from typing import Any
 
 from amaranth.hdl import Assert, Module, Mux, Signal, Value
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.core import WindowSignature
+from attractor.hdl.records import record_layout
+from attractor.hdl.windows import WindowRegister
 from attractor.spec import OscillatorSpec
+from attractor.spec.oscillator import SCHEDULE_ENTRY
 
-#: A word of the window ``schedule``.
-ENTRY = data.StructLayout({"periods": 16, "noise": 16, "max_step": 8, "lock": 16, "alternate": 8})
+__all__ = ["Schedule"]
 
 
 class Schedule(wiring.Component):
@@ -80,7 +82,7 @@ class Schedule(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         entries = self.spec.schedule_entries
-        m.submodules.table = table = memory.Memory(shape=ENTRY, depth=entries, init=[])
+        m.submodules.table = table = memory.Memory(shape=record_layout(SCHEDULE_ENTRY), depth=entries, init=[])
         read, write = table.read_port(), table.write_port()
         index, fetching, arriving = Signal(range(entries)), Signal(), Signal()
         m.d.comb += [
@@ -107,11 +109,11 @@ class Schedule(wiring.Component):
             with m.If(periods == 1):
                 m.d.sync += [index.eq(index + 1), fetching.eq(index != entries - 1), ended.eq(index == entries - 1)]
 
-        settle, quiet, still = Signal(16), Signal(16), Signal(init=1)
-        with m.If(self.settle_window.write):
-            m.d.sync += settle.eq(self.settle_window.write_data)
+        quiet, still = Signal(16), Signal(init=1)
+        m.submodules.settle = register = WindowRegister(self.spec.memory_map["settle"])
+        wiring.connect(m, wiring.flipped(self.settle_window), register.window)
+        settle = register.value.settle
         m.d.comb += [
-            self.settle_window.read_data.eq(settle),
             self.settled.eq((quiet >= settle) & (quiet != 0)),
             self.over.eq(ended | ((settle != 0) & self.settled)),
         ]

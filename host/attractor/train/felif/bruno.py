@@ -18,7 +18,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from attractor.golden.felif import FelifDevice
+from attractor.physics.felif import FelifDevice
+
+__all__ = ["SURROGATES", "CoarseStep", "Floats", "Form", "Slopes", "hyperbolic", "superspike"]
 
 Floats = npt.NDArray[np.float64]
 #: Switching time as a constant (A), or differentiated, too (B).

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
-from attractor.golden.felif import FelifDevice
-from attractor.spec.felif_layer import FELIF_A, FELIF_B, LIF
-from attractor.train.digits import digits
+from attractor.data.digits import digits
+from attractor.physics.felif import FelifDevice
+from attractor.spec.felif.layer import FELIF_A, FELIF_B, LIF
 from attractor.train.felif.bruno import Floats
 from attractor.train.felif.integer import IntegerFelifNeurons, IntegerLifNeurons, IntegerNeurons
 from attractor.train.felif.losses import Classes, Samples
@@ -29,6 +29,25 @@ from attractor.train.felif.music import RECURRENT_LIF
 from attractor.train.felif.network import TrainedNetwork
 from attractor.train.felif.readout import IntegerReadout, Readout, Synapses
 from attractor.train.felif.trainer import Recipe, outputs
+
+__all__ = [
+    "CLASSES",
+    "DARKEST",
+    "INPUT_BITS",
+    "KINDS",
+    "LOSS",
+    "NEURONS",
+    "RECIPE",
+    "SETTINGS",
+    "SIDE",
+    "VALIDATION_IMAGES",
+    "RowDigits",
+    "Setting",
+    "predictions",
+    "row_digits",
+    "row_network",
+    "row_samples",
+]
 
 #: Rows of an image, and grey values of a row.
 SIDE = 8
@@ -83,7 +102,7 @@ class RowDigits(NamedTuple):
 def row_digits() -> RowDigits:
     """Return 1,150 images to train on, 287 for validation and 360 to test on.
 
-    The test images are those of :func:`attractor.train.digits.digits`; the validation images are drawn from its
+    The test images are those of :func:`attractor.data.digits.digits`; the validation images are drawn from its
     training images with equal shares of all classes and seed 0.
     """
     data = digits()

@@ -10,6 +10,8 @@ from attractor.train.felif.integer import IntegerNeurons
 from attractor.train.felif.network import TrainedNetwork
 from attractor.train.felif.readout import IntegerReadout
 
+__all__ = ["exported"]
+
 
 def exported(
     network: TrainedNetwork,

@@ -14,6 +14,8 @@ import numpy as np
 from attractor.train.felif.bruno import CoarseStep, Floats
 from attractor.train.felif.neurons import FelifNeurons, FelifRecord
 
+__all__ = ["FullFelifNeurons", "FullRecord"]
+
 
 @dataclass
 class FullRecord(FelifRecord):

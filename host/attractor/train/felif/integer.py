@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from attractor.golden.felif import FelifDevice, NeuronState, felif_parameters, neurons
-from attractor.golden.felif.fidelity import drive_per_ampere
+from attractor.golden.felif import NeuronState, neurons
+from attractor.physics.felif import FelifDevice, felif_parameters
+from attractor.physics.felif.fidelity import drive_per_ampere
 from attractor.spec import FelifLayer, IntegerArray
-from attractor.spec.felif_layer import DECAY_ONE, LIF
+from attractor.spec.felif.layer import DECAY_ONE, LIF
 from attractor.train.felif.bruno import Floats
 from attractor.train.felif.neurons import FelifNeurons, LifNeurons, LifRecord, TrainedNeurons
 from attractor.train.felif.quantise import Weights
+
+__all__ = ["LIF_ONE", "WEIGHT_REACH", "IntegerFelifNeurons", "IntegerLifNeurons", "IntegerNeurons", "layer_of"]
 
 #: Voltage of an integer LIF neuron that stands for a threshold of 1.
 LIF_ONE = 1 << 12

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from attractor.train.felif.bruno import Floats
 
+__all__ = ["Classes", "Loss", "NextFrame", "Samples"]
+
 
 class Samples(NamedTuple):
     """Sequences and what is wanted of them.

@@ -12,14 +12,29 @@ from typing import Any
 
 import numpy as np
 
-from attractor.golden.felif import FelifDevice
-from attractor.train.chorales import NOTES, Roll
+from attractor.data.chorales import NOTES, Roll
+from attractor.physics.felif import FelifDevice
 from attractor.train.felif.integer import IntegerFelifNeurons, IntegerLifNeurons
 from attractor.train.felif.losses import NextFrame, Samples
 from attractor.train.felif.network import TrainedNetwork
 from attractor.train.felif.neurons import FelifNeurons, LifNeurons, TrainedNeurons
 from attractor.train.felif.readout import IntegerReadout, Readout, Synapses
 from attractor.train.felif.trainer import Recipe
+
+__all__ = [
+    "DEVICE",
+    "INTEGER",
+    "KINDS",
+    "LIF_DECAY",
+    "LOSS",
+    "NEURONS",
+    "RECIPE",
+    "RECURRENT_LIF",
+    "THRESHOLD",
+    "TWIN",
+    "music_network",
+    "music_samples",
+]
 
 #: Spiking neurons.
 NEURONS = 150

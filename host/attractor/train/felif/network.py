@@ -13,6 +13,8 @@ from attractor.train.felif.neurons import Record, TrainedNeurons
 from attractor.train.felif.quantise import Weights, quantised
 from attractor.train.felif.readout import Readout, Synapses
 
+__all__ = ["Pass", "TrainedNetwork"]
+
 
 @dataclass(frozen=True)
 class Pass:

@@ -13,10 +13,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from attractor.golden.felif import FelifDevice, FelifTwin, TwinState
-from attractor.golden.felif.twin import TICK
+from attractor.physics.felif import FelifDevice, FelifTwin, TwinState
+from attractor.physics.felif.twin import TICK
 from attractor.train.felif.bruno import SURROGATES, CoarseStep, Floats, Form
 from attractor.train.felif.quantise import Weights
+
+__all__ = [
+    "CURRENT",
+    "Bools",
+    "FelifNeurons",
+    "FelifRecord",
+    "LifNeurons",
+    "LifRecord",
+    "LifState",
+    "Record",
+    "TrainedNeurons",
+]
 
 Bools = npt.NDArray[np.bool_]
 #: Current that a weight of 1 lets flow for a source of 1, A: the published gain of the music task.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["Floats", "Weights", "quantised"]
+
 Floats = npt.NDArray[np.float64]
 
 

@@ -8,10 +8,12 @@ import numpy as np
 
 from attractor.golden.felif import neurons
 from attractor.spec import FelifLayer, IntegerArray
-from attractor.spec.felif_layer import DECAY_ONE, READOUT
+from attractor.spec.felif.layer import DECAY_ONE, READOUT
 from attractor.train.felif.bruno import Floats
 from attractor.train.felif.integer import layer_of
 from attractor.train.felif.quantise import Weights
+
+__all__ = ["OUTPUT_ONE", "IntegerReadout", "Readout", "Synapses"]
 
 #: Voltage of an integer read-out that stands for an output of 1.
 OUTPUT_ONE = 1 << 8

@@ -6,6 +6,8 @@ import numpy as np
 
 from attractor.train.felif.losses import NextFrame, Samples
 
+__all__ = ["LOSS", "NOTES", "WITHOUT_MEMORY", "scales"]
+
 #: Notes of a scale; a sequence rises to the highest, falls to the lowest, and so on.
 NOTES = 8
 #: The first ticks of a sequence do not count: nobody knows yet where it is going.

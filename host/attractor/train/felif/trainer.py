@@ -17,6 +17,8 @@ from attractor.train.felif.network import TrainedNetwork
 from attractor.train.optimiser import Adamax, Plateau
 from attractor.train.oscillator import Progress
 
+__all__ = ["RUN", "Epoch", "Recipe", "Trainer", "Training", "mean_loss", "outputs"]
+
 #: Sequences that are run at a time to measure a loss.
 RUN = 32
 

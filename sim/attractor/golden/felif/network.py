@@ -12,6 +12,8 @@ import numpy.typing as npt
 from attractor.golden.felif.neurons import Integers, NeuronState, neurons
 from attractor.spec import FelifResult, FelifSpec, IntegerArray, SpecError
 
+__all__ = ["FelifNetwork", "FelifRun", "LayerTrace", "Tick"]
+
 
 @dataclass(frozen=True)
 class LayerTrace:

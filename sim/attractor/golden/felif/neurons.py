@@ -1,4 +1,4 @@
-"""The integer neurons of a layer, batched: what :mod:`attractor.spec.felif_layer` defines, operation by operation."""
+"""The integer neurons of a layer, batched: what :mod:`attractor.spec.felif.layer` defines, operation by operation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from attractor.spec import FelifLayer, IntegerArray
-from attractor.spec.felif_layer import FELIF_A, FELIF_B, FIRST_BIN, LEAK_ENTRIES, LIF, SUBSTEPS
+from attractor.spec.felif.layer import FELIF_A, FELIF_B, FIRST_BIN, LEAK_ENTRIES, LIF, SUBSTEPS
+
+__all__ = [
+    "BacklashNeurons",
+    "Bools",
+    "Integers",
+    "MicroStepNeurons",
+    "NeuronState",
+    "Neurons",
+    "PlainNeurons",
+    "neurons",
+]
 
 Integers = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

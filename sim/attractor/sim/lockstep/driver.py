@@ -16,6 +16,8 @@ from cocotb.triggers import ReadOnly, RisingEdge, Timer, with_timeout
 
 from attractor.spec import Region, Spec, Window
 
+__all__ = ["CoreDriver", "Difference", "MismatchError", "read_settings", "run_calls"]
+
 
 @dataclass(frozen=True)
 class Difference:

@@ -19,11 +19,13 @@ from attractor.hdl.cores import build_core
 from attractor.sim.verilog import to_icarus_verilog, to_verilog
 from attractor.spec import Spec
 
+__all__ = ["BENCHES", "LockstepError", "Regression", "simulators"]
+
 #: The bench of each family.
 BENCHES = {
-    "oscillator": "attractor.sim.lockstep.oscillator_bench",
-    "eqprop": "attractor.sim.lockstep.eqprop_bench",
-    "felif": "attractor.sim.lockstep.felif_bench",
+    "oscillator": "attractor.sim.lockstep.oscillator.bench",
+    "eqprop": "attractor.sim.lockstep.eqprop.bench",
+    "felif": "attractor.sim.lockstep.felif.bench",
 }
 
 

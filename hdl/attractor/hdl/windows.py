@@ -1,0 +1,136 @@
+"""What lies behind the windows of a core: memories that the link fills, registers, and the record of a run."""
+
+from typing import Any
+
+from amaranth.hdl import Assert, Module, Mux, Signal, Value
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from attractor.hdl.core import WindowSignature
+from attractor.hdl.records import record_layout
+from attractor.spec import Window
+
+__all__ = ["RecordReadout", "WindowMemory", "WindowRegister"]
+
+
+class WindowMemory(wiring.Component):
+    """Words in one memory, behind a window.
+
+    Both ports of the memory share one address, which is all that a memory with a single port needs. The window must
+    not be used in a cycle with a ``read``.
+
+    Parameters
+    ----------
+    window:
+        The window. Where its words are records, ``word`` has their fields.
+
+    Members
+    -------
+    window: ``In(WindowSignature)``
+    read, address: ``In(1)``, ``In(range(words))``
+        Read a word.
+    word: ``Out(word_bits)``, or the layout of the record
+        That of the last ``read``, of whichever side.
+    """
+
+    window: Any
+    read: Signal
+    address: Signal
+    word: Any
+
+    def __init__(self, window: Window) -> None:
+        self.layout = word_layout(window)
+        self.words = window.words
+        super().__init__(
+            {
+                "window": In(WindowSignature(window)),
+                "read": In(1),
+                "address": In(range(window.words)),
+                "word": Out(self.layout),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        window = self.window
+        m.submodules.memory = storage = memory.Memory(shape=self.layout, depth=self.words, init=[])
+        read, write = storage.read_port(), storage.write_port()
+        address = Mux(window.read | window.write, window.address, self.address)
+        m.d.comb += [
+            read.addr.eq(address),
+            read.en.eq(window.read | self.read),
+            write.addr.eq(address),
+            write.en.eq(window.write),
+            write.data.eq(window.write_data),
+            window.read_data.eq(read.data),
+            self.word.eq(read.data),
+        ]
+        m.d.sync += Assert(~((window.read | window.write) & self.read), "a window is used while the core reads it")
+        return m
+
+
+class WindowRegister(wiring.Component):
+    """The one word of a window, in a register.
+
+    Parameters
+    ----------
+    window:
+        The window. Where its word is a record, ``value`` has its fields.
+
+    Members
+    -------
+    window: ``In(WindowSignature)``
+    value: ``Out(word_bits)``, or the layout of the record
+        What was written last; 0 at first.
+    """
+
+    window: Any
+    value: Any
+
+    def __init__(self, window: Window) -> None:
+        if window.words != 1:
+            raise ValueError(f"window {window.name} has {window.words} words; a register holds one")
+        super().__init__({"window": In(WindowSignature(window)), "value": Out(word_layout(window))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        with m.If(self.window.write):
+            m.d.sync += Value.cast(self.value).eq(self.window.write_data)
+        m.d.comb += self.window.read_data.eq(self.value)
+        return m
+
+
+class RecordReadout(wiring.Component):
+    """Shows a record as the bytes of a window.
+
+    Parameters
+    ----------
+    window:
+        The window; its record fills it.
+
+    Members
+    -------
+    values: ``In(layout of the record)``
+        The fields; unused ones are to be left alone.
+    window: ``In(WindowSignature)``
+        Read only: ``read_data`` is the byte at ``address`` of the cycle with ``read``.
+    """
+
+    values: Any
+    window: Any
+
+    def __init__(self, window: Window) -> None:
+        if window.record is None or window.record.size != window.size:
+            raise ValueError(f"window {window.name} is not filled by a record")
+        super().__init__({"values": In(record_layout(window.record)), "window": In(WindowSignature(window))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        with m.If(self.window.read):
+            m.d.sync += self.window.read_data.eq(Value.cast(self.values).word_select(self.window.address, 8))
+        return m
+
+
+def word_layout(window: Window) -> data.StructLayout | int:
+    """Return the layout of a word of a window: that of its record, or its width."""
+    return record_layout(window.record) if window.record and window.record_is_a_word else window.word_bits

@@ -1,0 +1,24 @@
+"""Digital-phase oscillator networks."""
+
+from attractor.spec.oscillator.call import (
+    NO_WINNER,
+    RESULT,
+    SCHEDULE_COLUMNS,
+    SCHEDULE_ENTRY,
+    SEED_BITS,
+    OscillatorInput,
+    OscillatorResult,
+)
+from attractor.spec.oscillator.spec import MOST_LANES, OscillatorSpec
+
+__all__ = [
+    "MOST_LANES",
+    "NO_WINNER",
+    "RESULT",
+    "SCHEDULE_COLUMNS",
+    "SCHEDULE_ENTRY",
+    "SEED_BITS",
+    "OscillatorInput",
+    "OscillatorResult",
+    "OscillatorSpec",
+]

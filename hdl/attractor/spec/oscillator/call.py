@@ -1,0 +1,142 @@
+"""What an oscillator network is given for a call, what it reports, and the records of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from warnings import warn
+
+import numpy as np
+import numpy.typing as npt
+
+from attractor.spec.base import IntegerArray
+from attractor.spec.records import Field, Record, unused
+
+__all__ = [
+    "NO_WINNER",
+    "RESULT",
+    "SCHEDULE_COLUMNS",
+    "SCHEDULE_ENTRY",
+    "SEED_BITS",
+    "OscillatorInput",
+    "OscillatorResult",
+    "state_record",
+]
+
+#: Width of the seed of a call; every value is a seed.
+SEED_BITS = 63
+#: Reported as the winner by a network without labels.
+NO_WINNER = 0xFFFF
+
+#: A word of the window ``schedule``.
+SCHEDULE_ENTRY = Record(
+    (
+        Field("periods", 16, meaning="periods of the entry; 0 ends the schedule"),
+        Field("noise", 16, meaning="amplitude of the noise"),
+        Field("max_step", 8, meaning="most slots by which a phase moves in a slot"),
+        Field("lock", 16, meaning="strength of the harmonic lock"),
+        Field("alternate", 8, meaning="not 0: every other oscillator moves in a slot"),
+    )
+)
+#: Columns of the schedule.
+SCHEDULE_COLUMNS = tuple(field.name for field in SCHEDULE_ENTRY)
+
+#: The window ``result``.
+RESULT = Record(
+    (
+        Field("settled", 1, meaning="no phase changed in the last whole periods; after learning, no target learnt"),
+        Field("aborted", 1, meaning="ended by an abort"),
+        unused(14),
+        Field("winner", 16, meaning="label closest in phase to the reference; 65,535 without labels"),
+        Field("periods", 32, meaning="whole periods that were run"),
+        Field("last_change", 32, meaning="slots until the last phase change, with its own; 0 for none"),
+        Field("cycles", 32, meaning="clock cycles from start to end"),
+    )
+)
+
+
+def state_record(phase_bits: int) -> Record:
+    """Return a word of the window ``state``."""
+    return Record(
+        (
+            Field("phase", phase_bits, meaning="start phase in slots"),
+            unused(7 - phase_bits),
+            Field("clamp", 1, meaning="the oscillator does not move in this call"),
+        )
+    )
+
+
+class OscillatorInput(NamedTuple):
+    """What a device is given for a call.
+
+    Parameters
+    ----------
+    phases:
+        Start phase of every oscillator in slots, shape (oscillators,), uint8.
+    clamp:
+        True where an oscillator does not move or learn, shape (oscillators,).
+    seed:
+        Seed of the noise.
+    margin:
+        0 to run the schedule; otherwise targets learn whose field is below it.
+    """
+
+    phases: IntegerArray
+    clamp: npt.NDArray[np.bool_]
+    seed: int
+    margin: int
+
+
+@dataclass(frozen=True)
+class OscillatorResult:
+    """What a device reports after a call.
+
+    Parameters
+    ----------
+    phases:
+        Phases of the targets in slots, shape (targets,), uint8.
+    winner:
+        Label whose phase is closest to the reference, the lowest one on ties; None without labels.
+    settled:
+        True if no phase changed in the last ``max(settle, 1)`` whole periods; after learning, if no target learnt.
+    periods:
+        Whole periods that were run.
+    last_change:
+        Slots from the start until the last phase change, the changing slot included; 0 if none changed.
+    cycles:
+        Clock cycles from start to end; 0 on a board that does not model them.
+    aborted:
+        True if the call was ended by an abort.
+    """
+
+    phases: IntegerArray
+    winner: int | None
+    settled: bool
+    periods: int
+    last_change: int
+    cycles: int = 0
+    aborted: bool = False
+
+    def encode(self) -> bytes:
+        """Return the output region; :meth:`OscillatorSpec.encode_output` calls it."""
+        winner = NO_WINNER if self.winner is None else self.winner
+        return RESULT.encode(vars(self) | {"winner": winner}) + self.phases.astype(np.uint8).tobytes()
+
+    @classmethod
+    def decode(cls, data: bytes) -> OscillatorResult:
+        """Use :meth:`OscillatorSpec.decode_output` instead."""
+        warn(
+            "OscillatorResult.decode(data) is now spec.decode_output(data); the old name goes with the next release",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return decoded_result(data)
+
+
+def decoded_result(data: bytes) -> OscillatorResult:
+    """Return what an output region reports."""
+    values = RESULT.decode(data[: RESULT.size])
+    values |= {name: bool(values[name]) for name in ("settled", "aborted")}
+    if values["winner"] == NO_WINNER:
+        values["winner"] = None
+    return OscillatorResult(phases=np.frombuffer(data, np.uint8, offset=RESULT.size), **values)

@@ -1,0 +1,323 @@
+"""Digital-phase oscillator networks: what one is, and how its data are laid out in a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from attractor.spec.base import IntegerArray, ParameterSpec, Spec, SpecError, build_field, ceil_div, check_range
+from attractor.spec.memory_map import MOST_WORDS, MemoryMap, Region, Window, number_window, record_window
+from attractor.spec.oscillator.call import (
+    RESULT,
+    SCHEDULE_COLUMNS,
+    SCHEDULE_ENTRY,
+    SEED_BITS,
+    OscillatorInput,
+    OscillatorResult,
+    decoded_result,
+    state_record,
+)
+from attractor.spec.records import Field, Record, unused
+from attractor.spec.rows import LaneMemory
+
+__all__ = ["MOST_LANES", "OscillatorSpec"]
+
+#: Most lanes: so many have each a random bit of their own.
+MOST_LANES = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class OscillatorSpec(Spec):
+    """A network of digital oscillators, coupled all to all.
+
+    Oscillators are numbered from 0. The first ``inputs`` of them are clamped by nature: they act on the others and
+    are never acted on, so they cost a weight row but no lane. The rest are *free* and are called targets where
+    they are counted from 0. The last ``labels`` of the free ones are the labels of a classifier.
+
+    Parameters
+    ----------
+    oscillators:
+        Number of all oscillators, 2 to 4096.
+    inputs:
+        Number of oscillators clamped by nature.
+    labels:
+        Number of label oscillators; 0 for a network that does not classify.
+    reference:
+        Index of the oscillator against which phases are read.
+    weight_bits:
+        Width of a signed coupling weight, 2 to 8.
+    phase_bits:
+        Width of a phase, 3 to 6; a period has ``2**phase_bits`` slots.
+    lanes:
+        Free oscillators that are updated in one clock cycle, at most 2,048; 0 stands for as many as possible. Noise is
+        drawn lane by lane, so with noise it also decides which random bits an oscillator gets.
+    schedule_entries:
+        Length of the schedule table, 1 to 64.
+    lock_phases:
+        Number of equidistant phases to which the harmonic lock pulls, 2 to 8 and at most half a period; 2 for Ising
+        problems, as many as there are colours for Potts problems.
+    learning:
+        The device can change its weights by itself.
+
+    Raises
+    ------
+    SpecError
+        If a value is out of range; the message names it.
+    """
+
+    family: ClassVar[str] = "oscillator"
+
+    oscillators: int
+    inputs: int = 0
+    labels: int = 0
+    reference: int = 0
+    weight_bits: int = 5
+    phase_bits: int = 4
+    lanes: int = build_field(0)
+    schedule_entries: int = 8
+    lock_phases: int = 2
+    learning: bool = False
+
+    def __post_init__(self) -> None:
+        check_range("oscillators", self.oscillators, 2, 4096)
+        check_range("inputs", self.inputs, 0, self.oscillators - 1)
+        check_range("labels", self.labels, 0, self.targets)
+        check_range("reference", self.reference, 0, self.oscillators - 1)
+        check_range("weight_bits", self.weight_bits, 2, 8)
+        check_range("phase_bits", self.phase_bits, 3, 6)
+        check_range("lanes", self.lanes, 0, min(self.targets, MOST_LANES))
+        check_range("schedule_entries", self.schedule_entries, 1, 64)
+        check_range("lock_phases", self.lock_phases, 2, min(8, self.period // 2))
+        if self.lanes == 0:
+            object.__setattr__(self, "lanes", min(self.targets, MOST_LANES))
+        if self.oscillators * self.groups > MOST_WORDS:
+            raise SpecError(
+                f"lanes is {self.lanes}; {self.oscillators} oscillators then need {self.oscillators * self.groups} "
+                f"rows of weights, and a window has at most {MOST_WORDS}: use more lanes"
+            )
+
+    # Derived sizes
+
+    @property
+    def targets(self) -> int:
+        """Number of free oscillators."""
+        return self.oscillators - self.inputs
+
+    @property
+    def groups(self) -> int:
+        """Clock cycles in which ``lanes`` lanes visit every target once."""
+        return ceil_div(self.targets, self.lanes)
+
+    @property
+    def period(self) -> int:
+        """Slots of a period."""
+        return 1 << self.phase_bits
+
+    @property
+    def weight_low(self) -> int:
+        """Least weight."""
+        return -(1 << (self.weight_bits - 1))
+
+    @property
+    def weight_high(self) -> int:
+        """Greatest weight."""
+        return (1 << (self.weight_bits - 1)) - 1
+
+    @property
+    def largest_sum(self) -> int:
+        """Greatest magnitude of a weighted sum over all oscillators."""
+        return self.oscillators << (self.weight_bits - 1)
+
+    @property
+    def largest_amplitude(self) -> int:
+        """Greatest noise amplitude, and greatest strength of the lock."""
+        return min(0xFFFF, self.largest_sum // 4)
+
+    @property
+    def sum_bits(self) -> int:
+        """Signed width that holds any weighted sum with noise and lock, or less the largest margin."""
+        return (2 * self.largest_sum).bit_length() + 1
+
+    # Lock
+
+    def lock_index(self, phases: IntegerArray) -> IntegerArray:
+        """Return the number of the lock phase nearest to each phase, 0 to ``lock_phases - 1``; any shape."""
+        rounded = (phases.astype(np.int64) * self.lock_phases + self.period // 2) >> self.phase_bits
+        return rounded % self.lock_phases
+
+    @property
+    def lock_slots(self) -> tuple[int, ...]:
+        """The lock phases in slots: ``index * period / lock_phases``, rounded."""
+        return tuple(
+            (2 * index * self.period + self.lock_phases) // (2 * self.lock_phases) for index in range(self.lock_phases)
+        )
+
+    # Parameters
+
+    @property
+    def parameters(self) -> dict[str, ParameterSpec]:
+        """``weights[i, j]`` couples oscillator j to target i; ``schedule`` and ``settle`` say when to stop.
+
+        ``schedule`` has one row for each entry with the columns :data:`SCHEDULE_COLUMNS`: a number of periods, the
+        noise amplitude, the most slots by which a phase moves in one slot, the strength of the harmonic lock, and
+        whether targets move in alternation. Noise A adds A or -A to each sum, at random in each slot. Lock K adds K
+        times the level that a square wave at the lock phase nearest to the target's own phase has. In alternation
+        target i moves only in slots where ``i + slot + period`` is even. ``settle`` is the number of whole periods
+        without any phase change after which a call stops; 0 runs the whole schedule.
+        """
+        entries = self.schedule_entries
+        weights = ParameterSpec(
+            "weights", (self.targets, self.oscillators), np.dtype(np.int8), self.weight_low, self.weight_high
+        )
+        highest = (0xFFFF, self.largest_amplitude, self.period // 2, self.largest_amplitude, 1)
+        schedule = ParameterSpec(
+            "schedule", (entries, len(SCHEDULE_COLUMNS)), np.dtype(np.uint16), 0, highest, SCHEDULE_COLUMNS
+        )
+        settle = ParameterSpec("settle", (), np.dtype(np.uint16), 0, 0xFFFF)
+        return {"weights": weights, "schedule": schedule, "settle": settle}
+
+    def schedule(self, periods: int, *, max_step: int | None = None) -> IntegerArray:
+        """Return a schedule of one stretch: ``periods`` periods at ``max_step`` (default: jump, half a period)."""
+        rows = np.zeros((self.schedule_entries, len(SCHEDULE_COLUMNS)), np.int64)
+        rows[0] = periods, 0, self.period // 2 if max_step is None else max_step, 0, 0
+        return self.parameters["schedule"].check(rows)
+
+    # Layout
+
+    @property
+    def weight_memory(self) -> LaneMemory:
+        """Memory of the weights: a word for each source and group."""
+        return LaneMemory("weights", self.oscillators * self.groups, self.lanes, self.weight_bits)
+
+    @property
+    def segments(self) -> tuple[slice, ...]:
+        """Lanes of each window of the weight memory."""
+        return self.weight_memory.segments
+
+    @property
+    def weight_windows(self) -> tuple[str, ...]:
+        """Names of the windows of the weight memory, one for each segment."""
+        return self.weight_memory.names
+
+    @property
+    def memory_map(self) -> MemoryMap:
+        """Windows of the device.
+
+        ``schedule``: one word an entry, :data:`SCHEDULE_ENTRY`.
+        ``settle``: one word. ``weights.K``: word ``source * groups + group`` holds the weights from ``source`` to the
+        lanes of segment K in that group, lowest lane in the lowest bits; target ``group * lanes + lane``.
+        ``seed``: one word, of the noise. ``margin``: one word, only with ``learning``.
+        ``state``: a byte for each oscillator, :func:`state_record`.
+        ``result``: :data:`RESULT`. ``phases``: a byte for each target.
+        """
+        windows = [
+            Window("schedule", Region.PARAMETERS, self.schedule_entries, SCHEDULE_ENTRY.bits, SCHEDULE_ENTRY),
+            number_window("settle", Region.PARAMETERS, 16, "quiet periods after which a call stops; 0 for never"),
+        ]
+        windows += self.weight_memory.windows
+        windows.append(number_window("seed", Region.INPUT, SEED_BITS, "seed of the noise"))
+        if self.learning:
+            meaning = "0: run the schedule; else targets learn whose field is below it"
+            windows.append(number_window("margin", Region.INPUT, self.sum_bits - 1, meaning))
+        windows.append(Window("state", Region.INPUT, self.oscillators, 8, self.state_record))
+        windows.append(record_window("result", Region.OUTPUT, RESULT))
+        phase = Record((Field("phase", self.phase_bits, meaning="phase in slots"), unused(8 - self.phase_bits)))
+        windows.append(Window("phases", Region.OUTPUT, self.targets, 8, phase))
+        return MemoryMap(tuple(windows))
+
+    @property
+    def state_record(self) -> Record:
+        """A word of the window ``state``."""
+        return state_record(self.phase_bits)
+
+    def encode_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> dict[str, bytes]:
+        """Return the bytes of every parameter window; raise :class:`SpecError` if a parameter does not fit."""
+        checked = self.check_parameters(parameters)
+        columns = dict(zip(SCHEDULE_COLUMNS, checked["schedule"].T, strict=True))
+        entries = SCHEDULE_ENTRY.encode_words(columns, self.schedule_entries)
+        windows = {"schedule": entries.tobytes(), "settle": int(checked["settle"]).to_bytes(2, "little")}
+        rows = np.zeros((self.oscillators, self.groups * self.lanes), np.int8)
+        rows[:, : self.targets] = checked["weights"].T
+        return windows | self.weight_memory.encode(rows.reshape(-1, self.lanes))
+
+    def decode_parameters(self, windows: Mapping[str, bytes]) -> dict[str, IntegerArray]:
+        """Inverse of :meth:`encode_parameters`."""
+        entries = SCHEDULE_ENTRY.decode_words(windows["schedule"], self.schedule_entries)
+        schedule = np.stack([entries[column].astype(np.uint16) for column in SCHEDULE_COLUMNS], axis=1)
+        rows = self.weight_memory.decode_signed(windows).reshape(self.oscillators, -1)
+        weights = rows[:, : self.targets].T.astype(np.int8, order="C")
+        settle = np.array(int.from_bytes(windows["settle"], "little"), np.uint16)
+        return {"weights": weights, "schedule": schedule, "settle": settle}
+
+    def check_phases(self, phases: npt.ArrayLike) -> IntegerArray:
+        """Return ``phases``, shape (..., oscillators), as uint8; raise :class:`SpecError` with the culprit."""
+        array = np.asarray(phases)
+        if array.ndim == 0 or array.shape[-1] != self.oscillators:
+            raise SpecError(
+                f"phases have shape {array.shape}; the last axis must have {self.oscillators} entries, "
+                "one for each oscillator"
+            )
+        if not np.issubdtype(array.dtype, np.integer):
+            raise SpecError(f"phases have type {array.dtype}; they are slots, so integers")
+        outside = (array < 0) | (array >= self.period)
+        if outside.any():
+            value = array[tuple(np.argwhere(outside)[0])]
+            raise SpecError(f"a phase is {value}; it must lie between 0 and {self.period - 1}")
+        return array.astype(np.uint8)
+
+    @property
+    def margin_high(self) -> int:
+        """Greatest margin; no field reaches it, so with this margin every target learns."""
+        return self.largest_sum + 1
+
+    def encode_input(
+        self, phases: npt.ArrayLike, clamp: npt.ArrayLike | None = None, seed: int = 0, margin: int = 0
+    ) -> bytes:
+        """Return the input region for one call.
+
+        Parameters
+        ----------
+        phases:
+            Start phase of every oscillator in slots, shape (oscillators,).
+        clamp:
+            True where an oscillator must not move, shape (oscillators,); default nowhere. The first ``inputs``
+            never move, whatever it says.
+        seed:
+            Seed of the noise, 0 to ``2**63 - 1``.
+        margin:
+            0 to run the schedule; otherwise learn the pattern of the levels, 1 to :attr:`margin_high`. Only where the
+            spec has ``learning``.
+        """
+        start = self.check_phases(phases)
+        mask = np.zeros(start.shape, bool) if clamp is None else np.asarray(clamp, bool)
+        if mask.shape != start.shape:
+            raise SpecError(f"the clamp mask has shape {mask.shape}; it needs {start.shape}")
+        state = self.state_record.encode_words({"phase": start, "clamp": mask}, self.oscillators)
+        check_range("seed", seed, 0, (1 << SEED_BITS) - 1)
+        contents = {"seed": seed.to_bytes(8, "little"), "state": state.tobytes()}
+        if self.learning:
+            check_range("margin", margin, 0, self.margin_high)
+            contents["margin"] = margin.to_bytes(self.memory_map["margin"].word_bytes, "little")
+        elif margin:
+            raise SpecError(f"margin is {margin}, but this network cannot learn: it needs a spec with learning")
+        return self.memory_map.join(Region.INPUT, contents)
+
+    def decode_input(self, data: bytes) -> OscillatorInput:
+        """Return what an input region says, as a device reads it: unused bits are ignored."""
+        windows = self.memory_map.split(Region.INPUT, data)
+        state = self.state_record.decode_words(windows["state"], self.oscillators)
+        seed = int.from_bytes(windows["seed"], "little") & ((1 << SEED_BITS) - 1)
+        margin = int.from_bytes(windows.get("margin", b""), "little") & ((1 << self.sum_bits - 1) - 1)
+        return OscillatorInput(state["phase"].astype(np.uint8), state["clamp"] != 0, seed, margin)
+
+    def encode_output(self, result: OscillatorResult) -> bytes:
+        """Return the output region."""
+        return result.encode()
+
+    def decode_output(self, data: bytes) -> OscillatorResult:
+        """Inverse of :meth:`encode_output`."""
+        return decoded_result(data)

@@ -1,0 +1,22 @@
+"""What a device of the oscillator family does."""
+
+from attractor.host.oscillator.calls import OscillatorCalls, Progress
+from attractor.host.oscillator.learning import (
+    MARGIN_SHARE,
+    Learning,
+    LearningRule,
+    chosen_margin,
+    default_margin,
+    taught_phases,
+)
+
+__all__ = [
+    "MARGIN_SHARE",
+    "Learning",
+    "LearningRule",
+    "OscillatorCalls",
+    "Progress",
+    "chosen_margin",
+    "default_margin",
+    "taught_phases",
+]

@@ -1,0 +1,174 @@
+"""What a device of the oscillator family does: let phases settle, name the winning label, and learn patterns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from attractor.host.calls import Calls
+from attractor.host.model import Model
+from attractor.host.oscillator.learning import Learning, LearningRule, chosen_margin, taught_phases
+from attractor.spec import OscillatorResult, OscillatorSpec, SpecError
+
+__all__ = ["OscillatorCalls", "Progress"]
+
+#: Called with the number of finished networks and that of all.
+Progress = Callable[[int, int], None]
+
+
+class OscillatorCalls(Calls):
+    """Methods of a device that holds an oscillator network."""
+
+    def recall(
+        self,
+        phases: npt.ArrayLike,
+        clamp: npt.ArrayLike | None = None,
+        *,
+        seeds: npt.ArrayLike | None = None,
+        progress: Progress | None = None,
+        time_limit: float | None = None,
+    ) -> list[OscillatorResult]:
+        """Let a batch of networks settle, one after the other.
+
+        Parameters
+        ----------
+        phases:
+            Start phases in slots, shape (batch, oscillators), or (oscillators,) for a batch of one.
+        clamp:
+            True where an oscillator must not move, shape (oscillators,) or that of ``phases``; default nowhere.
+        seeds:
+            Seeds of the noise, shape (batch,), 0 to ``2**63 - 1``; default 0 for all. Without noise they mean nothing.
+        progress:
+            Called after each network.
+        time_limit:
+            Seconds for each network; None for :data:`attractor.host.link.CALL_SECONDS`.
+
+        Returns
+        -------
+        list of OscillatorResult
+            One for each network.
+
+        Raises
+        ------
+        SpecError
+            If phases, clamp or seeds do not fit the spec; nothing was run.
+        LinkError
+            If a call failed.
+        """
+        spec = self.spec_of(OscillatorSpec)
+        batch = np.atleast_2d(spec.check_phases(phases))
+        if batch.ndim != 2:
+            raise SpecError(f"phases have shape {batch.shape}; a batch has shape (batch, {spec.oscillators})")
+        mask = np.zeros(spec.oscillators, bool) if clamp is None else np.asarray(clamp, bool)
+        if mask.shape not in (np.shape(phases), (spec.oscillators,)):
+            raise SpecError(
+                f"the clamp mask has shape {mask.shape}; it needs {np.shape(phases)} or {(spec.oscillators,)}"
+            )
+        masks = np.broadcast_to(mask, batch.shape)
+        chosen = np.zeros(len(batch), np.uint64) if seeds is None else np.asarray(seeds)
+        if chosen.shape != (len(batch),):
+            raise SpecError(f"the seeds have shape {chosen.shape}; a batch of {len(batch)} needs {(len(batch),)}")
+        inputs = [
+            spec.encode_input(start, clamped, seed)
+            for start, clamped, seed in zip(batch, masks, chosen.tolist(), strict=True)
+        ]
+        results = []
+        for data in inputs:
+            outputs = self.call(data, time_limit=time_limit)
+            results.append(spec.decode_output(outputs))
+            if progress is not None:
+                progress(len(results), len(batch))
+        return results
+
+    def classify(
+        self,
+        phases: npt.ArrayLike,
+        clamp: npt.ArrayLike | None = None,
+        *,
+        progress: Progress | None = None,
+        time_limit: float | None = None,
+    ) -> npt.NDArray[np.int64]:
+        """Return the winning label of every network of a batch, shape (batch,); arguments as in :meth:`recall`.
+
+        Raises
+        ------
+        SpecError
+            If the network has no labels, or phases or clamp do not fit.
+        LinkError
+            If a call failed.
+        """
+        if not self.spec_of(OscillatorSpec).labels:
+            raise SpecError("this network has no labels, so it cannot classify; use recall, or a spec with labels")
+        results = self.recall(phases, clamp, progress=progress, time_limit=time_limit)
+        return np.array([result.winner for result in results], np.int64)
+
+    def learn(
+        self,
+        patterns: npt.ArrayLike,
+        *,
+        rule: LearningRule = "diederich-opper",
+        margin: int | None = None,
+        max_epochs: int = 100,
+        clamp: npt.ArrayLike | None = None,
+        progress: Progress | None = None,
+        time_limit: float | None = None,
+    ) -> Learning:
+        """Teach the device patterns. It changes the weights that it holds: load a model with zeros to begin anew.
+
+        A call shows it one pattern s. Each target i with ``s_i h_i < margin`` adds ``s_i s_j`` to its weight from every
+        other oscillator j; a weight at the end of its range stays. Hebb's rule makes every target learn, in one pass.
+        Diederich and Opper's goes over the patterns until a pass in which no target learnt.
+
+        Parameters
+        ----------
+        patterns:
+            +1 and -1, shape (patterns, oscillators); or phases in slots, none of them negative.
+        rule:
+            ``"hebb"`` or ``"diederich-opper"``.
+        margin:
+            Field by which a target has to hold a pattern, 1 to :attr:`OscillatorSpec.margin_high`; None for
+            :func:`attractor.host.oscillator.learning.default_margin`. Not for Hebb's rule.
+        max_epochs:
+            Most passes of Diederich and Opper's rule. If these are not enough, :attr:`Learning.held` is False; a
+            smaller margin, fewer patterns or wider weights help.
+        clamp:
+            True where an oscillator does not learn, shape (oscillators,); default nowhere.
+        progress:
+            Called after each call with the number of calls and the most there can be.
+        time_limit:
+            Seconds for each call; None for :data:`attractor.host.link.CALL_SECONDS`.
+
+        Returns
+        -------
+        Learning
+            With a model of the weights read back, ready to be saved.
+
+        Raises
+        ------
+        SpecError
+            If the network cannot learn, or an argument does not fit; nothing was learnt.
+        LinkError
+            If a call failed; what was learnt before it stays.
+        """
+        spec = self.spec_of(OscillatorSpec)
+        chosen = chosen_margin(spec, rule, margin)
+        if max_epochs < 1:
+            raise SpecError(f"max_epochs is {max_epochs}; at least one pass is needed")
+        inputs = [spec.encode_input(phases, clamp, margin=chosen) for phases in taught_phases(spec, patterns)]
+        most = 1 if rule == "hebb" else max_epochs
+        held, cycles = False, []
+        while not held and len(cycles) < most * len(inputs):
+            held = True
+            for data in inputs:
+                result = spec.decode_output(self.call(data, time_limit=time_limit))
+                held = held and result.settled
+                cycles.append(result.cycles)
+                if progress is not None:
+                    progress(len(cycles), most * len(inputs))
+        passes = np.array(cycles, np.int64).reshape(-1, len(inputs))
+        outcome = None if rule == "hebb" else held
+        provenance = {"rule": rule, "margin": chosen, "epochs": len(passes), "held": outcome, "patterns": len(inputs)}
+        model = Model(spec, self.read_parameters(), provenance)
+        return Learning(rule, chosen, len(passes), outcome, passes, model)

@@ -1,0 +1,1 @@
+"""Ising and Potts problems on oscillators: problems, their files, samplers."""

@@ -1,0 +1,237 @@
+"""Runs networks for samplers: on the golden model, many at once, or on a device, one after the other."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from attractor.golden import OscillatorNetwork
+from attractor.host.device import Device
+from attractor.host.errors import ModelMismatch
+from attractor.host.model import Model
+from attractor.host.oscillator import Progress
+from attractor.spec import IntegerArray, OscillatorSpec
+
+__all__ = ["BATCH", "Annealer", "Reads", "replay"]
+
+#: Networks that the golden model runs at once.
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What came back.
+
+    Parameters
+    ----------
+    phases:
+        Last phases of all oscillators, shape (reads, oscillators), uint8.
+    timing:
+        ``upload``: seconds to load the parameters. ``anneal``: seconds that the networks ran; on a board that reports
+        cycles, these divided by its clock. ``download``: what else the calls took, start phases and results on the
+        line; 0 where no cycles are reported. ``cycles``: of all reads together, None where none are reported.
+    """
+
+    phases: npt.NDArray[np.uint8]
+    timing: dict[str, float | int | None]
+
+
+class Annealer:
+    """Where networks run.
+
+    Parameters
+    ----------
+    device:
+        None for the golden model; a port's address; or an open device. An address without a file, ``sim:`` or
+        ``rtl:``, simulates a network made for each problem; any other is opened when it is first needed and kept open
+        until :meth:`close`.
+    call_limit:
+        Seconds for one run on a device; None for :data:`attractor.host.link.CALL_SECONDS`.
+    """
+
+    def __init__(self, device: str | Device | None = None, *, call_limit: float | None = None) -> None:
+        self._device = device
+        self._opened: Device | None = None
+        self._call_limit = call_limit
+
+    @property
+    def made_to_measure(self) -> bool:
+        """Whether the network is made for each problem."""
+        return self._device is None or (isinstance(self._device, str) and self._device.endswith(":"))
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        if self._device is None:
+            return "golden model"
+        return self._device if isinstance(self._device, str) else self._device.name
+
+    @property
+    def spec(self) -> OscillatorSpec | None:
+        """Spec of the device; None if networks are made to measure.
+
+        Raises
+        ------
+        HostError
+            If the port cannot be opened, or no oscillator network is there.
+        """
+        if self.made_to_measure:
+            return None
+        spec = self._connected().spec
+        if not isinstance(spec, OscillatorSpec):
+            raise ModelMismatch(f"{self.name} holds a network of family {spec.family!r}; problems need 'oscillator'")
+        return spec
+
+    def close(self) -> None:
+        """Close the port if it was opened here."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def run(
+        self,
+        model: Model,
+        phases: npt.NDArray[np.uint8],
+        clamp: npt.NDArray[np.bool_],
+        seeds: npt.NDArray[np.uint64],
+        *,
+        time_limit: float | None = None,
+        progress: Progress | None = None,
+    ) -> Reads:
+        """Load a model and run it from each start.
+
+        Parameters
+        ----------
+        model:
+            The network with its schedule.
+        phases:
+            Start phases, shape (reads, oscillators).
+        clamp:
+            True where an oscillator does not move, shape (oscillators,).
+        seeds:
+            Seeds of the noise, shape (reads,).
+        time_limit:
+            Seconds after which no more reads are begun; the first always is.
+        progress:
+            Called with the number of finished reads and of all.
+
+        Raises
+        ------
+        HostError
+            If the device fails.
+        """
+        if self._device is None:
+            network = OscillatorNetwork(_spec(model), model.parameters)
+
+            def golden(rows: slice) -> tuple[IntegerArray, int]:
+                return network.run(phases[rows], clamp, seeds=seeds[rows]).phases, 0
+
+            return _timed(golden, len(phases), BATCH, time_limit, progress)
+        with self._holding(model.spec) as device:
+            began = time.monotonic()
+            if not device.holds(model):
+                device.load(model)
+            upload = time.monotonic() - began
+
+            def call(rows: slice) -> tuple[IntegerArray, int]:
+                results = device.network.recall(phases[rows], clamp, seeds=seeds[rows], time_limit=self._call_limit)
+                last = phases[rows].copy()
+                last[:, _spec(model).inputs :] = [result.phases for result in results]
+                return last, sum(result.cycles for result in results)
+
+            reads = _timed(call, len(phases), 1, time_limit, progress)
+            return Reads(reads.phases, _split(reads.timing, upload, device.description))
+
+    @contextmanager
+    def _holding(self, spec: Any) -> Iterator[Device]:
+        """Give the device, or one simulated for ``spec``."""
+        if not self.made_to_measure:
+            yield self._connected()
+            return
+        with tempfile.TemporaryDirectory(prefix="attractor-") as folder:
+            path = Path(folder) / "network.json"
+            path.write_text(spec.to_json(), encoding="utf-8")
+            with Device.open(f"{self._device}{path}") as device:
+                yield device
+
+    def _connected(self) -> Device:
+        if isinstance(self._device, Device):
+            return self._device
+        if self._opened is None:
+            assert self._device is not None
+            self._opened = Device.open(self._device)
+        return self._opened
+
+
+def replay(
+    model: Model, phases: npt.NDArray[np.uint8], clamp: npt.NDArray[np.bool_], seed: int
+) -> npt.NDArray[np.uint8]:
+    """Run one read once more on the golden model, which equals every device, and keep the phases after each period.
+
+    Parameters
+    ----------
+    model:
+        The network with its schedule.
+    phases:
+        Start phases, shape (oscillators,).
+    clamp:
+        True where an oscillator does not move, shape (oscillators,).
+    seed:
+        Seed of the noise.
+
+    Returns
+    -------
+    ndarray
+        Phases at the start and after each period, shape (periods + 1, oscillators), uint8.
+    """
+    spec = _spec(model)
+    network = OscillatorNetwork(spec, model.parameters)
+    state = network.start(phases[None], clamp, seeds=[seed])
+    kept = [phases]
+    while state.active.any():
+        for _ in range(spec.period):
+            network.step(state)
+        kept.append(state.phases[0].copy())
+    return np.stack(kept)
+
+
+def _spec(model: Model) -> OscillatorSpec:
+    assert isinstance(model.spec, OscillatorSpec)
+    return model.spec
+
+
+def _timed(
+    run: Callable[[slice], tuple[IntegerArray, int]],
+    count: int,
+    batch: int,
+    time_limit: float | None,
+    progress: Progress | None,
+) -> Reads:
+    """Run batch after batch until all are done or the time is over."""
+    began = time.monotonic()
+    parts, cycles = [], 0
+    for start in range(0, count, batch):
+        if parts and time_limit is not None and time.monotonic() - began >= time_limit:
+            break
+        phases, spent = run(slice(start, min(start + batch, count)))
+        parts.append(phases)
+        cycles += spent
+        if progress is not None:
+            progress(min(start + batch, count), count)
+    timing = {"upload": 0.0, "anneal": time.monotonic() - began, "download": 0.0, "cycles": cycles or None}
+    return Reads(np.concatenate(parts).astype(np.uint8), timing)
+
+
+def _split(timing: dict[str, Any], upload: float, description: dict[str, Any]) -> dict[str, float | int | None]:
+    """Return the timing with the board's own share of the calls, where it says how many cycles they took."""
+    calls, cycles, clock = timing["anneal"], timing["cycles"], description["clock_hz"]
+    anneal = min(cycles / clock, calls) if cycles and clock else calls
+    return {"upload": upload, "anneal": anneal, "download": calls - anneal, "cycles": cycles}

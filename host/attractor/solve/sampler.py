@@ -1,0 +1,242 @@
+"""Oscillator networks as a dimod sampler: Ising and QUBO problems in, samples out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from attractor.host.device import Device
+from attractor.host.model import Model
+from attractor.host.oscillator import Progress
+from attractor.solve.annealer import Annealer
+from attractor.solve.annealing import Annealing
+from attractor.solve.dimod_extra import dimod
+from attractor.solve.ising import Placement, Scale, Weights, checked_seed, measured_spec, quantise, starts
+
+__all__ = ["PARAMETERS", "OscillatorSampler", "Program", "best_samples"]
+
+#: What :meth:`OscillatorSampler.sample` takes beside the problem, with the properties that bound it.
+PARAMETERS = {
+    "num_reads": [],
+    "seed": [],
+    "initial_states": [],
+    "initial_states_generator": [],
+    "time_limit": [],
+    "periods": ["schedule_entries"],
+    "noise": ["largest_amplitude"],
+    "max_step": ["phase_bits"],
+    "lock": ["largest_amplitude"],
+    "alternate": [],
+    "scale": ["weight_bits"],
+}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A problem made ready for a network.
+
+    Parameters
+    ----------
+    model:
+        Weights and schedule.
+    placement:
+        Which oscillator stands for which variable.
+    quantisation:
+        What rounding did to the coefficients.
+    """
+
+    model: Model
+    placement: Placement
+    quantisation: Weights
+
+
+class OscillatorSampler(dimod.Sampler, dimod.Initialized):
+    """Samples low energies by letting noisy oscillators settle.
+
+    Every board takes the same way: parameters are loaded, and each read is one call with start phases and a seed of
+    its own. The golden model in the process (``device=None``) skips the protocol and runs up to
+    :data:`attractor.solve.annealer.BATCH` reads at once; its samples are equal to those of any device with the same
+    spec.
+
+    Parameters
+    ----------
+    device:
+        Where networks run: None for the golden model, ``"sim:"`` or ``"rtl:"`` for a simulated board made for each
+        problem, any other port's address for what is there, or an open device. Opened ports stay open until
+        :meth:`close`, or the end of a ``with`` block.
+    weight_bits, phase_bits:
+        Widths of networks made for a problem; a device has its own.
+    call_limit:
+        Seconds for one read on a device; None for the link's own limit.
+    progress:
+        Called with the number of finished reads and of all.
+
+    Examples
+    --------
+    >>> sampler = OscillatorSampler()
+    >>> sampler.sample_ising({}, {("a", "b"): 1}, num_reads=3, seed=0).first.energy
+    -1.0
+    """
+
+    def __init__(
+        self,
+        device: str | Device | None = None,
+        *,
+        weight_bits: int = 8,
+        phase_bits: int = 4,
+        call_limit: float | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self._annealer = Annealer(device, call_limit=call_limit)
+        self._widths = {"weight_bits": weight_bits, "phase_bits": phase_bits}
+        self.progress = progress
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Keywords of :meth:`sample`, each with the properties that bound it."""
+        return {name: list(bounds) for name, bounds in PARAMETERS.items()}
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """The device, and its spec's sizes; of networks made for a problem only the widths are known."""
+        spec = self._annealer.spec
+        sizes: dict[str, Any] = dict(self._widths) if spec is None else spec.to_dict()
+        if spec is not None:
+            sizes |= {"largest_amplitude": spec.largest_amplitude, "max_variables": spec.targets}
+        return {"device": self._annealer.name} | sizes
+
+    def close(self) -> None:
+        """Close the port if it was opened here."""
+        self._annealer.close()
+
+    def sample(
+        self,
+        bqm: dimod.BinaryQuadraticModel,
+        *,
+        num_reads: int | None = None,
+        seed: int | None = None,
+        initial_states: Any = None,
+        initial_states_generator: Any = "random",
+        time_limit: float | None = None,
+        periods: int = Annealing.periods,
+        noise: float = Annealing.noise,
+        max_step: int = Annealing.max_step,
+        lock: float = Annealing.lock,
+        alternate: bool = Annealing.alternate,
+        scale: Scale = "refuse",
+        **kwargs: Any,
+    ) -> dimod.SampleSet:
+        """Sample a binary quadratic model.
+
+        Parameters
+        ----------
+        bqm:
+            The problem, of spins or bits.
+        num_reads:
+            Number of runs, each from a start of its own; default 1, or the number of ``initial_states``.
+        seed:
+            Seed of start phases and noise, at least 0: equal seeds give equal samples on all devices of equal spec.
+            None takes a new one; ``info["seed"]`` has it.
+        initial_states:
+            Start of each read, as dimod takes samples. The default noise wipes it out: lower ``noise`` to search near
+            it.
+        initial_states_generator:
+            How reads without an initial state start: ``"random"`` at random phases, ``"tile"`` at the given states
+            again; ``"none"`` refuses.
+        time_limit:
+            Seconds after which no more reads are begun; the first always is.
+        periods, noise, max_step, lock, alternate:
+            See :class:`Annealing`.
+        scale:
+            ``"refuse"`` takes only coefficients that a common factor turns into weights exactly; ``"auto"`` scales and
+            rounds all others.
+
+        Returns
+        -------
+        dimod.SampleSet
+            Energies are those of the problem as given, not of the rounded one. ``info`` holds ``seed``, ``device``,
+            ``schedule`` (rows as in :attr:`OscillatorSpec.parameters`), ``scale`` (weight units in a unit of energy),
+            ``quantisation`` (``max_absolute`` in units of the coefficients, ``max_relative``) and ``timing``
+            (see :class:`attractor.solve.annealer.Reads`).
+
+        Raises
+        ------
+        ProblemError
+            If the problem is too large for the network, or its coefficients do not fit.
+        ValueError
+            If an argument is out of range.
+        HostError
+            If the device fails.
+        """
+        self.remove_unknown_kwargs(**kwargs)
+        annealing = Annealing(periods, noise, max_step, lock, alternate)
+        seed = checked_seed(seed)
+        parsed = self.parse_initial_states(bqm, initial_states, initial_states_generator, num_reads, seed % 2**32)
+        program = self.program(bqm, annealing, scale=scale)
+        states = _given_states(parsed, initial_states, list(bqm.variables))
+        phases, seeds = starts(program.placement, seed, parsed.num_reads, states)
+        model, placement = program.model, program.placement
+        info: dict[str, Any] = {
+            "seed": seed,
+            "device": self._annealer.name,
+            "schedule": model.parameters["schedule"].tolist(),
+            "scale": program.quantisation.factor,
+            "quantisation": {
+                "max_absolute": program.quantisation.max_absolute,
+                "max_relative": program.quantisation.max_relative,
+            },
+        }
+        if not bqm.num_variables:
+            info["timing"] = {"upload": 0.0, "anneal": 0.0, "download": 0.0, "cycles": None}
+            return dimod.SampleSet.from_samples_bqm(np.empty((parsed.num_reads, 0), np.int8), bqm, info=info)
+        reads = self._annealer.run(model, phases, placement.clamp, seeds, time_limit=time_limit, progress=self.progress)
+        info["timing"] = reads.timing
+        samples = best_samples(placement.spins(reads.phases), bqm)
+        return dimod.SampleSet.from_samples_bqm((samples, list(bqm.variables)), bqm, info=info)
+
+    def program(self, bqm: dimod.BinaryQuadraticModel, annealing: Annealing, *, scale: Scale = "refuse") -> Program:
+        """Return weights, schedule and placement for a problem; errors as in :meth:`sample`."""
+        if scale not in ("refuse", "auto"):
+            raise ValueError(f"scale is {scale!r}; it must be 'refuse' or 'auto'")
+        vectors: Any = bqm.spin.to_numpy_vectors(variable_order=list(bqm.variables))
+        linear, (u, v, quadratic), _ = vectors
+        biased = bool(np.any(linear))
+        spec, name = self._annealer.spec, self._annealer.name
+        if spec is None:
+            spec = measured_spec(len(linear), biased=biased, **self._widths)
+        placement = Placement.on(spec, len(linear), biased=biased, name=name)
+        found = quantise(np.concatenate([linear, quadratic]).astype(np.float64), spec.weight_high, scale)
+        pairs = np.stack([u, v], axis=1).astype(np.intp)
+        weights = placement.weights(found.values[: len(linear)], pairs, found.values[len(linear) :])
+        times = annealing.magnification(spec, weights)
+        weights = weights * times
+        found = Weights(found.values * times, found.factor * times, found.max_absolute, found.max_relative)
+        parameters = {"weights": weights, "schedule": annealing.rows(spec, weights), "settle": np.array(0)}
+        return Program(Model(spec, parameters, {"problem": "ising"}), placement, found)
+
+
+def best_samples(spins: npt.NDArray[np.int8], bqm: dimod.BinaryQuadraticModel) -> npt.NDArray[np.int8]:
+    """Return the sample of least energy of each read, shape (reads, variables), in the problem's own values.
+
+    ``spins`` has shape (reads, readings, variables), in the order of the problem's variables.
+    """
+    reads, readings, variables = spins.shape
+    values = spins if bqm.vartype is dimod.SPIN else (spins + 1) // 2
+    energies = bqm.energies((values.reshape(-1, variables), list(bqm.variables))).reshape(reads, readings)
+    return values[np.arange(reads), energies.argmin(axis=1)]
+
+
+def _given_states(parsed: Any, initial_states: Any, variables: list[Any]) -> npt.NDArray[np.int8]:
+    """Return the spins of the reads that do not start at random, in the order of ``variables``."""
+    if initial_states is None:
+        return np.empty((0, len(variables)), np.int8)
+    states = parsed.initial_states
+    given = len(states)
+    if parsed.initial_states_generator == "random":
+        given = min(given, len(dimod.as_samples(initial_states)[0]))
+    order = [list(states.variables).index(variable) for variable in variables]
+    values = states.record.sample[:given][:, order]
+    return np.where(values > 0, 1, -1).astype(np.int8)

@@ -1,0 +1,1 @@
+"""The lockstep bench of Equilibrium Propagation arrays."""

@@ -1,0 +1,193 @@
+"""cocotb bench: an oscillator core in lockstep with its golden model, call after call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.triggers import ReadOnly, RisingEdge
+
+from attractor.golden.oscillator import OscillatorNetwork, OscillatorState
+from attractor.sim.lockstep.driver import CoreDriver, Difference, MismatchError, read_settings, run_calls
+from attractor.sim.lockstep.oscillator.state import (
+    expected_accumulators,
+    first_difference,
+    first_state_difference,
+)
+from attractor.spec import OscillatorResult, OscillatorSpec, Region
+from attractor.spec.oscillator import SCHEDULE_COLUMNS, SEED_BITS
+
+__all__ = ["CYCLE_LIMIT", "OscillatorDriver", "check_result", "compare", "learn", "lockstep", "random_call", "run_call"]
+
+#: A call that takes longer than this hangs, in clock cycles: schedules are short here.
+CYCLE_LIMIT = 400_000
+
+
+class OscillatorDriver(CoreDriver):
+    """Reads what an oscillator core holds."""
+
+    def __init__(self, dut: Any, spec: OscillatorSpec) -> None:
+        super().__init__(dut, spec)
+        self.spec = spec
+
+    def phases(self) -> np.ndarray:
+        """Return the phases as they are now."""
+        return np.array([int(self.dut.phases[index].value) for index in range(self.spec.oscillators)], np.uint8)
+
+    def accumulators(self, first_bank: int) -> list[int]:
+        """Return the accumulator words of a bank and all after it, up to that of the sum."""
+        words = range(first_bank * self.spec.groups, (self.spec.period // 2 + 1) * self.spec.groups)
+        return [int(self.dut.crossbar.accumulators[word].value) for word in words]
+
+    def states(self) -> list[int]:
+        """Return the states of the neurons, one word for each group; one group's is a register."""
+        neurons = self.dut.crossbar.neurons
+        if self.spec.groups == 1:
+            return [int(neurons.value)]
+        return [int(neurons[group].value) for group in range(self.spec.groups)]
+
+
+def random_call(spec: OscillatorSpec, rng: np.random.Generator) -> tuple[dict[str, Any], np.ndarray, np.ndarray, int]:
+    """Draw parameters, start phases, clamps and seed; corners are as likely as the middle."""
+    half = spec.period // 2
+    extreme = rng.choice([spec.weight_low, spec.weight_high], (spec.targets, spec.oscillators))
+    weights = rng.integers(spec.weight_low, spec.weight_high + 1, extreme.shape)
+    weights = np.where(rng.random() < 0.2, extreme, weights * (rng.random(extreme.shape) < rng.choice([0.1, 0.5, 1])))
+    schedule = np.zeros((spec.schedule_entries, len(SCHEDULE_COLUMNS)), np.int64)
+    schedule[:, 0] = rng.integers(0, 4, spec.schedule_entries)
+    schedule[0, 0] += rng.random() < 0.9
+    schedule[:, 2] = rng.choice([0, 1, half, int(rng.integers(0, half + 1))], spec.schedule_entries)
+    schedule[:, 4] = rng.integers(0, 2, spec.schedule_entries)
+    for column in (1, 3):
+        highest = int(rng.choice([0, 3, 2 * spec.weight_high, spec.largest_amplitude]))
+        schedule[:, column] = rng.integers(0, min(highest, spec.largest_amplitude) + 1, spec.schedule_entries)
+    parameters = {"weights": weights, "schedule": schedule, "settle": np.array(rng.integers(0, 4))}
+    phases = rng.integers(0, spec.period, spec.oscillators)
+    if rng.random() < 0.4:
+        phases = rng.integers(0, 2, spec.oscillators) * spec.period // 2
+    clamp = rng.random(spec.oscillators) < rng.choice([0, 0.2])
+    return parameters, phases, clamp, int(rng.integers(0, 1 << SEED_BITS))
+
+
+def compare(driver: OscillatorDriver, network: OscillatorNetwork, state: OscillatorState, *, all_banks: bool) -> None:
+    """Raise :class:`MismatchError` with the first difference after a slot."""
+    spec, slot = driver.spec, state.slot - 1
+    phases, found = state.phases[0], driver.phases()
+    for index in np.flatnonzero(phases != found)[:1]:
+        raise MismatchError(
+            Difference(f"slot {slot}", f"oscillator {index}, phase", int(phases[index]), int(found[index]))
+        )
+    first = 0 if all_banks else spec.period // 2
+    accumulators = expected_accumulators(spec, network.parameters["weights"], phases, slot)[first:]
+    reference, clamp = state.reference[0], state.clamped[0, spec.inputs :]
+    if difference := first_difference(spec, slot, driver.accumulators(first), accumulators, phases):
+        raise MismatchError(difference)
+    if difference := first_state_difference(spec, slot, driver.states(), phases, reference, clamp):
+        raise MismatchError(difference)
+
+
+async def run_call(driver: OscillatorDriver, rng: np.random.Generator) -> None:
+    """Load random parameters and inputs, run, and compare every state after every slot and the results."""
+    spec, dut = driver.spec, driver.dut
+    parameters, phases, clamp, seed = random_call(spec, rng)
+    network = OscillatorNetwork(spec, parameters)
+    inputs = spec.memory_map.split(Region.INPUT, spec.encode_input(phases, clamp, seed))
+    contents = spec.encode_parameters(parameters) | inputs
+    for name, data in contents.items():
+        await driver.write(spec.memory_map[name], data)
+    state = network.start(phases[None], clamp, seeds=[seed])
+    if spec.learning and rng.random() < 0.6:
+        await learn(driver, network, phases, clamp, rng)
+        return
+    abort_slot = int(rng.integers(0, 40)) if rng.random() < 0.2 else -1
+    await driver.start()
+    aborted = False
+    for _ in range(CYCLE_LIMIT):
+        await RisingEdge(dut.clk)
+        dut.bus__abort.value = state.slot == abort_slot
+        await ReadOnly()
+        ended, busy = bool(dut.slot_end.value), bool(dut.bus__busy.value)
+        if ended:
+            # Writes of this slot are in the memories after the next edge, long before the next slot changes them.
+            await RisingEdge(dut.clk)
+            await ReadOnly()
+            network.step(state)
+            compare(driver, network, state, all_banks=state.slot % spec.period == 0)
+        if not busy:
+            break
+    else:
+        raise MismatchError(Difference(f"slot {state.slot}", "busy", 0, 1))
+    await RisingEdge(dut.clk)
+    dut.bus__abort.value = 0
+    found = spec.decode_output(await driver.results())
+    aborted = found.aborted
+    if aborted and abort_slot < 0:
+        raise MismatchError(Difference(f"slot {state.slot}", "aborted", 0, 1))
+    if not aborted and state.active[0]:
+        raise MismatchError(Difference(f"slot {state.slot}", "running", 1, 0))
+    check_result(network, state, found)
+
+
+async def learn(
+    driver: OscillatorDriver,
+    network: OscillatorNetwork,
+    phases: np.ndarray,
+    clamp: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """Let the core learn the pattern that is loaded already, twice, and compare all weights and the report."""
+    spec, dut = driver.spec, driver.dut
+    for _ in range(2):
+        margin = int(rng.choice([1, spec.margin_high, int(rng.integers(1, spec.margin_high + 1))]))
+        window = spec.memory_map["margin"]
+        await driver.write(window, margin.to_bytes(window.word_bytes, "little"))
+        await driver.start()
+        await RisingEdge(dut.clk)
+        while True:
+            await ReadOnly()
+            if not dut.bus__busy.value:
+                break
+            await RisingEdge(dut.clk)
+        await RisingEdge(dut.clk)
+        learnt = network.learn(phases, margin, clamp)
+        contents = {window.name: await driver.read(window) for window in spec.memory_map.region(Region.PARAMETERS)}
+        found, expected = spec.decode_parameters(contents)["weights"], network.parameters["weights"]
+        for target, source in np.argwhere(found != expected)[:1]:
+            pair = int(expected[target, source]), int(found[target, source])
+            raise MismatchError(Difference("slot 0", f"target {target}, weight from {source}", *pair))
+        result = spec.decode_output(await driver.results())
+        if result.settled == learnt.any():
+            raise MismatchError(Difference("slot 0", "settled", int(not learnt.any()), int(result.settled)))
+        if (result.phases != phases[spec.inputs :]).any() or result.periods or result.last_change:
+            raise MismatchError(Difference("slot 0", "phases, periods or last change", 0, 1))
+    window = spec.memory_map["margin"]
+    await driver.write(window, bytes(window.word_bytes))
+
+
+def check_result(network: OscillatorNetwork, state: OscillatorState, found: OscillatorResult) -> None:
+    """Raise :class:`MismatchError` unless the reported numbers are the golden model's."""
+    spec, slot = network.spec, state.slot
+    winner = int(network.winner(state.phases)[0])
+    settled = int(state.quiet[0]) >= max(int(network.parameters["settle"]), 1)
+    pairs = {
+        "winner": (winner, -1 if found.winner is None else found.winner),
+        "settled": (settled, found.settled),
+        "periods": (int(state.periods[0]), found.periods),
+        "last change": (int(state.last_change[0]), found.last_change),
+    }
+    pairs |= {
+        f"phase of target {target}": (int(expected), int(phase))
+        for target, (expected, phase) in enumerate(zip(state.phases[0, spec.inputs :], found.phases, strict=True))
+    }
+    for name, (expected, value) in pairs.items():
+        if expected != value:
+            raise MismatchError(Difference(f"slot {slot}", f"reported {name}", int(expected), int(value)))
+
+
+@cocotb.test()
+async def lockstep(dut: Any) -> None:
+    """Run all calls."""
+    settings = read_settings()
+    driver = OscillatorDriver(dut, OscillatorSpec.from_dict(settings["spec"]))
+    await run_calls(driver, settings, lambda rng: run_call(driver, rng))
