@@ -38,6 +38,7 @@ PARTS = ("tests/hdl/test_oscillator_parts.py",)
 MOVES = ("tests/hdl/test_oscillator_moves.py",)
 LOCKSTEP = ("tests/sim/test_lockstep.py::test_in_icarus",)
 REGISTER = ("tests/hdl/test_stream_register.py",)
+ARBITER = ("tests/hdl/test_arbiter.py",)
 SCANNER = ("tests/hdl/test_eqprop_sources.py::test_scanner_gives_the_inputs_that_are_on",)
 EVENTS = ("tests/hdl/test_eqprop_sources.py::test_a_source_reaches_the_layers_beside_it",)
 LESSONS = ("tests/hdl/test_eqprop_sources.py::test_a_source_teaches_one_group_of_the_layer_above",)
@@ -79,26 +80,35 @@ MUTATIONS = (
     Mutation("noise.py", "Cat(Const(1, 1), self.seed)", "Cat(self.seed, Const(1, 1))", NOISE),
     Mutation("noise.py", "with m.Elif(self.step):", "with m.Else():", NOISE),
     Mutation("noise.py", "(lane + distance) % WORD_BITS", "(lane + 1) % WORD_BITS", NOISE),
-    Mutation("crossbar.py", "issue.eq(self.i.valid & ~hazard)", "issue.eq(self.i.valid)", CROSSBAR),
+    Mutation("crossbar.py", "pipe.issue.eq(self.i.valid & ~pipe.hazard)", "pipe.issue.eq(self.i.valid)", CROSSBAR),
     Mutation("crossbar.py", "hazard.eq(rereads | unlearnt)", "hazard.eq(rereads)", CROSSBAR),
-    Mutation("crossbar.py", "(write_address == address) if", "(write_address == written) if", CROSSBAR),
-    Mutation("crossbar.py", "write & ~learns & (executing_group == group)", "rereads", CROSSBAR),
+    Mutation("crossbar.py", "executing.address == pipe.address", "executing.address == issued.address", CROSSBAR),
+    Mutation("crossbar.py", "pipe.write & ~pipe.learns & (executing.group == issued.group)", "rereads", CROSSBAR),
     Mutation(
-        "crossbar.py", "write & ~learns & (executing_group == group)", "write & (executing_group == group)", CROSSBAR
+        "crossbar.py",
+        "pipe.write & ~pipe.learns & (executing.group == issued.group)",
+        "pipe.write & (executing.group == issued.group)",
+        CROSSBAR,
     ),
     Mutation("crossbar.py", "group.eq(operation.first + offset)", "group.eq(offset)", CROSSBAR),
     Mutation("crossbar.py", "row.eq(operation.row + offset)", "row.eq(operation.row)", CROSSBAR),
-    Mutation("crossbar.py", "fetches_addend | (operation.kind == Kind.PUSH)", "fetches_addend", CROSSBAR),
+    Mutation(
+        "crossbar.py", "pipe.fetches_addend | (operation.kind == OperationKind.PUSH)", "pipe.fetches_addend", CROSSBAR
+    ),
     Mutation("crossbar.py", "<< self.fold_shift", "<< 0", CROSSBAR),
-    Mutation("crossbar.py", "Mux(keep, Value.cast(before.sum), 0)", "Value.cast(before.sum)", CROSSBAR),
-    Mutation("crossbar.py", "with m.If(keep):", "with m.If(~keep):", CROSSBAR),
-    Mutation("crossbar.py", "self.signs[lane] ^ executing.negate", "executing.negate", CROSSBAR),
-    Mutation("crossbar.py", "self.signs ^ executing.negate.replicate(self.lanes)", "self.signs", CROSSBAR),
-    Mutation("crossbar.py", "write & ~learns, write_address", "write, write_address", CROSSBAR),
-    Mutation("crossbar.py", "write & ~self.keep_states", "write", CROSSBAR),
-    Mutation("crossbar.py", "learns & (executing.store == index)", "learns", CROSSBAR),
-    Mutation("crossbar.py", "adds & (executing.store == index)", "adds", CROSSBAR),
-    Mutation("crossbar.py", " | (late & (late_row == row))", "", CROSSBAR),
+    Mutation("crossbar.py", "Mux(pipe.keep, Value.cast(before.sum), 0)", "Value.cast(before.sum)", CROSSBAR),
+    Mutation("crossbar.py", "with m.If(pipe.keep):", "with m.If(~pipe.keep):", CROSSBAR),
+    Mutation("crossbar.py", "neurons.signs[lane] ^ operation.negate", "operation.negate", CROSSBAR),
+    Mutation(
+        "crossbar.py", "self.neurons.signs ^ operation.negate.replicate(self.lanes)", "self.neurons.signs", CROSSBAR
+    ),
+    Mutation(
+        "crossbar.py", "(pipe.write & ~pipe.learns, executing.address)", "(pipe.write, executing.address)", CROSSBAR
+    ),
+    Mutation("crossbar.py", "pipe.write & ~self.neurons.keep_states", "pipe.write", CROSSBAR),
+    Mutation("crossbar.py", "pipe.learns & (operation.store == index)", "pipe.learns", CROSSBAR),
+    Mutation("crossbar.py", "adds & (operation.store == index)", "adds", CROSSBAR),
+    Mutation("crossbar.py", " | (stored & (stored_row == issued.row))", "", CROSSBAR),
     Mutation("weights.py", "Mux(learns, written, port.address)", "port.address", CROSSBAR),
     Mutation("synapse.py", "return sign_extend(word, width)", "return word", CROSSBAR),
     Mutation("synapse.py", "sign & ~rest.any(), ~sign & rest.all()", "sign & ~rest.any(), 0", CROSSBAR),
@@ -112,8 +122,8 @@ MUTATIONS = (
     ),
     Mutation("synapse.py", "flips = learns & ~margin[width]", "flips = ~margin[width]", CROSSBAR),
     Mutation("change_queue.py", "found & ~stale & ", "found & ", QUEUE),
-    Mutation("change_queue.py", "stale.eq(self.load | fetch)", "stale.eq(fetch)", QUEUE),
-    Mutation("change_queue.py", "~(self.load | stale | found | chunk.any())", "~(found | chunk.any())", QUEUE),
+    Mutation("change_queue.py", "stale.eq(self.i.valid | fetch)", "stale.eq(fetch)", QUEUE),
+    Mutation("change_queue.py", "~(self.i.valid | stale | found | chunk.any())", "~(found | chunk.any())", QUEUE),
     Mutation("change_queue.py", "self.o.ready & ~rest.any()", "self.o.ready", QUEUE),
     Mutation("change_queue.py", "self.o.payload.lane.eq(start + lane)", "self.o.payload.lane.eq(lane)", QUEUE),
     Mutation("synapse.py", "return word ^ learns, learns", "return word, learns", LAYERS),
@@ -122,7 +132,12 @@ MUTATIONS = (
     Mutation("lane_walker.py", "self.o.payload.lane.eq(start + lane)", "self.o.payload.lane.eq(lane)", QUEUE),
     Mutation("lane_walker.py", "self.i.ready.eq(fetch & last)", "self.i.ready.eq(fetch)", QUEUE),
     Mutation("change_list.py", "read.en | (valid & ~walker.i.ready)", "read.en", QUEUE),
-    Mutation("change_list.py", "~(self.load | arrived | waiting)", "~(arrived | waiting)", QUEUE),
+    Mutation("change_list.py", "~(self.i.valid | arrived | waiting)", "~(arrived | waiting)", QUEUE),
+    Mutation("arbiter.py", "requests & (requests - 1)", "requests & 0", ARBITER),
+    Mutation("arbiter.py", "source.ready.eq(self.o.ready)", "source.ready.eq(1)", ARBITER),
+    Mutation("arbiter.py", "with m.Case(index):", "with m.Case(self.inputs - 1 - index):", ARBITER),
+    Mutation("arbiter.py", "~offered | (self.select == before)", "1", ARBITER),
+    Mutation("arbiter.py", "sink.valid.eq(self.i.valid)", "sink.valid.eq(1)", ARBITER),
     Mutation("stream_register.py", "self.o.ready | ~valid", "self.o.ready", REGISTER),
     Mutation("stream_register.py", "spare_valid | self.i.valid", "self.i.valid", REGISTER),
     Mutation("stream_register.py", "self.i.ready.eq(~spare_valid)", "self.i.ready.eq(1)", REGISTER),
@@ -182,13 +197,13 @@ MUTATIONS = (
     Mutation("oscillator/lanes.py", " ^ Array(self.low_locks)[state.lock]", "", LOCKSTEP),
     Mutation("oscillator/lanes.py", "with m.If(turns[lane]):", "with m.If(starts[lane]):", LOCKSTEP),
     Mutation("oscillator/lanes.py", "(edge.marks & state.reference)", "edge.marks", LOCKSTEP),
-    Mutation("oscillator/lanes.py", "(self.beat.kind == Kind.LEARN) & ~state.reference", "0", LOCKSTEP),
+    Mutation("oscillator/lanes.py", "(self.beat.kind == OperationKind.LEARN) & ~state.reference", "0", LOCKSTEP),
     Mutation("oscillator/lanes.py", "state.teach & ~selected[lane]", "state.teach", LOCKSTEP),
     Mutation("oscillator/core.py", "Mux(beat.context.noisy, noise.word, 0)", "noise.word", LOCKSTEP),
     Mutation("oscillator/core.py", "Mux(beat.context.locked, low_locks, 0)", "low_locks", LOCKSTEP),
     Mutation(
         "oscillator/core.py",
-        "noise.step.eq(crossbar.beat_valid & beat.context.noisy)",
+        "noise.step.eq(crossbar.neurons.valid & beat.context.noisy)",
         "noise.step.eq(control.slot_end)",
         LOCKSTEP,
     ),
@@ -199,11 +214,15 @@ MUTATIONS = (
     Mutation("oscillator/move.py", "was_high ^ is_high", "was_high", MOVES),
     Mutation("oscillator/move.py", "operation.negate.eq(late)", "operation.negate.eq(0)", MOVES),
     Mutation("oscillator/move.py", "negate.eq(~placement.old[-1])", "negate.eq(placement.old[-1])", MOVES),
-    Mutation("oscillator/move.py", "Mux(placement.level, Step.LEVEL_AGAIN, Step.PLACE)", "Step.PLACE", MOVES),
-    Mutation("oscillator/move.py", "self.o.ready & (step == Step.PLACE)", "self.o.ready", MOVES),
-    Mutation("oscillator/move.py", "Mux(self.i.payload.first,", "Mux(0,", MOVES),
-    Mutation("oscillator/move.py", "Mux(self.teaching, Step.PLACE, entry)", "entry", MOVES),
-    Mutation("oscillator/move.py", "operation.kind.eq(Kind.LEARN)", "operation.kind.eq(Kind.ADD)", MOVES),
+    Mutation(
+        "oscillator/move.py", "Mux(placement.level, EdgeStep.LEVEL_AGAIN, EdgeStep.PLACE)", "EdgeStep.PLACE", MOVES
+    ),
+    Mutation("oscillator/move.py", "self.o.ready & (step == EdgeStep.PLACE)", "self.o.ready", MOVES),
+    Mutation("oscillator/move.py", "self.i.payload.first, EdgeStep.LEVEL_AGAIN", "0, EdgeStep.LEVEL_AGAIN", MOVES),
+    Mutation("oscillator/move.py", "Mux(self.teaching, EdgeStep.PLACE, entry)", "entry", MOVES),
+    Mutation(
+        "oscillator/move.py", "operation.kind.eq(OperationKind.LEARN)", "operation.kind.eq(OperationKind.ADD)", MOVES
+    ),
     Mutation("oscillator/move.py", "context.first.eq(0)", "context.first.eq(1)", MOVES),
     Mutation("oscillator/move.py", "context.places.eq(0)", "context.places.eq(1)", MOVES),
     Mutation(

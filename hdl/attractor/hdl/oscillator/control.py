@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.hdl.crossbar import Kind, Operation
+from attractor.hdl.crossbar import Operation, OperationKind
 from attractor.spec import OscillatorSpec
 
 __all__ = ["RunControl"]
@@ -164,7 +164,7 @@ class RunControl(wiring.Component):
             with m.State("scan"):
                 m.d.comb += [
                     self.o.valid.eq(1),
-                    operation.kind.eq(Kind.FOLD),
+                    operation.kind.eq(OperationKind.FOLD),
                     operation.bank.eq(self.sum_bank),
                     operation.addend.eq(self.slot[:-1]),
                     operation.negate.eq(self.slot[-1]),
@@ -223,7 +223,7 @@ class RunControl(wiring.Component):
         operation = self.o.payload
         m.d.comb += [
             self.o.valid.eq(1),
-            operation.kind.eq(Kind.PUSH),
+            operation.kind.eq(OperationKind.PUSH),
             operation.bank.eq(bank),
             operation.addend.eq(origin),
             operation.context.amplitude.eq(amplitude),

@@ -141,8 +141,8 @@ class OscillatorCore(wiring.Component):
         self, m: Module, crossbar: Crossbar, mover: PhaseMover, control: RunControl, schedule: Schedule
     ) -> Value:
         """Connect what finds and moves the targets whose reference changed; return whether any is waiting."""
-        spec, beat = self.spec, crossbar.beat
-        m.submodules.lanes = lanes = Lanes(spec, beat.shape())
+        spec, beat = self.spec, crossbar.neurons.beat
+        m.submodules.lanes = lanes = Lanes(spec, crossbar.beat)
         # Groups come one after the other anyway, so a memory of masks takes the place of a register for each target.
         kind = ChangeQueue if spec.groups == 1 else ChangeList
         m.submodules.queue = queue = kind(spec.groups, spec.lanes)
@@ -155,19 +155,19 @@ class OscillatorCore(wiring.Component):
             lanes.turn.eq(Mux(schedule.alternate, Mux(control.slot[0] ^ control.odd_period, 0b10, 0b01), 0b11)),
             lanes.noise.eq(Mux(beat.context.noisy, noise.word, 0)),
             lanes.low_locks.eq(Mux(beat.context.locked, low_locks, 0)),
-            crossbar.tags.eq(lanes.tags),
-            crossbar.states.eq(lanes.states),
-            crossbar.amplitudes.eq(lanes.amplitudes),
-            crossbar.signs.eq(lanes.signs),
-            crossbar.learns.eq(lanes.learns),
-            queue.load.eq(crossbar.beat_valid & beat.context.decides),
-            queue.group.eq(beat.group),
-            queue.mask.eq(lanes.moving),
-            queue.flags.eq(lanes.rising),
+            crossbar.neurons.tags.eq(lanes.tags),
+            crossbar.neurons.states.eq(lanes.states),
+            crossbar.neurons.amplitudes.eq(lanes.amplitudes),
+            crossbar.neurons.signs.eq(lanes.signs),
+            crossbar.neurons.learns.eq(lanes.learns),
+            queue.i.valid.eq(crossbar.neurons.valid & beat.context.decides),
+            queue.i.payload.group.eq(beat.group),
+            queue.i.payload.mask.eq(lanes.moving),
+            queue.i.payload.flags.eq(lanes.rising),
             mover.slot.eq(control.slot),
-            control.learns.eq(crossbar.beat_valid & beat.context.marks & lanes.teaches),
+            control.learns.eq(crossbar.neurons.valid & beat.context.marks & lanes.teaches),
             noise.start.eq(self.bus.start),
-            noise.step.eq(crossbar.beat_valid & beat.context.noisy),
+            noise.step.eq(crossbar.neurons.valid & beat.context.noisy),
         ]
         m.submodules.seed = seed = WindowRegister(spec.memory_map["seed"])
         wiring.connect(m, wiring.flipped(self.bus.windows.seed), seed.window)

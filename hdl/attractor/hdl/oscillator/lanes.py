@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import one_hot
-from attractor.hdl.crossbar import Beat, Kind
+from attractor.hdl.crossbar import Beat, OperationKind
 from attractor.hdl.noise import WORD_BITS, spread
 from attractor.spec import OscillatorSpec
 
@@ -127,7 +127,7 @@ class Lanes(wiring.Component):
             sign = noise[lane] ^ Array(self.low_locks)[state.lock]
             if spec.learning:
                 # The margin counts against the level; the weight grows with the product of two levels.
-                sign ^= (edge.marks & state.reference) ^ ((self.beat.kind == Kind.LEARN) & ~state.reference)
+                sign ^= (edge.marks & state.reference) ^ ((self.beat.kind == OperationKind.LEARN) & ~state.reference)
                 m.d.comb += [self.learns[lane].eq(state.teach & ~selected[lane]), marked[lane].eq(moves)]
                 with m.If(edge.marks):
                     m.d.comb += following.teach.eq(moves)
@@ -148,7 +148,7 @@ class Lanes(wiring.Component):
     def _decide(self, m: Module, lane: int, state: data.View, following: data.View, turns: Value) -> Value:
         """Find the new reference and the tags of one lane; return whether its reference changes and it is free."""
         spec, beat, edge = self.spec, self.beat, self.beat.context
-        tags = data.View(EDGE_TAGS, Mux(beat.kind == Kind.FOLD, beat.addend_tags[lane], beat.tags[lane]))
+        tags = data.View(EDGE_TAGS, Mux(beat.kind == OperationKind.FOLD, beat.addend_tags[lane], beat.tags[lane]))
         total: Value = beat.sums[lane]
         rises, moves = Signal(name=f"rises_{lane}"), Signal(name=f"moves_{lane}")
         in_place = tags.present & (tags.late == (self.late_slot ^ ~rises))

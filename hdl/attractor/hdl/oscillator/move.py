@@ -6,10 +6,10 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import times_constant
 from attractor.hdl.change_queue import Change
-from attractor.hdl.crossbar import Kind, Operation
+from attractor.hdl.crossbar import Operation, OperationKind
 from attractor.spec import OscillatorSpec
 
-__all__ = ["Context", "EdgeSequencer", "PhaseMover", "Placement", "Step", "lock_index"]
+__all__ = ["Context", "EdgeSequencer", "EdgeStep", "PhaseMover", "Placement", "lock_index"]
 
 
 class Placement(data.StructLayout):
@@ -185,7 +185,7 @@ class PhaseMover(wiring.Component):
         return ~(self.slot - phase)[self.spec.phase_bits - 1]
 
 
-class Step(enum.Enum, shape=2):
+class EdgeStep(enum.Enum, shape=2):
     """Operations of a placement, in their order; no two in a row use the same bank."""
 
     #: The sum changes by the weight.
@@ -237,14 +237,14 @@ class EdgeSequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         half = self.spec.period // 2
-        placement, valid, step = Signal.like(self.i.payload), Signal(), Signal(Step)
+        placement, valid, step = Signal.like(self.i.payload), Signal(), Signal(EdgeStep)
         operation, context = self.o.payload, self.o.payload.context
         late = placement.new[-1]
         m.d.comb += [
             self.o.valid.eq(valid),
             self.idle.eq(~valid),
-            self.i.ready.eq(~valid | (self.o.ready & (step == Step.PLACE))),
-            operation.kind.eq(Kind.ADD),
+            self.i.ready.eq(~valid | (self.o.ready & (step == EdgeStep.PLACE))),
+            operation.kind.eq(OperationKind.ADD),
             operation.row.eq(times_constant(placement.source, self.spec.groups)),
             context.free.eq(placement.free),
             context.group.eq(placement.group),
@@ -256,20 +256,20 @@ class EdgeSequencer(wiring.Component):
             operation.bank.eq(half),
             operation.negate.eq(placement.low),
         ]
-        following = Signal(Step)
+        following = Signal(EdgeStep)
         with m.Switch(step):
-            with m.Case(Step.LEVEL):
-                m.d.comb += following.eq(Step.REMOVE)
-            with m.Case(Step.REMOVE):
+            with m.Case(EdgeStep.LEVEL):
+                m.d.comb += following.eq(EdgeStep.REMOVE)
+            with m.Case(EdgeStep.REMOVE):
                 m.d.comb += [
                     operation.bank.eq(placement.old[:-1]),
                     operation.negate.eq(~placement.old[-1]),
                     context.places.eq(1),
-                    following.eq(Mux(placement.level, Step.LEVEL_AGAIN, Step.PLACE)),
+                    following.eq(Mux(placement.level, EdgeStep.LEVEL_AGAIN, EdgeStep.PLACE)),
                 ]
-            with m.Case(Step.LEVEL_AGAIN):
-                m.d.comb += following.eq(Step.PLACE)
-            with m.Case(Step.PLACE):
+            with m.Case(EdgeStep.LEVEL_AGAIN):
+                m.d.comb += following.eq(EdgeStep.PLACE)
+            with m.Case(EdgeStep.PLACE):
                 m.d.comb += [
                     operation.bank.eq(placement.new[:-1]),
                     operation.negate.eq(late),
@@ -279,17 +279,19 @@ class EdgeSequencer(wiring.Component):
         if self.spec.learning:
             with m.If(self.teaching):
                 m.d.comb += [
-                    operation.kind.eq(Kind.LEARN),
+                    operation.kind.eq(OperationKind.LEARN),
                     operation.negate.eq(placement.low),
                     context.first.eq(0),
                     context.places.eq(0),
                 ]
         with m.If(self.i.ready):
-            entry = Mux(self.i.payload.first, Step.LEVEL_AGAIN, Mux(self.i.payload.level, Step.LEVEL, Step.REMOVE))
+            entry = Mux(
+                self.i.payload.first, EdgeStep.LEVEL_AGAIN, Mux(self.i.payload.level, EdgeStep.LEVEL, EdgeStep.REMOVE)
+            )
             m.d.sync += [
                 valid.eq(self.i.valid),
                 placement.eq(self.i.payload),
-                step.eq(Mux(self.teaching, Step.PLACE, entry)),
+                step.eq(Mux(self.teaching, EdgeStep.PLACE, entry)),
             ]
         with m.Elif(self.o.ready):
             m.d.sync += step.eq(following)
