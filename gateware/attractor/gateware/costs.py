@@ -9,10 +9,9 @@ from amaranth.hdl import Shape
 
 from attractor.gateware.boards import Family
 from attractor.gateware.packing import Memory, pack
-from attractor.hdl.eqprop.flips import MOST_WORDS, Flips
-from attractor.hdl.eqprop.layout import Bank, sum_bits
-from attractor.hdl.felif.layout import NeuronState
-from attractor.hdl.felif.sequencer import Bank as SumBank
+from attractor.hdl.eqprop.flips import FLIP_WORDS, Flips
+from attractor.hdl.eqprop.layout import EqPropBank, sum_bits
+from attractor.hdl.felif.layout import FelifBank, NeuronState
 from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, OscillatorSpec, Spec
 from attractor.spec.felif.layer import FELIF_A, FELIF_B
 from attractor.spec.protocol import RECEIVE_BUFFER_BYTES
@@ -142,12 +141,12 @@ def _eqprop_memories(spec: EqPropSpec) -> tuple[Memory, ...]:
     state_bits = spec.state_bits + spec.learning
     return (
         *(Memory(window.name, window.words, window.word_bits) for window in rows),
-        Memory("accumulators", len(Bank) * spec.groups, spec.lanes * sum_bits(spec)),
+        Memory("accumulators", len(EqPropBank) * spec.groups, spec.lanes * sum_bits(spec)),
         Memory("neurons", spec.groups, spec.lanes * state_bits),
         _changes(spec),
         Memory("sample", spec.memory_map["sample"].words, 8),
         Memory("scores", spec.classes, 16),
-        *([Memory("flips", MOST_WORDS, Shape.cast(Flips(spec)).width)] if spec.learning else []),
+        *([Memory("flips", FLIP_WORDS, Shape.cast(Flips(spec)).width)] if spec.learning else []),
     )
 
 
@@ -174,7 +173,7 @@ def _felif_memories(spec: FelifSpec) -> tuple[Memory, ...]:
         # Reset and limit are in registers.
         memories += [Memory(w.name, w.words, w.word_bits) for w in windows if not w.name.startswith("limits")]
         sums = spec.lanes_of(index) * spec.sum_bits(index)
-        memories.append(Memory("accumulators", len(SumBank) * spec.groups_of(index), sums))
+        memories.append(Memory("accumulators", len(FelifBank) * spec.groups_of(index), sums))
         memories.append(Memory("states", layer.neurons, NeuronState(layer).size))
         if layer.kind == FELIF_B:
             memories.append(Memory("drives", layer.neurons, layer.drive_bits))
