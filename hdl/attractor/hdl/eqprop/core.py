@@ -84,7 +84,7 @@ class EqPropCore(wiring.Component):
     def __init__(self, spec: EqPropSpec) -> None:
         self.spec = spec
         super().__init__({"bus": In(CoreSignature(spec)), "step_end": Out(1)})
-        self._crossbar = crossbar = build_crossbar(spec)
+        self._crossbar = crossbar = _build_crossbar(spec)
         self._scanner = InputScanner(spec)
         self._changes = ChangeList(spec.groups, spec.lanes)
         self._sequencer = EventSequencer(spec, crossbar.operation)
@@ -93,7 +93,7 @@ class EqPropCore(wiring.Component):
         self._readout = ScoreReadout(spec, crossbar.operation, crossbar.beat)
         self._neurons = Neurons(spec, crossbar.beat)
         self._record = RunRecord(spec)
-        # Crossbar operations and sources, where they are held for a cycle.
+        # Registers before the crossbar and before the sequencer.
         self._operations, self._sources = StreamRegister(crossbar.operation), StreamRegister(Source(spec))
         self._beats: Any = BeatSignature(crossbar.beat).create()
 
@@ -117,28 +117,29 @@ class EqPropCore(wiring.Component):
         return m
 
     def _connect_windows(self, m: Module) -> None:
+        """Connect the windows with the parts behind them."""
         windows, control = self.bus.windows, self._control
-        m.submodules.limits = limits = WindowRegister(self.spec.memory_map["steps"])
+        m.submodules.steps = steps = WindowRegister(self.spec.memory_map["steps"])
         connect_windows(m, windows, self._crossbar.weights)
         for window, part in (
             (windows.sample, self._scanner),
-            (windows.steps, limits),
+            (windows.steps, steps),
             (windows.scores, self._readout),
             (windows.result, self._record),
         ):
             wiring.connect(m, wiring.flipped(window), part.window)
         weights = [getattr(windows, name) for name in self._crossbar.weights.signature.members]
         m.d.comb += [
-            control.limits.eq(limits.value),
+            control.limits.eq(steps.value),
             control.stale.eq(Cat(window.write for window in weights).any()),
         ]
 
     def _give_sources(self, m: Module) -> None:
-        """Bring inputs and neurons whose bit changed to the sequencer; there are never both."""
+        """Bring inputs, or else neurons whose bit changed, to the sequencer."""
         m.submodules.scanner, m.submodules.changes = scanner, changes = self._scanner, self._changes
         m.submodules.source_arbiter = arbiter = StreamArbiter(Source(self.spec), 2)
-        # Registered: cuts the path from the lowest mark of a word, which is found in this cycle, to the rows of weights
-        # of its neuron; costs a cycle between the marks of a step and its first event.
+        # Registered: cuts the path from the search for the lowest marked lane to the rows of weights of that neuron;
+        # costs a cycle between the marks of a step and its first event.
         m.submodules.sources = sources = self._sources
         m.submodules.sequencer = sequencer = self._sequencer
         inputs, changed = arbiter.i
@@ -154,15 +155,15 @@ class EqPropCore(wiring.Component):
         wiring.connect(m, sources.o, sequencer.i)
 
     def _give_operations(self, m: Module) -> None:
-        """Bring the operations of all parts to the crossbar; no two of them give one at a time."""
+        """Bring the operations of all parts to the crossbar; no two of them give one in the same cycle."""
         control, learner, sequencer = self._control, self._learner, self._sequencer
         m.submodules.control, m.submodules.readout = control, self._readout
-        others = [control, self._readout] if learner is None else [control, self._readout, learner]
-        m.submodules.operation_arbiter = arbiter = StreamArbiter(self._crossbar.operation, len(others) + 1)
-        # Registered: cuts the path from the states of all that give operations to the crossbar's hazard, address and
-        # row; costs a cycle from an operation to its first beat.
+        others = [self._readout, control] if learner is None else [learner, self._readout, control]
+        m.submodules.operation_arbiter = arbiter = StreamArbiter(self._crossbar.operation, 1 + len(others))
+        # Registered: cuts the path from the states of those who give operations to the crossbar's hazard, addresses and
+        # rows; costs a cycle from an operation to its first beat.
         m.submodules.operations = operations = self._operations
-        *places, events = arbiter.i
+        events, *places = arbiter.i
         for part, place in zip(others, places, strict=True):
             wiring.connect(m, part.o, place)
         admits = control.admits if learner is None else control.admits | learner.admits
@@ -178,8 +179,8 @@ class EqPropCore(wiring.Component):
         """Run a call; say when a stretch of it has come to its end."""
         control, scanner, operations, sources = self._control, self._scanner, self._operations, self._sources
         giving = operations.i.valid | operations.o.valid | self._crossbar.busy | sources.o.valid | scanner.start
-        # Registered: cuts the path from the lists of all that is to be done to the states of control and learner; costs
-        # a cycle at the end of each stretch. What begins in this cycle counts, so that it is not taken for the end.
+        # Registered: cuts the path from all that may hold work to the next states of control and learner; costs a cycle
+        # at the end of each stretch. What begins in this cycle counts as well, or its beginning were taken for its end.
         quiet = Signal()
         m.d.sync += quiet.eq(scanner.idle & self._changes.empty & self._sequencer.idle & ~giving)
         m.d.comb += [
@@ -226,7 +227,7 @@ class EqPropCore(wiring.Component):
         ]
 
 
-def build_crossbar(spec: EqPropSpec) -> Crossbar:
+def _build_crossbar(spec: EqPropSpec) -> Crossbar:
     """Return the crossbar of a network, with both memories of weights."""
     synapse = CountingSynapse(spec.counter_bits) if spec.learning else SignSynapse()
     stores = {

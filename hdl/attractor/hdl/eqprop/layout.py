@@ -29,7 +29,7 @@ class EqPropBank(IntEnum):
     BASE = 1
     #: Never written, so it holds 0.
     ZERO = 2
-    #: What a step computes on the way to a state.
+    #: The sum with the state and the nudge, of which a step makes the next state.
     FIELD = 3
 
 

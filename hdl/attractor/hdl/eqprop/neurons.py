@@ -80,7 +80,7 @@ class Neurons(wiring.Component):
             self.moved.eq(self.marks.valid & changes.any()),
         ]
         # Registered, as are the marks of each lane: cuts the path from the sum of a lane through its new state to the
-        # list of changes; costs a cycle between the last group of a step and its events.
+        # list of changes; costs a cycle between a group and the events that it causes.
         m.d.sync += [marks.group.eq(beat.group), self.marks.valid.eq(valid & context.loads)]
         if spec.learning:
             m.d.sync += self.probe.answered.eq(valid & context.probes)

@@ -65,7 +65,7 @@ class RunControl(wiring.Component):
         m = Module()
         most = self.spec.ticks
         stale, stopping, running = Signal(init=1), Signal(), Signal()
-        # Registered: the last output is written a cycle after the last layer is done.
+        # Registered, for the cycle after the last layer is done: in it the last output is written.
         quiet = Signal()
         with m.If(self.run.start):
             m.d.sync += [running.eq(1), stale.eq(0), stopping.eq(0), quiet.eq(0)]

@@ -85,6 +85,7 @@ class FelifCore(wiring.Component):
         return m
 
     def _connect_windows(self, m: Module) -> None:
+        """Connect the windows with the parts behind them."""
         windows = self.bus.windows
         for layer in self.layers:
             connect_windows(m, windows, layer.windows)

@@ -61,7 +61,7 @@ class OutputReadout(wiring.Component):
         valid, neuron = Signal(), Signal.like(update.neuron)
         spikes, voltage = Signal(), Signal.like(update.voltage)
         value, most, first = Signal(self.output), Signal(self.output), Signal()
-        # Registered until the count of the neuron was read; everything holds a cycle later than it could.
+        # The count of a neuron is read while the neuron comes; what else is known of it waits a cycle for the count.
         m.d.sync += [
             valid.eq(update.valid),
             neuron.eq(update.neuron),

@@ -40,12 +40,12 @@ class LayerSequencer(wiring.Component):
     own_empty: ``In(1)``
         None of them is left.
     room: ``In(1)``
-        Where the spikes go nothing of the tick before is left.
+        The layer above has taken all spikes of the tick before.
     clear: ``In(1)``
         Clear all sums before the next token. Only while ``idle``.
     o: ``Out(stream of Operation)``
     sums: ``In(lanes times signed(sum_bits))``
-        Of the group that was asked for last.
+        Sums of the group that was asked for last.
     turns: ``Out(TurnSignature)``
     done: ``In(1)``
         The neurons are done.
