@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attractor.sim.verilator.has_compiler", lambda: False)
+    monkeypatch.setattr("attractor.machine.programs.has_compiler", lambda: False)
 
 
 def test_without_a_compiler_the_golden_model_takes_over_and_says_so(

@@ -49,6 +49,8 @@ def build(
     cache: Annotated[bool, typer.Option(help="Take the bundle from the cache if it was built before.")] = True,
 ) -> None:
     """Build the bitstream of a network for a board."""
+    from attractor.machine.files import write_whole
+
     gateware = optional("attractor.gateware.build", "gateware")
     target = optional("attractor.gateware.boards", "gateware").find_board(board)
     spec = load_spec(file)
@@ -57,7 +59,7 @@ def build(
     bundle = gateware.build(spec, target, baud=baud, seed=seed, cache=cache, progress=output.log)
     bundle.save(path)
     bitstream = path.with_suffix(Path(bundle.bitstream_name).suffix)
-    bitstream.write_bytes(bundle.bitstream)
+    write_whole(bitstream, bundle.bitstream)
     output.result(
         {
             "bundle": str(path),

@@ -93,7 +93,9 @@ def _summary(outcome: Outcome, result: dict[str, Any]) -> str:
 def _device(port: str | None, model: Path, baud: int) -> Iterator[Device]:
     """Open the device of the demo: the one at ``port``, else simulated gateware, else the golden model."""
     if port is None:
-        if optional("attractor.sim.verilator", "sim").has_compiler():
+        from attractor.machine.programs import has_compiler
+
+        if has_compiler():
             port = f"rtl:{model}"
             output.log("starting the gateware in simulation (compiled once, then kept)")
         else:

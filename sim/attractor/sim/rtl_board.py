@@ -6,8 +6,8 @@ import importlib.util
 from importlib import metadata
 from pathlib import Path
 
-from attractor.sim.cache import build_once, cache_folder, digest
-from attractor.sim.verilator import ToolError
+from attractor.machine.cache import SIMULATORS, build_once, cache_folder, digest
+from attractor.machine.programs import ToolError
 from attractor.sim.verilog_board import CLOCKS_PER_BIT, QUIET_CYCLES, VerilogBoard
 from attractor.spec import Spec
 from attractor.spec.files import load_spec
@@ -96,7 +96,7 @@ def system_verilog(spec: Spec, clock_hz: int, baud: int) -> str:
     def generate(path: Path) -> None:
         path.write_text(_generate(spec, clock_hz, baud), encoding="utf-8")
 
-    return build_once(cache_folder() / f"{key}.v", generate).read_text(encoding="utf-8")
+    return build_once(cache_folder(SIMULATORS) / f"{key}.v", generate).read_text(encoding="utf-8")
 
 
 def _generate(spec: Spec, clock_hz: int, baud: int) -> str:
