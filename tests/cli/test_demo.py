@@ -65,8 +65,8 @@ def test_a_port_and_a_board(run: Callable, folder: Path, monkeypatch: pytest.Mon
     def build(spec: Any, board: str, **_: object) -> Bundle:
         manifest = {
             "format": FORMAT,
-            "spec": spec.to_dict(),
-            "board": board,
+            "network": spec.network_to_dict(),
+            "build": spec.build_to_dict() | {"board": board},
             "bitstream": "top.bin",
             "utilisation": {"ICESTORM_LC": [3210, 5280]},
             "fmax_hz": {"clk": [30_000_000, 12_000_000], "other": [25_000_000, 12_000_000]},
