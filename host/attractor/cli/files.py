@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["check_writable", "read_array", "read_images", "read_rows"]
 
@@ -21,6 +21,8 @@ def check_writable(path: Path, suffix: str = "") -> None:
 
 def read_array(path: Path) -> np.ndarray:
     """Read a .npy file; raise :class:`ValueError` naming the file."""
+    import numpy as np
+
     array = _read(path)
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{path} holds several arrays; save the one that is meant with numpy.save")
@@ -34,6 +36,8 @@ def read_rows(path: Path) -> np.ndarray:
 
 def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read a .npz file with ``images`` and ``labels``; raise :class:`ValueError` naming the file."""
+    import numpy as np
+
     arrays = _read(path)
     found = [] if isinstance(arrays, np.ndarray) else sorted(arrays)
     missing = {"images", "labels"} - set(found)
@@ -47,6 +51,10 @@ def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _read(path: Path) -> Any:
     """Return an array, or all arrays of an archive by name."""
+    from zipfile import BadZipFile
+
+    import numpy as np
+
     try:
         # Opened here, because NumPy leaves a damaged archive open. Never unpickled: data must not run code.
         with path.open("rb") as file:
