@@ -26,7 +26,7 @@ def read_array(path: Path) -> np.ndarray:
     array = _read(path)
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{path} holds several arrays; save the one that is meant with numpy.save")
-    return array
+    return _numbers(array, str(path))
 
 
 def read_rows(path: Path) -> np.ndarray:
@@ -46,7 +46,14 @@ def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
             f"{path} has no array {' and no array '.join(sorted(missing))} (it has: {', '.join(found) or 'none'}); "
             "write it with numpy.savez(FILE, images=..., labels=...)"
         )
-    return _rows(arrays["images"], f"images in {path}"), arrays["labels"]
+    labels = arrays["labels"]
+    # Classes may be strings, but not bytes, records or one value for all.
+    if labels.ndim == 0 or labels.dtype.kind not in "biufU":
+        raise ValueError(
+            f"labels in {path} are of type {labels.dtype} and shape {labels.shape}; give one number or string for "
+            "each image"
+        )
+    return _rows(_numbers(arrays["images"], f"images in {path}"), f"images in {path}"), labels
 
 
 def _read(path: Path) -> Any:
@@ -66,6 +73,12 @@ def _read(path: Path) -> Any:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}; check the file") from error
     except (ValueError, EOFError, BadZipFile) as error:
         raise ValueError(f"{path} is no intact file of numeric arrays; write it with numpy.save or savez") from error
+
+
+def _numbers(array: np.ndarray, name: str) -> np.ndarray:
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: the values are of type {array.dtype}; give real numbers, with .astype(float)")
+    return array
 
 
 def _rows(array: np.ndarray, name: str) -> np.ndarray:
