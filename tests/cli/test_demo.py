@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from attractor.cli import demo
-from attractor.cli.families import eqprop_demo, oscillator_demo
+from attractor.cli.eqprop import demo as eqprop_demo
+from attractor.cli.oscillator import demo as oscillator_demo
 from attractor.data.digits import Digits, digits
 from attractor.estimators import PRESETS, EqPropClassifier, OscillatorClassifier
 from attractor.gateware.bundle import FORMAT, Bundle
 from attractor.host import Device, Model
-from attractor.host.eqprop import SampleLearning
+from attractor.host.eqprop import EqPropCalls, SampleLearning
+from attractor.host.oscillator import OscillatorCalls
 from attractor.spec import OscillatorResult, OscillatorSpec
 
 #: Images in the quick runs: held out, and learnt on the device.
@@ -88,7 +90,7 @@ def test_a_port_and_a_board(run: Callable, folder: Path, monkeypatch: pytest.Mon
 @pytest.mark.usefixtures("folder")
 def test_a_board_that_differs_is_reported(run: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     no_compiler(monkeypatch)
-    right = Device.recall
+    right = OscillatorCalls.recall
 
     def wrong(*arguments: Any, **options: Any) -> list[OscillatorResult]:
         results = right(*arguments, **options)
@@ -97,7 +99,7 @@ def test_a_board_that_differs_is_reported(run: Callable, monkeypatch: pytest.Mon
         results[7] = OscillatorResult(**(vars(results[7]) | {"phases": phases}))
         return results
 
-    monkeypatch.setattr(Device, "recall", wrong)
+    monkeypatch.setattr(OscillatorCalls, "recall", wrong)
     outcome = run("demo", "--board", "none", "--json")
     assert (outcome.code, outcome.out) == (1, "")
     assert "error: the board differs from the golden model: call 7" in outcome.err
@@ -157,7 +159,7 @@ def test_a_board_that_learns_something_else_is_reported(
     run: Callable, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     no_compiler(monkeypatch)
-    learn, read = Device.learn_samples, Device.read_parameters
+    learn, read = EqPropCalls.learn_samples, Device.read_parameters
 
     def wrong_learning(*arguments: Any, **options: Any) -> SampleLearning:
         learning = learn(*arguments, **options)
@@ -169,7 +171,7 @@ def test_a_board_that_learns_something_else_is_reported(
         found["counters_1"][2, 5] += what.startswith("counters")
         return found
 
-    monkeypatch.setattr(Device, "learn_samples", wrong_learning)
+    monkeypatch.setattr(EqPropCalls, "learn_samples", wrong_learning)
     monkeypatch.setattr(Device, "read_parameters", wrong_parameters)
     outcome = run("demo", "--family", "eqprop", "--board", "none", "--json")
     assert (outcome.code, outcome.out) == (1, "")

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attractor import estimators
 from attractor.cli import datasets, families
 from attractor.data.digits import Digits, digits
 from attractor.estimators import EqPropClassifier
-from attractor.host import Device, Model, estimators
+from attractor.host import Device, Model
 
 
 @pytest.fixture

@@ -224,7 +224,7 @@ def test_unknown_board(refused: Callable, classifier: Path, board: str, says: st
 
 def test_a_model_for_another_network(refused: Callable, classifier: Path, other: Path, images: Path) -> None:
     for words in (("load", other), ("classify", other, images), ("bench", other)):
-        refused(*words, "--port", f"sim:{classifier}", says=("lanes: 4, 2", "build gateware", "train a model"))
+        refused(*words, "--port", f"sim:{classifier}", says=("weight_bits: 5, 6", "build gateware", "train a model"))
 
 
 @pytest.mark.parametrize(
