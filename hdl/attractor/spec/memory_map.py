@@ -180,17 +180,15 @@ class MemoryMap:
 def _decoded(window: Window, data: bytes) -> Any:
     if window.record is None:
         return data
-    return window.record.decode_words(data, window.words) if window.record_is_a_word else window.record.decode(data)
+    several = window.record_is_a_word and window.words > 1
+    return window.record.decode_words(data, window.words) if several else window.record.decode(data)
 
 
 def _encoded(window: Window, value: Any) -> bytes:
     if window.record is None:
         return value
-    return (
-        window.record.encode_words(value, window.words).tobytes()
-        if window.record_is_a_word
-        else window.record.encode(value)
-    )
+    several = window.record_is_a_word and window.words > 1
+    return window.record.encode_words(value, window.words).tobytes() if several else window.record.encode(value)
 
 
 def _fields_of(window: Window) -> str:
