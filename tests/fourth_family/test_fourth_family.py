@@ -115,7 +115,7 @@ def test_a_model_runs_in_any_folding(spec: Any, tmp_path: Path) -> None:
     assert len(answers) == 1
 
 
-def test_a_device_passes_the_acceptance_test(spec: Any, file: Path) -> None:
+def test_a_device_passes_the_acceptance_test(file: Path) -> None:
     with Device.open(f"rtl:{file}") as device:
         found = accept(device, calls=8, seed=3)
     assert found.exact

@@ -134,6 +134,19 @@ class MemoryMap:
             for number, window in enumerate(self.windows, start=1)
         ]
 
+    def table(self) -> str:
+        """Return the windows, and the fields of each, as tables in Markdown."""
+        lines = ["| number | window | region | words | bits of a word |", "| --- | --- | --- | --- | --- |"]
+        lines += [
+            f"| {number} | `{window.name}` | {window.region.value} | {window.words:,} | {window.word_bits:,} |"
+            for number, window in enumerate(self.windows, start=1)
+        ]
+        for window in self.windows:
+            if window.record is not None:
+                what = "a word of" if window.record_is_a_word and window.words > 1 else "the window"
+                lines += ["", f"Fields of {what} `{window.name}`:", "", window.record.table()]
+        return "\n".join(lines)
+
     def number(self, name: str) -> int:
         """Return the number by which the link addresses the window ``name``."""
         return 1 + [window.name for window in self.windows].index(name)
