@@ -134,6 +134,19 @@ class MemoryMap:
             for number, window in enumerate(self.windows, start=1)
         ]
 
+    def table(self) -> str:
+        """Return the windows, and the fields of each, as tables in Markdown."""
+        lines = ["| number | window | region | words | bits of a word |", "| --- | --- | --- | --- | --- |"]
+        lines += [
+            f"| {number} | `{window.name}` | {window.region.value} | {window.words:,} | {window.word_bits:,} |"
+            for number, window in enumerate(self.windows, start=1)
+        ]
+        for window in self.windows:
+            if window.record is not None:
+                what = "a word of" if window.record_is_a_word and window.words > 1 else "the window"
+                lines += ["", f"Fields of {what} `{window.name}`:", "", window.record.table()]
+        return "\n".join(lines)
+
     def number(self, name: str) -> int:
         """Return the number by which the link addresses the window ``name``."""
         return 1 + [window.name for window in self.windows].index(name)
@@ -180,17 +193,15 @@ class MemoryMap:
 def _decoded(window: Window, data: bytes) -> Any:
     if window.record is None:
         return data
-    return window.record.decode_words(data, window.words) if window.record_is_a_word else window.record.decode(data)
+    several = window.record_is_a_word and window.words > 1
+    return window.record.decode_words(data, window.words) if several else window.record.decode(data)
 
 
 def _encoded(window: Window, value: Any) -> bytes:
     if window.record is None:
         return value
-    return (
-        window.record.encode_words(value, window.words).tobytes()
-        if window.record_is_a_word
-        else window.record.encode(value)
-    )
+    several = window.record_is_a_word and window.words > 1
+    return window.record.encode_words(value, window.words).tobytes() if several else window.record.encode(value)
 
 
 def _fields_of(window: Window) -> str:
