@@ -69,6 +69,15 @@ def test_info_tells_network_and_build_apart(run: Callable, classifier: Path) -> 
         assert names[-3:] == ["fingerprint", "network", "build"]  # the spec would say both again
 
 
+def test_info_shows_the_memory_map_if_asked(run: Callable, classifier: Path) -> None:
+    memory_map = load_spec(classifier).memory_map
+    for words in ((classifier,), ("--port", f"sim:{classifier}")):
+        assert run("info", *words, "--map", "--json").json["memory_map"] == memory_map.describe()
+        shown, plain = run("info", *words, "--map").out, run("info", *words).out
+        assert shown == f"{plain}\n{memory_map.table()}\n"
+        assert "memory_map" not in run("info", *words, "--json").json
+
+
 def test_a_model_runs_on_a_device_of_other_lanes(run: Callable, classifier: Path, images: Path) -> None:
     fields = load_spec(classifier).to_dict()
     expected = run("classify", classifier, images, "--json").json

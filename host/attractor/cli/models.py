@@ -71,6 +71,7 @@ def device_if_any(context: typer.Context, baud: int) -> Iterator[Device | None]:
 def info(
     context: typer.Context,
     file: Annotated[Path | None, typer.Argument(help="A model or spec file instead of a device.")] = None,
+    memory_map: Annotated[bool, typer.Option("--map", help="Show the memory map, too: what windows hold.")] = False,
     baud: Baud = BAUD,
 ) -> None:
     """Show what a device, or a model file, is: the network, and the build, on which no result depends.
@@ -102,7 +103,11 @@ def info(
         "network": spec.network_to_dict(),
         "build": spec.build_to_dict(),
     }
-    output.result(result, only_json=("spec",))
+    if memory_map:
+        result["memory_map"] = spec.memory_map.describe()
+    output.result(result, only_json=("spec", "memory_map"))
+    if memory_map:
+        output.text(f"\n{spec.memory_map.table()}")
 
 
 def load(context: typer.Context, file: ModelFile, baud: Baud = BAUD) -> None:

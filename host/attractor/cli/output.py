@@ -67,6 +67,11 @@ class Output:
         header = [[name.replace("_", " ") for name in rows[0]]] if rows else []
         self._print_aligned(header + [[_plain(value) for value in row.values()] for row in rows])
 
+    def text(self, text: str) -> None:
+        """Print more of a result for people; programs have it in :meth:`result`."""
+        if not self.json:
+            self._print(text)
+
     def log(self, message: str) -> None:
         """Say what is being done."""
         if not self.quiet:
