@@ -10,7 +10,7 @@ from attractor.cli import boards, exchange, models, verification
 from attractor.cli.demo import DemoCommand, demo
 from attractor.cli.output import output, show_version
 from attractor.cli.solve import solve
-from attractor.cli.train import EPILOG, TrainCommand, train
+from attractor.cli.train import EPILOG, TrainCommand, train_with_options
 
 __all__ = ["app", "options"]
 
@@ -57,7 +57,7 @@ def options(
 
 
 app.command("demo", cls=DemoCommand, epilog=EPILOG)(demo)
-app.command("train", cls=TrainCommand, epilog=EPILOG)(train)
+app.command("train", cls=TrainCommand, epilog=EPILOG)(train_with_options({}))
 for command in (
     models.info,
     models.load,

@@ -52,8 +52,8 @@ def train(
 class TrainCommand(TyperCommand):
     """Reads ``--family`` first, because the other options depend on it.
 
-    In the list of commands it is what Typer makes of :func:`train`; used, it is a command that Typer makes of the same
-    function and the family's options.
+    In the list of commands it is what Typer makes of :func:`train` alone; used, it is a command that Typer makes of the
+    same function and the family's options.
     """
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
