@@ -153,8 +153,8 @@ def test_build_writes_bundle_and_bitstream_side_by_side(
     spec = load_spec(classifier)
     manifest = {
         "format": FORMAT,
-        "spec": spec.to_dict(),
-        "board": "hx8k-evn",
+        "network": spec.network_to_dict(),
+        "build": spec.build_to_dict() | {"board": "hx8k-evn"},
         "bitstream": "top.bin",
         "utilisation": {"ICESTORM_LC": [900, 7680]},
         "fmax_hz": {"clk": [31_000_000, 12_000_000]},
@@ -175,6 +175,9 @@ def test_build_writes_bundle_and_bitstream_side_by_side(
     assert Path(result["bitstream"]).read_bytes() == b"bits"
     assert Path(result["bitstream"]).stem == "classifier.hx8k-evn"  # two networks in one folder do not collide
     assert result["bitstream"] in result["program"]
+    assert (options["lanes"], result["lanes"]) == (None, spec.lanes)
+    run("build", classifier, "--board", "hx8k-evn", "--lanes", 5)
+    assert asked[-1][1]["lanes"] == 5
 
 
 # Options

@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attractor.sim.verilator.has_compiler", lambda: False)
+    monkeypatch.setattr("attractor.machine.programs.has_compiler", lambda: False)
 
 
 def test_without_a_compiler_the_golden_model_takes_over_and_says_so(
@@ -66,8 +66,8 @@ def test_a_port_and_a_board(run: Callable, folder: Path, monkeypatch: pytest.Mon
     def build(spec: Any, board: str, **_: object) -> Bundle:
         manifest = {
             "format": FORMAT,
-            "spec": spec.to_dict(),
-            "board": board,
+            "network": spec.network_to_dict(),
+            "build": spec.build_to_dict() | {"board": board},
             "bitstream": "top.bin",
             "utilisation": {"ICESTORM_LC": [3210, 5280]},
             "fmax_hz": {"clk": [30_000_000, 12_000_000], "other": [25_000_000, 12_000_000]},

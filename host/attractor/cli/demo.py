@@ -110,7 +110,9 @@ def _device(port: str | None, model: Path, baud: int) -> Iterator[Device]:
     from attractor.host import Device
 
     if port is None:
-        if optional("attractor.sim.verilator", "sim").has_compiler():
+        from attractor.machine.programs import has_compiler
+
+        if has_compiler():
             port = f"rtl:{model}"
             output.log("starting the gateware in simulation (compiled once, then kept)")
         else:

@@ -102,6 +102,8 @@ def doctor() -> None:
     """Show which parts are installed and which tools are found."""
     from importlib import metadata
 
+    from attractor.machine.programs import find_compiler, has_compiler
+
     rows = [{"part": "python", "state": platform.python_version(), "next_step": ""}]
     for package, extra in (
         ("amaranth", "hdl"),
@@ -120,7 +122,7 @@ def doctor() -> None:
             rows.append({"part": package, "state": metadata.version(package), "next_step": ""})
         except metadata.PackageNotFoundError:
             rows.append({"part": package, "state": "absent", "next_step": f"pip install 'attractor[{extra}]'"})
-    compiler = next((found for name in ("g++", "clang++", "c++") if (found := shutil.which(name))), None)
+    compiler = " ".join(find_compiler().command) if has_compiler() else None
     step = "" if compiler else "install g++; without it use sim: instead of rtl:"
     rows.append({"part": "C++ compiler", "state": compiler or "absent", "next_step": step})
     icarus = shutil.which("iverilog")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import safetensors
 import safetensors.numpy
 
 from attractor.host.errors import ModelFileError
+from attractor.machine.files import write_whole
 from attractor.spec import IntegerArray, Spec, SpecError, spec_from_json
 from attractor.spec.files import HEADER_BYTES
 
@@ -92,13 +92,8 @@ class Model:
         path = Path(path)
         if path.suffix != SUFFIX:
             raise ModelFileError(f"{path}: the name of a model file ends in {SUFFIX}")
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            try:
-                temporary.write_bytes(self._to_bytes())
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write_whole(path, self._to_bytes())
         except OSError as error:
             raise ModelFileError(
                 f"{path} cannot be written: {error.strerror}; choose a folder that exists and that you may write to"
