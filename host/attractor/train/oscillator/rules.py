@@ -39,7 +39,22 @@ Progress = Callable[[int, int], None]
 
 
 class TrainingError(ValueError):
-    """A rule found no couplings that do what was asked."""
+    """A rule found no couplings that do what was asked.
+
+    Parameters
+    ----------
+    reason:
+        What they do not do.
+    weights:
+        The couplings that it ended with, shape (targets, sources), int8.
+    """
+
+    def __init__(self, reason: str, weights: Weights) -> None:
+        super().__init__(reason, weights)  # both, so that it can be pickled
+        self.weights = weights
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 # One-shot rules
@@ -127,18 +142,14 @@ def diederich_opper(
 
     Parameters
     ----------
-    patterns:
-        Values +1 and -1, shape (patterns, n).
-    weight_bits:
-        Width of a signed coupling, 2 to 8.
+    patterns, weight_bits, zero_diagonal:
+        As in :func:`hebb`.
     step:
         Step in units of the wanted margin ``x_i h_i = 1``; default 1 / n.
     max_sweeps:
         Most passes over the patterns in each of the two runs.
     symmetric:
         Add the mean of each step and its transpose.
-    zero_diagonal:
-        Keep ``W_ii = 0``.
 
     Returns
     -------
@@ -150,41 +161,50 @@ def diederich_opper(
     ValueError
         If a pattern holds anything but +1 and -1, or a number is out of range.
     TrainingError
-        If a pattern is not stable in the end.
+        If a pattern is not stable in the end; the error has the couplings that were found.
     """
     x, high = _patterns(patterns), highest_weight(weight_bits)
-    count = x.shape[1]
-    size = 1 / count if step is None else step
+    size = 1 / x.shape[1] if step is None else step
     if size <= 0:
         raise ValueError(f"step is {size}; it must be positive")
-    allowed = 1.0 - np.eye(count) if zero_diagonal else np.ones((count, count))
-
-    def sweeps(weights: FloatArray, stored: Callable[[FloatArray], FloatArray], margin: float) -> None:
-        for _ in range(max_sweeps):
-            stable = True
-            for pattern in x:
-                weak = pattern * (stored(weights) @ pattern) < margin
-                if weak.any():
-                    stable = False
-                    change = np.outer(pattern * weak, pattern)
-                    change = (change + change.T) / 2 if symmetric else change
-                    weights += size * margin * change * allowed
-            if stable:
-                return
-
-    weights = np.zeros((count, count))
-    sweeps(weights, lambda real: real, 1.0)
-    scale = high / (np.abs(weights).max() or 1.0)
-    weights *= scale
-    sweeps(weights, lambda real: np.clip(np.rint(real), -high, high), scale)
-    rounded = np.clip(np.rint(weights), -high, high)
+    learnt = _DiederichOpper(x, size, max_sweeps, symmetric, zero_diagonal)
+    learnt.run(lambda real: real, 1.0)
+    scale = high / (np.abs(learnt.weights).max() or 1.0)
+    learnt.weights *= scale
+    learnt.run(lambda real: np.clip(np.rint(real), -high, high), scale)
+    rounded = np.clip(np.rint(learnt.weights), -high, high)
     unstable = int((x * (x @ rounded.T) <= 0).sum())
     if unstable:
         raise TrainingError(
             f"{unstable} of {x.size} pattern values are not stable with {weight_bits}-bit couplings after "
-            f"{max_sweeps} sweeps; store fewer or less similar patterns, or give more bits or sweeps"
+            f"{max_sweeps} sweeps; store fewer or less similar patterns, or give more bits or sweeps",
+            rounded.astype(np.int8),
         )
     return rounded.astype(np.int8)
+
+
+class _DiederichOpper:
+    """Couplings that sweep over patterns until all of them are stable."""
+
+    def __init__(self, x: FloatArray, step: float, most: int, symmetric: bool, zero_diagonal: bool) -> None:
+        count = x.shape[1]
+        self.weights = np.zeros((count, count))
+        self._x, self._step, self._most, self._symmetric = x, step, most, symmetric
+        self._allowed = 1.0 - np.eye(count) if zero_diagonal else np.ones((count, count))
+
+    def run(self, stored: Callable[[FloatArray], FloatArray], margin: float) -> None:
+        """Sweep with the fields of ``stored(weights)`` until the patterns are stable by the margin, or long enough."""
+        for _ in range(self._most):
+            stable = True
+            for pattern in self._x:
+                weak = pattern * (stored(self.weights) @ pattern) < margin
+                if weak.any():
+                    stable = False
+                    change = np.outer(pattern * weak, pattern)
+                    change = (change + change.T) / 2 if self._symmetric else change
+                    self.weights += self._step * margin * change * self._allowed
+            if stable:
+                return
 
 
 def saturated_delta(
