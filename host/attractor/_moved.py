@@ -45,6 +45,7 @@ MOVED = {
     "attractor.host.problem_files": "attractor.solve.problem_files",
     "attractor.host.problems": "attractor.solve.problems",
     "attractor.host.sampler": "attractor.solve.sampler",
+    "attractor.sim.cache": "attractor.machine.cache",
     "attractor.sim.lockstep.eqprop_bench": "attractor.sim.lockstep.eqprop.bench",
     "attractor.sim.lockstep.eqprop_state": "attractor.sim.lockstep.eqprop.state",
     "attractor.sim.lockstep.felif_bench": "attractor.sim.lockstep.felif.bench",

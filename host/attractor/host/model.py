@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from attractor.host.model_files import (
     encoded,
     hash_of,
 )
+from attractor.machine.files import write_whole
 from attractor.spec import IntegerArray, Spec, SpecError
 
 __all__ = ["FORMAT", "SUFFIX", "Model"]
@@ -100,13 +100,8 @@ class Model:
         path = Path(path)
         if path.suffix != SUFFIX:
             raise ModelFileError(f"{path}: the name of a model file ends in {SUFFIX}")
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            try:
-                temporary.write_bytes(encoded(Contents(self.spec, self.parameters, self.interface, self.provenance)))
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write_whole(path, encoded(Contents(self.spec, self.parameters, self.interface, self.provenance)))
         except OSError as error:
             raise ModelFileError(
                 f"{path} cannot be written: {error.strerror}; choose a folder that exists and that you may write to"

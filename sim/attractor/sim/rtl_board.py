@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from importlib import metadata
 from pathlib import Path
 
-from attractor.sim.cache import build_once, cache_folder, digest
-from attractor.sim.verilator import ToolError
+from attractor.hdl.sources import design_sources
+from attractor.machine.cache import SIMULATORS, build_once, cache_folder, digest
+from attractor.machine.programs import ToolError
 from attractor.sim.verilog_board import CLOCKS_PER_BIT, QUIET_CYCLES, VerilogBoard
 from attractor.spec import Spec
 from attractor.spec.files import load_spec
@@ -91,12 +91,12 @@ def system_verilog(spec: Spec, clock_hz: int, baud: int) -> str:
         If Amaranth finds no Yosys to write Verilog with.
     """
     versions = [f"{package} {metadata.version(package)}" for package in ("attractor", "amaranth")]
-    key = digest(spec.to_json(), str(clock_hz), str(baud), *versions, *_sources("attractor.hdl", "attractor.spec"))
+    key = digest(spec.to_json(), str(clock_hz), str(baud), *versions, *_sources(spec))
 
     def generate(path: Path) -> None:
         path.write_text(_generate(spec, clock_hz, baud), encoding="utf-8")
 
-    return build_once(cache_folder() / f"{key}.v", generate).read_text(encoding="utf-8")
+    return build_once(cache_folder(SIMULATORS) / f"{key}.v", generate).read_text(encoding="utf-8")
 
 
 def _generate(spec: Spec, clock_hz: int, baud: int) -> str:
@@ -114,15 +114,7 @@ def _generate(spec: Spec, clock_hz: int, baud: int) -> str:
         raise ToolError(f"Amaranth could not write Verilog: {error}; pip install 'attractor[sim]'") from error
 
 
-def _sources(*packages: str) -> list[bytes | str]:
-    """Return all source code of which a design is made: names and contents of the files of ``packages``, and ours.
-
-    Nothing is imported for it.
-    """
-    parts: list[bytes | str] = [_HERE.read_bytes(), _HERE.with_name("verilog.py").read_bytes()]
-    for package in packages:
-        found = importlib.util.find_spec(package)
-        for folder in (found and found.submodule_search_locations) or ():
-            for path in sorted(Path(folder).rglob("*.py")):
-                parts += [f"{package}/{path.relative_to(folder).as_posix()}", path.read_bytes()]
-    return parts
+def _sources(spec: Spec) -> list[bytes | str]:
+    """Return all source code of which a board is made: names and contents of the files of the design, and ours."""
+    ours = [_HERE.read_bytes(), _HERE.with_name("verilog.py").read_bytes()]
+    return [*ours, *(part for file in design_sources(spec) for part in file)]
