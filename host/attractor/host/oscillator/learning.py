@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -46,6 +46,15 @@ class Learning:
     held: bool | None
     cycles: npt.NDArray[np.int64]
     model: Model
+
+    @classmethod
+    def of(
+        cls, rule: LearningRule, margin: int, held: bool | None, cycles: npt.NDArray[np.int64], learnt: Model
+    ) -> Learning:
+        """Return how patterns were learnt, with a model as read back, and say so in the model's provenance."""
+        epochs, patterns = cycles.shape
+        said = {"rule": rule, "margin": margin, "epochs": epochs, "held": held, "patterns": patterns}
+        return cls(rule, margin, epochs, held, cycles, replace(learnt, provenance=said))
 
     @property
     def calls(self) -> int:
