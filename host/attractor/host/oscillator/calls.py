@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from attractor.host.calls import Calls
+from attractor.host.interface import Interface
 from attractor.host.model import Model
+from attractor.host.oscillator.interface import Patterns
 from attractor.host.oscillator.learning import Learning, LearningRule, chosen_margin, taught_phases
 from attractor.spec import OscillatorResult, OscillatorSpec, SpecError
 
@@ -170,5 +172,5 @@ class OscillatorCalls(Calls):
         passes = np.array(cycles, np.int64).reshape(-1, len(inputs))
         outcome = None if rule == "hebb" else held
         provenance = {"rule": rule, "margin": chosen, "epochs": len(passes), "held": outcome, "patterns": len(inputs)}
-        model = Model(spec, self.read_parameters(), provenance)
+        model = Model(spec, self.read_parameters(), provenance, Interface(Patterns(), Patterns()))
         return Learning(rule, chosen, len(passes), outcome, passes, model)

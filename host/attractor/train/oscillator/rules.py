@@ -40,7 +40,22 @@ Progress = Callable[[int, int], None]
 
 
 class TrainingError(ValueError):
-    """A rule found no couplings that do what was asked."""
+    """A rule found no couplings that do what was asked.
+
+    Parameters
+    ----------
+    reason:
+        What they do not do.
+    weights:
+        The couplings that it ended with, shape (targets, sources), int8.
+    """
+
+    def __init__(self, reason: str, weights: Weights) -> None:
+        super().__init__(reason, weights)  # both, so that it can be pickled
+        self.weights = weights
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 # One-shot rules
@@ -126,10 +141,8 @@ def diederich_opper(
 
     Parameters
     ----------
-    patterns:
-        Values +1 and -1, shape (patterns, n).
-    weight_bits:
-        Width of a signed coupling, 2 to 8.
+    patterns, weight_bits:
+        As in :func:`hebb`.
     step:
         Step in units of the wanted margin ``x_i h_i = 1``; default 1 / n.
     max_sweeps:
@@ -145,7 +158,7 @@ def diederich_opper(
     Raises
     ------
     TrainingError
-        If a pattern is not stable in the end.
+        If a pattern is not stable in the end; the error has the couplings that were found.
     """
     x, high = _patterns(patterns), highest_weight(weight_bits)
     count = x.shape[1]
@@ -164,7 +177,8 @@ def diederich_opper(
     if unstable:
         raise TrainingError(
             f"{unstable} of {x.size} pattern values are not stable with {weight_bits}-bit couplings after "
-            f"{max_sweeps} sweeps; store fewer or less similar patterns, or give more bits or sweeps"
+            f"{max_sweeps} sweeps; store fewer or less similar patterns, or give more bits or sweeps",
+            rounded.astype(np.int8),
         )
     return rounded.astype(np.int8)
 
