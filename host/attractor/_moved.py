@@ -32,6 +32,7 @@ MOVED = {
     "attractor.host.annealing": "attractor.solve.annealing",
     "attractor.host.dimod_extra": "attractor.solve.dimod_extra",
     "attractor.host.estimators": "attractor.estimators",
+    "attractor.host.estimators.presets": "attractor.estimators.eqprop.presets",
     "attractor.host.ising": "attractor.solve.ising",
     "attractor.host.learning": "attractor.host.oscillator.learning",
     "attractor.host.nir": "attractor.nir",

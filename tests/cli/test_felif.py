@@ -14,7 +14,8 @@ from attractor.cli.felif.demo import FelifDemo, foretold
 from attractor.data.mnist import DATA_VARIABLE
 from attractor.data.psalm import old_hundredth
 from attractor.golden import FelifNetwork
-from attractor.host import Device, Model
+from attractor.host import Model
+from attractor.host.felif import FelifCalls
 from attractor.spec import FelifResult, FelifSpec
 from attractor.train.felif import OUTPUT_ONE
 
@@ -63,14 +64,14 @@ def test_notes_are_foretold_by_the_greatest_scores_after_the_first_chords() -> N
 
 @pytest.mark.usefixtures("folder")
 def test_a_board_that_differs_is_reported(run: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = Device.run_ticks
+    right = FelifCalls.run_ticks
 
     def wrong(*arguments: Any, **options: Any) -> list[FelifResult]:
         results = right(*arguments, **options)
         results[7].outputs[3] += 1
         return results
 
-    monkeypatch.setattr(Device, "run_ticks", wrong)
+    monkeypatch.setattr(FelifCalls, "run_ticks", wrong)
     outcome = run("demo", "--family", "felif", "--board", "none", "--json")
     assert (outcome.code, outcome.out) == (1, "")
     assert "error: the board differs from the golden model: call 7: outputs" in outcome.err

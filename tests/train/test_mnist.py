@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from attractor.data import mnist as module
 from attractor.data.mnist import DATA_VARIABLE, DataError, mnist, shifted
 from attractor.golden import OscillatorNetwork
-from attractor.train import mnist as module
 from attractor.train.oscillator.hidden import broadcast_delta
 from attractor.train.oscillator.layered import layered_parameters, layered_phases, layered_spec
 

@@ -10,8 +10,6 @@ import typer
 from attractor.cli.extras import optional
 from attractor.cli.files import check_writable
 from attractor.cli.output import output
-from attractor.host import open_port
-from attractor.spec.files import load_spec
 
 __all__ = ["board", "boards", "build"]
 
@@ -26,6 +24,8 @@ def board(
     """Offer a simulated board as a serial port, until interrupted."""
     if (sim is None) == (rtl is None):
         raise ValueError("say which board: either --sim FILE or --rtl FILE")
+    from attractor.host import open_port
+
     address = f"sim:{sim}" if sim is not None else f"rtl:{rtl}"
     if rtl is not None:
         optional("attractor.sim.verilator", "sim")
@@ -53,6 +53,7 @@ def build(
 ) -> None:
     """Build the bitstream of a network for a board."""
     from attractor.machine.files import write_whole
+    from attractor.spec.files import load_spec
 
     gateware = optional("attractor.gateware.build", "gateware")
     target = optional("attractor.gateware.boards", "gateware").find_board(board)
