@@ -101,7 +101,7 @@ def learner(_learner: Model, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def other(_classifier: Model, tmp_path: Path) -> Path:
-    """Model file of the same classifier with wider couplings."""
+    """Model file of a classifier with wider couplings."""
     path = tmp_path / "other.safetensors"
     spec: Any = _classifier.spec
     Model(replace(spec, weight_bits=spec.weight_bits + 1), _classifier.parameters, _classifier.provenance).save(path)

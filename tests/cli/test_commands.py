@@ -58,6 +58,36 @@ def test_info_of_a_file(run: Callable, classifier: Path, tmp_path: Path) -> None
     assert text.err == ""
 
 
+def test_info_tells_network_and_build_apart(run: Callable, classifier: Path) -> None:
+    spec = load_spec(classifier)
+    for words in ((classifier,), ("--port", f"sim:{classifier}")):
+        told = run("info", *words, "--json").json
+        assert told["build"] == {"lanes": spec.to_dict()["lanes"]}
+        assert told["network"] | told["build"] == told["spec"] == spec.to_dict()
+        assert "lanes" not in told["network"]
+        names = [line.split("  ")[0] for line in run("info", *words).out.splitlines()]
+        assert names[-3:] == ["fingerprint", "network", "build"]  # the spec would say both again
+
+
+def test_info_shows_the_memory_map_if_asked(run: Callable, classifier: Path) -> None:
+    memory_map = load_spec(classifier).memory_map
+    for words in ((classifier,), ("--port", f"sim:{classifier}")):
+        assert run("info", *words, "--map", "--json").json["memory_map"] == memory_map.describe()
+        shown, plain = run("info", *words, "--map").out, run("info", *words).out
+        assert shown == f"{plain}\n{memory_map.table()}\n"
+        assert "memory_map" not in run("info", *words, "--json").json
+
+
+def test_a_model_runs_on_a_device_of_other_lanes(run: Callable, classifier: Path, images: Path) -> None:
+    fields = load_spec(classifier).to_dict()
+    expected = run("classify", classifier, images, "--json").json
+    for lanes in (1, 2, 3):
+        device = classifier.with_name(f"{lanes}.json")
+        device.write_text(json.dumps(fields | {"lanes": lanes}))
+        assert run("load", classifier, "--port", f"sim:{device}", "--json").json["valid"] is True
+        assert run("classify", classifier, images, "--port", f"sim:{device}", "--json").json == expected
+
+
 def test_info_of_a_device_that_holds_nothing(run: Callable, classifier: Path) -> None:
     told = run("info", "--port", f"sim:{classifier}", "--json").json
     assert told["spec"] == load_spec(classifier).to_dict()
@@ -123,8 +153,8 @@ def test_build_writes_bundle_and_bitstream_side_by_side(
     spec = load_spec(classifier)
     manifest = {
         "format": FORMAT,
-        "spec": spec.to_dict(),
-        "board": "hx8k-evn",
+        "network": spec.network_to_dict(),
+        "build": spec.build_to_dict() | {"board": "hx8k-evn"},
         "bitstream": "top.bin",
         "utilisation": {"ICESTORM_LC": [900, 7680]},
         "fmax_hz": {"clk": [31_000_000, 12_000_000]},
@@ -145,6 +175,9 @@ def test_build_writes_bundle_and_bitstream_side_by_side(
     assert Path(result["bitstream"]).read_bytes() == b"bits"
     assert Path(result["bitstream"]).stem == "classifier.hx8k-evn"  # two networks in one folder do not collide
     assert result["bitstream"] in result["program"]
+    assert (options["lanes"], result["lanes"]) == (None, spec.lanes)
+    run("build", classifier, "--board", "hx8k-evn", "--lanes", 5)
+    assert asked[-1][1]["lanes"] == 5
 
 
 # Options
@@ -212,12 +245,14 @@ def test_results_stay_on_standard_output_while_a_bar_is_shown(capsys: pytest.Cap
 def test_lines_are_neither_cut_nor_interpreted(capsys: pytest.CaptureFixture[str]) -> None:
     path = "/folder/" + "x" * 200 + " [bold]"
     output = Output()
-    output.result({"bundle_path": path, "share": 0.25, "count": 1234})
+    output.result({"bundle_path": path, "share": 0.25, "more": [1], "count": 1234}, only_json=("more",))
+    output.result({}, "/folder/:smile:/x [/] ")
     output.table("rows", [{"path": path, "valid": True}])
     assert capsys.readouterr().out.splitlines() == [
         f"bundle path  {path}",
         "share        0.25",
         "count        1,234",
+        "/folder/:smile:/x [/] ",
         "path" + " " * (len(path) - 2) + "valid",
         f"{path}  True",
     ]

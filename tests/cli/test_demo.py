@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attractor.cli import demo
 from attractor.cli.eqprop import demo as eqprop_demo
 from attractor.cli.oscillator import demo as oscillator_demo
 from attractor.data.digits import Digits, digits
@@ -41,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attractor.sim.verilator.has_compiler", lambda: False)
+    monkeypatch.setattr("attractor.machine.programs.has_compiler", lambda: False)
 
 
 def test_without_a_compiler_the_golden_model_takes_over_and_says_so(
@@ -67,8 +66,8 @@ def test_a_port_and_a_board(run: Callable, folder: Path, monkeypatch: pytest.Mon
     def build(spec: Any, board: str, **_: object) -> Bundle:
         manifest = {
             "format": FORMAT,
-            "spec": spec.to_dict(),
-            "board": board,
+            "network": spec.network_to_dict(),
+            "build": spec.build_to_dict() | {"board": board},
             "bitstream": "top.bin",
             "utilisation": {"ICESTORM_LC": [3210, 5280]},
             "fmax_hz": {"clk": [30_000_000, 12_000_000], "other": [25_000_000, 12_000_000]},
@@ -77,7 +76,7 @@ def test_a_port_and_a_board(run: Callable, folder: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(importlib.import_module("attractor.gateware.build"), "build", build)
     # Another process would not see the stand-in.
-    monkeypatch.setattr(demo, "ProcessPoolExecutor", lambda workers, **_: ThreadPoolExecutor(workers))
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", lambda workers, **_: ThreadPoolExecutor(workers))
     spec = OscillatorSpec(oscillators=75, inputs=65, labels=10, reference=64)
     (folder / "spec.json").write_text(spec.to_json())
     outcome = run("demo", "--port", "sim:spec.json")
@@ -178,7 +177,16 @@ def test_a_board_that_learns_something_else_is_reported(
     assert f"error: the board differs from the golden model: {what} is" in outcome.err
 
 
-def test_a_family_that_there_is_not(run: Callable) -> None:
-    outcome = run("demo", "--family", "springs")
-    assert outcome.code == 2
-    assert "'oscillator', 'eqprop'" in outcome.err
+@pytest.mark.parametrize(("family", "near"), [("springs", "oscillator"), ("felix", "did you mean 'felif'?")])
+def test_a_family_that_there_is_not(refused: Callable, family: str, near: str) -> None:
+    known = f"unknown network family '{family}'; this version knows eqprop, felif, oscillator"
+    refused("demo", "--family", family, says=(known, near))
+    refused("train", "digits", "-o", "x.safetensors", "--family", family, says=(known, near))
+
+
+def test_the_help_tells_what_is_written_unless_the_user_says_so(run: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = run("demo", "--help")
+    assert shown.code == 0
+    for told in ("learning.png (eqprop)", "chorale.safetensors (felif)", "icebreaker (oscillator)"):
+        assert told in shown.out

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attractor import estimators
-from attractor.cli import datasets, families
+from attractor.cli import datasets
 from attractor.data.digits import Digits, digits
 from attractor.estimators import EqPropClassifier
 from attractor.host import Device, Model
@@ -189,13 +188,3 @@ def test_a_model_with_counters_needs_a_device_that_learns(refused: Callable, lea
     refused("load", learner, "--port", f"sim:{plain}", says=("learning: False, True", "build gateware"))
     np.save(tmp_path / "large.npy", np.zeros((3, 25)))
     refused("classify", learner, tmp_path / "large.npy", says=("25", "16 pixels"))
-
-
-def test_families_that_a_command_does_not_know(
-    refused: Callable, learner: Path, images: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delitem(families.FAMILIES, "eqprop")
-    monkeypatch.delitem(estimators.CLASSIFIERS, "eqprop")
-    port = ("--port", f"sim:{learner}")
-    refused("bench", learner, *port, says=("this command is for oscillator", "of family 'eqprop'"))
-    refused("classify", learner, images, *port, says=("of family 'eqprop'; classifiers are oscillator",))

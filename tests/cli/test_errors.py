@@ -6,6 +6,8 @@ import importlib
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,6 +84,28 @@ def test_verbose_shows_where_it_happened_in_one_run_only(refused: Callable, clas
     refused("info", "--port", says=("--port needs an address",))
 
 
+@pytest.mark.parametrize("kind", [TypeError, KeyError, AssertionError, NotImplementedError, RecursionError])
+def test_errors_of_ours_are_not_shown_as_errors_of_the_user(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: type[Exception]
+) -> None:
+    monkeypatch.setattr("attractor.spec.files.load_spec", lambda _: (_ for _ in ()).throw(kind("ours")))
+    with pytest.raises(kind, match="ours"):
+        main(["info", "network.json"])
+    assert capsys.readouterr().err == ""
+
+
+def test_an_error_of_ours_ends_a_process_with_a_traceback(tmp_path: Path) -> None:
+    program = (
+        "import attractor.spec.files as files; from attractor.cli import main\n"
+        "def load_spec(path): raise TypeError('ours')\n"
+        "files.load_spec = load_spec; main(['info', 'network.json'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Traceback" in ended.stderr
+    assert "in load_spec" in ended.stderr
+
+
 # Files
 
 
@@ -146,8 +170,29 @@ def test_arrays_of_the_wrong_kind(refused: Callable, classifier: Path, tmp_path:
     refused("classify", classifier, tmp_path / "flat.npy", says=("flat.npy", "(16,)", "one row for each"))
     np.save(tmp_path / "objects.npy", np.array([{}, {}]), allow_pickle=True)
     refused("train", tmp_path / "objects.npy", "-o", out, says=("objects.npy", "numpy.save"))
+    np.save(tmp_path / "complex.npy", np.ones((2, 16), complex))
+    refused("classify", classifier, tmp_path / "complex.npy", says=("complex.npy", "complex128", ".astype(float)"))
     refused("train", "numbers", "-o", out, says=("'numbers'", "'digits'", ".npz"))
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "says"),
+    [
+        (np.zeros((2, 9), [("grey", "f4"), ("red", "f4")]), np.arange(2), ("images in", "grey", ".astype(float)")),
+        (np.full((2, 9), "dark"), np.arange(2), ("images in", "<U4", ".astype(float)")),
+        (np.zeros((2, 9)), np.array([b"a", b"b"]), ("labels in", "|S1", "one number or string for each image")),
+        (np.zeros((2, 9)), np.array(3), ("labels in", "shape ()", "one number or string for each image")),
+    ],
+)
+def test_images_and_labels_of_the_wrong_type(
+    refused: Callable, tmp_path: Path, images: np.ndarray, labels: np.ndarray, says: tuple[str, ...]
+) -> None:
+    path = tmp_path / "mine.npz"
+    np.savez(path, images=images, labels=labels)
+    for family in ("oscillator", "eqprop"):
+        words = ("train", path, "--family", family, "-o", tmp_path / "x.safetensors")
+        refused(*words, says=(path, *says))
 
 
 def test_images_of_the_wrong_size(refused: Callable, classifier: Path, tmp_path: Path) -> None:

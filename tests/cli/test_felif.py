@@ -25,7 +25,7 @@ needs_chorales = pytest.mark.skipif(not os.environ.get(DATA_VARIABLE), reason="n
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, and no compiler."""
-    monkeypatch.setattr("attractor.sim.verilator.has_compiler", lambda: False)
+    monkeypatch.setattr("attractor.machine.programs.has_compiler", lambda: False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

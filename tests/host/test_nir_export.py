@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from attractor.golden import FelifNetwork
 from attractor.host import Model
+from attractor.host.felif import NeuronOutputs, Ticks
+from attractor.host.interface import Interface
 from attractor.nir import NirError, from_nir, read_graph, to_nir, write_graph
 from attractor.physics.felif import FelifDevice, felif_parameters
 from attractor.spec import FelifLayer, FelifSpec, OscillatorSpec
@@ -173,11 +176,17 @@ def test_the_time_step_must_be_known() -> None:
         to_nir(network(lif()), dt=DT, discretisation="heun")
 
 
-@pytest.mark.parametrize("record", [3, {"rules": 3, "layers": [{}]}, {"layers": [{"steps_per_volt": "many"}]}])
-def test_a_provenance_of_another_kind_is_no_matter(record: Any) -> None:
-    model = network(lif())
-    found = to_nir(Model(model.spec, model.parameters, {"nir": record}), dt=DT)
+def test_what_a_model_says_of_its_ticks_is_the_default() -> None:
+    layer = lif()
+    plain = network(layer)
+    said = replace(plain, interface=Interface(Ticks(DT, "exponential"), NeuronOutputs("spikes", (64.0,))))
+    found = to_nir(said)
+    assert (found.rules["dt"], found.rules["discretisation"]) == (DT, "exponential")
     threshold = found.graph.nodes["neurons_0"].v_threshold
-    np.testing.assert_array_equal(threshold, to_nir(model, dt=DT).graph.nodes["neurons_0"].v_threshold)
-    assert 0.5 <= threshold.max() <= 1
+    np.testing.assert_allclose(threshold, plain.parameters["threshold_0"] / 64)
+    asked = to_nir(said, dt=2 * DT, discretisation="euler").rules
+    assert (asked["dt"], asked["discretisation"]) == (2 * DT, "euler")
+    # Without a unit the largest threshold lies between 0.5 and 1; provenance is for people and says nothing.
+    other = to_nir(replace(plain, provenance={"nir": {"rules": {"dt": DT}}}), dt=DT)
+    assert 0.5 <= other.graph.nodes["neurons_0"].v_threshold.max() <= 1
     assert isinstance(found.graph, nir.NIRGraph)

@@ -13,6 +13,8 @@ import pytest
 
 from attractor.golden import FelifNetwork
 from attractor.host import Device, Model
+from attractor.host.felif import NeuronOutputs, Ticks
+from attractor.host.interface import Interface
 from attractor.nir import NirError, from_nir, write_graph
 from attractor.sim.verilator import has_compiler
 from attractor.spec import FelifSpec
@@ -272,6 +274,8 @@ def test_the_report_answers_what_nir_leaves_open(tmp_path: Path) -> None:
     for layer in report.layers:
         assert layer.number_format in report.text()
     assert json.loads(json.dumps(report.to_dict(), allow_nan=False)) == imported.model.provenance["nir"]
+    units = tuple(layer.steps_per_volt for layer in report.layers)
+    assert imported.model.interface == Interface(Ticks(DT), NeuronOutputs("spikes", units))
     imported.model.save(tmp_path / "net.safetensors")
     assert Model.load(tmp_path / "net.safetensors") == imported.model
 

@@ -26,6 +26,6 @@ def adder_installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     with monkeypatch.context() as patch:
         for place in (folder, ADDER.parent):
             patch.syspath_prepend(place)
-        family._entries.cache_clear()
+        family.forget()
         yield
-    family._entries.cache_clear()
+    family.forget()

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from attractor.machine.cache import CACHE_VARIABLE
+from attractor.machine.programs import ToolError
 from attractor.sim import rtl_board
-from attractor.sim.cache import CACHE_VARIABLE
 from attractor.sim.rtl_board import RtlBoard, open_port, system_verilog
-from attractor.sim.verilator import ToolError
-from attractor.spec import Region, SpecError, spec_from_dict
+from attractor.spec import Region, SpecError
 from attractor.spec.protocol import (
     CRC32,
     DESCRIPTION_WINDOW,
@@ -25,7 +25,6 @@ from attractor.spec.protocol import (
     decode_description,
 )
 
-from ..outside import ADDER, adder_installed  # noqa: TID252
 from .requests import PLAIN, SMALL
 
 pytestmark = pytest.mark.usefixtures("tools")
@@ -147,19 +146,6 @@ def test_verilog_is_generated_anew_when_anything_changes(tmp_path: Path, monkeyp
     assert len(generated) == 4
     sources[1] = b"changed"
     assert system_verilog(SMALL, 12, 3) == "design 5"
-
-
-def test_sources_of_a_family_from_outside_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert rtl_board._packages_of(SMALL) == []
-    with adder_installed(tmp_path, monkeypatch):
-        assert rtl_board._packages_of(spec_from_dict({"family": "adder"})) == ["adder"]
-        assert ADDER.read_bytes() in rtl_board._sources("adder")
-    package = tmp_path / "outside_package"
-    package.mkdir()
-    monkeypatch.syspath_prepend(tmp_path)
-    for number, name in enumerate(("__init__.py", "core.py")):
-        (package / name).write_text(f"number = {number}\n")
-    assert {b"number = 0\n", b"number = 1\n"} < set(rtl_board._sources("outside_package"))
 
 
 def test_without_a_compiler_the_golden_model_is_recommended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

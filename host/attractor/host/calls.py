@@ -10,6 +10,7 @@ from attractor.spec import IntegerArray, Spec
 
 if TYPE_CHECKING:
     from attractor.host.device import Device
+    from attractor.host.interface import Interface
     from attractor.host.model import Model
 
 __all__ = ["AnySpec", "Calls", "Progress", "spec_as"]
@@ -87,9 +88,9 @@ class Calls:
         """Read all parameters back."""
         return self.device.read_parameters()
 
-    def read_model(self, provenance: Mapping[str, Any] | None = None) -> Model:
+    def read_model(self, provenance: Mapping[str, Any] | None = None, interface: Interface | None = None) -> Model:
         """Read all parameters back as a model."""
-        return self.device.read_model(provenance)
+        return self.device.read_model(provenance, interface)
 
 
 def spec_as(spec: Spec, kind: type[AnySpec]) -> AnySpec:

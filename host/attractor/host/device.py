@@ -13,6 +13,7 @@ from attractor.host import memory
 from attractor.host.build import Build
 from attractor.host.calls import AnySpec, Calls, spec_as
 from attractor.host.errors import DeviceError, LinkTimeout, LoadError, ModelMismatch, NotADevice
+from attractor.host.interface import Interface
 from attractor.host.link import CALL_SECONDS, TIMEOUT, LinkClient, Progress, accept
 from attractor.host.meeting import identify, meet
 from attractor.host.model import Model
@@ -252,8 +253,13 @@ class Device:
             {piece.window.name: memory.read(self._link, piece) for piece in self._parameters()}
         )
 
-    def read_model(self, provenance: Mapping[str, Any] | None = None) -> Model:
+    def read_model(self, provenance: Mapping[str, Any] | None = None, interface: Interface | None = None) -> Model:
         """Read all parameters back as a model: one that learnt can be saved, and loaded to go on from there.
+
+        Parameters
+        ----------
+        provenance, interface:
+            As in :class:`Model`; a device keeps neither, so those of the model that was loaded are of use.
 
         Raises
         ------
@@ -262,7 +268,7 @@ class Device:
         SpecError
             If the device holds parameters that are out of range, as one may that was never loaded.
         """
-        return Model(self.spec, self.read_parameters(), provenance or {})
+        return Model(self.spec, self.read_parameters(), provenance or {}, interface or Interface())
 
     def digest(self, window: str) -> int:
         """Return the CRC-32 that the device computes of one window, by its name in the spec's memory map."""

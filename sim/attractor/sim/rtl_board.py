@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from importlib import metadata
 from pathlib import Path
 
-from attractor.sim.cache import build_once, cache_folder, digest
-from attractor.sim.verilator import ToolError
+from attractor.hdl.sources import design_sources
+from attractor.machine.cache import SIMULATORS, build_once, cache_folder, digest
+from attractor.machine.programs import ToolError
 from attractor.sim.verilog_board import CLOCKS_PER_BIT, QUIET_CYCLES, VerilogBoard
-from attractor.spec import Spec, family_of
+from attractor.spec import Spec
 from attractor.spec.files import load_spec
 
 __all__ = ["BOARD_NAME", "CLOCK_HZ", "RtlBoard", "open_port", "open_spec", "system_verilog"]
@@ -102,13 +102,12 @@ def system_verilog(spec: Spec, clock_hz: int, baud: int) -> str:
         If Amaranth finds no Yosys to write Verilog with.
     """
     versions = [f"{package} {metadata.version(package)}" for package in ("attractor", "amaranth")]
-    sources = _sources("attractor.hdl", "attractor.spec", *_packages_of(spec))
-    key = digest(spec.to_json(), str(clock_hz), str(baud), *versions, *sources)
+    key = digest(spec.to_json(), str(clock_hz), str(baud), *versions, *_sources(spec))
 
     def generate(path: Path) -> None:
         path.write_text(_generate(spec, clock_hz, baud), encoding="utf-8")
 
-    return build_once(cache_folder() / f"{key}.v", generate).read_text(encoding="utf-8")
+    return build_once(cache_folder(SIMULATORS) / f"{key}.v", generate).read_text(encoding="utf-8")
 
 
 def _generate(spec: Spec, clock_hz: int, baud: int) -> str:
@@ -126,24 +125,7 @@ def _generate(spec: Spec, clock_hz: int, baud: int) -> str:
         raise ToolError(f"Amaranth could not write Verilog: {error}; pip install 'attractor[sim]'") from error
 
 
-def _packages_of(spec: Spec) -> list[str]:
-    """Return the packages, or modules in none, in which a family from outside describes its specs and its core."""
-    modules = {type(spec).__module__, family_of(spec).core.partition(":")[0]}
-    packages = {module.rpartition(".")[0] or module for module in modules if not module.startswith("attractor.")}
-    return sorted(packages)
-
-
-def _sources(*packages: str) -> list[bytes | str]:
-    """Return all source code of which a design is made: names and contents of the files of ``packages``, and ours.
-
-    Nothing but packages around ``packages`` is imported for it.
-    """
-    parts: list[bytes | str] = [_HERE.read_bytes(), _HERE.with_name("verilog.py").read_bytes()]
-    for package in packages:
-        found = importlib.util.find_spec(package)
-        if found is not None and found.submodule_search_locations is None and found.origin:
-            parts += [package, Path(found.origin).read_bytes()]
-        for folder in (found and found.submodule_search_locations) or ():
-            for path in sorted(Path(folder).rglob("*.py")):
-                parts += [f"{package}/{path.relative_to(folder).as_posix()}", path.read_bytes()]
-    return parts
+def _sources(spec: Spec) -> list[bytes | str]:
+    """Return all source code of which a board is made: names and contents of the files of the design, and ours."""
+    ours = [_HERE.read_bytes(), _HERE.with_name("verilog.py").read_bytes()]
+    return [*ours, *(part for file in design_sources(spec) for part in file)]

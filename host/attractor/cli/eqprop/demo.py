@@ -33,6 +33,7 @@ PICTURED_CLASSES = (2, 6, 9)
 class EqPropDemo(Demo):
     """Handwritten digits, learnt on the device one after the other, from random weights."""
 
+    shows: ClassVar[str] = "digits learnt on the device itself, from random weights"
     picture: ClassVar[Path] = Path("learning.png")
     model: ClassVar[Path] = Path("learnt.safetensors")
 

@@ -34,6 +34,7 @@ PICTURED_NEURONS = 3
 class FelifDemo(Demo):
     """The next chord of a chorale, quarter by quarter."""
 
+    shows: ClassVar[str] = "chords of a chorale foretold by a network that comes trained"
     picture: ClassVar[Path] = Path("chorale.png")
     model: ClassVar[Path] = Path("chorale.safetensors")
     board: ClassVar[str] = "ulx3s-12f"

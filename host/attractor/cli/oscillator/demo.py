@@ -27,6 +27,7 @@ PICTURED_CLASSES = (0, 2, 3, 5, 7)
 class OscillatorDemo(Demo):
     """Handwritten digits on an oscillator network."""
 
+    shows: ClassVar[str] = "digits learnt on the host and classified on the device"
     picture: ClassVar[Path] = Path("phases.png")
     model: ClassVar[Path] = Path("digits.safetensors")
 

@@ -8,7 +8,9 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from attractor.host.interface import Interface
 from attractor.host.model import Model
+from attractor.host.oscillator.interface import Patterns
 from attractor.spec import OscillatorSpec, SpecError
 
 __all__ = ["MARGIN_SHARE", "Learning", "LearningRule", "chosen_margin", "default_margin", "taught_phases"]
@@ -54,7 +56,8 @@ class Learning:
         """Return how patterns were learnt, with a model as read back, and say so in the model's provenance."""
         epochs, patterns = cycles.shape
         said = {"rule": rule, "margin": margin, "epochs": epochs, "held": held, "patterns": patterns}
-        return cls(rule, margin, epochs, held, cycles, replace(learnt, provenance=said))
+        meaning = Interface(Patterns(), Patterns())
+        return cls(rule, margin, epochs, held, cycles, replace(learnt, provenance=said, interface=meaning))
 
     @property
     def calls(self) -> int:

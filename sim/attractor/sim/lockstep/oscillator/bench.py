@@ -42,7 +42,8 @@ class OscillatorDriver(CoreDriver[OscillatorSpec]):
 
     def phases(self) -> np.ndarray:
         """Return the phases as they are now."""
-        return np.array([int(self.dut.phases[index].value) for index in range(self.spec.oscillators)], np.uint8)
+        memory = self.dut.phases.memory
+        return np.array([int(memory[index].value) for index in range(self.spec.oscillators)], np.uint8)
 
     def accumulators(self, first_bank: int) -> list[int]:
         """Return the accumulator words of a bank and all after it, up to that of the sum."""

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from attractor.estimators.base import ImageClassifier, checked_samples, connected
-from attractor.estimators.presets import spec_arguments
+from attractor.estimators.base import ImageClassifier, Images, RandomState, connected, seed_of
+from attractor.estimators.eqprop.defaults import THRESHOLDS, default_levels, default_state_high
+from attractor.estimators.eqprop.presets import spec_arguments
 from attractor.host.device import Device
+from attractor.host.eqprop import EqPropLearning, PixelBits
+from attractor.host.interface import Classes, Interface
 from attractor.host.link import Progress
 from attractor.host.model import Model
 from attractor.spec import EqPropSpec, IntegerArray
-from attractor.train.eqprop import STEPS, Recipe, Trainer, initial_parameters, winners
+from attractor.train.eqprop import STEPS, Recipe, Trainer, initial_parameters, scores
 from attractor.train.eqprop.sequence import SequenceLearner
 from attractor.train.pixels import PixelCode
 
-__all__ = ["THRESHOLDS", "EqPropClassifier", "default_state_high", "held_back"]
-
-#: Thresholds of the connections to hidden layers, and of the last one.
-THRESHOLDS = (11, 4)
+__all__ = ["EqPropClassifier", "held_back"]
 
 
 class EqPropClassifier(ImageClassifier):
@@ -38,12 +39,14 @@ class EqPropClassifier(ImageClassifier):
         Outputs for each class.
     levels:
         Brightness that pixels are compared with, each above 0 (the darkest value of the training images) and up to 1
-        (the brightest).
+        (the brightest); None stands for :func:`default_levels`.
     inputs:
         Most inputs; more comparisons than these are thinned out, see :meth:`PixelCode.of_images`. None keeps all that
         vary.
-    state_high, nudge_shift, counter_bits, lanes:
+    state_high, nudge_shift, counter_bits:
         As in :class:`EqPropSpec`; ``state_high`` None stands for :func:`default_state_high`.
+    lanes:
+        Folding that the model asks for where gateware is built for it; results do not depend on it.
     steps:
         Most steps of the free and of the nudged phase.
     thresholds:
@@ -61,10 +64,10 @@ class EqPropClassifier(ImageClassifier):
     validation_fraction:
         Part of the training images of each class that is not learnt but chooses the best epoch; 0 for the last epoch.
     random_state:
-        Seed of weights, orders and signs, an integer.
+        Decides weights, orders and signs: a seed, a :class:`numpy.random.RandomState`, or None for others each time.
     device:
         Where predictions, and :meth:`partial_fit`, run: a port's address, an open device, or None for the golden model.
-        A device of this spec that holds something else is loaded first.
+        A device of this network that holds something else is loaded first.
 
     Attributes
     ----------
@@ -80,14 +83,15 @@ class EqPropClassifier(ImageClassifier):
 
     code_: PixelCode
     _spec_type = EqPropSpec
-    _needed = ("classes", "code", "thresholds", "both_signs", "learnt", "seed")
+    _inputs_type = PixelBits
+    _learning_type = EqPropLearning
 
     def __init__(
         self,
         *,
         hidden: int | tuple[int, ...] = 128,
         replicas: int = 5,
-        levels: tuple[float, ...] = (0.3, 0.8),
+        levels: tuple[float, ...] | None = None,
         inputs: int | None = None,
         state_high: int | tuple[int, ...] | None = None,
         nudge_shift: int = 1,
@@ -101,7 +105,7 @@ class EqPropClassifier(ImageClassifier):
         both_signs: bool = False,
         epochs: int = 10,
         validation_fraction: float = 0.1,
-        random_state: int = 0,
+        random_state: RandomState = 0,
         device: str | Device | None = None,
     ) -> None:
         self.hidden = hidden
@@ -131,44 +135,45 @@ class EqPropClassifier(ImageClassifier):
         return spec
 
     @property
+    def learning_(self) -> EqPropLearning:
+        """What the fitted network needs to go on learning."""
+        learning = self.model_.interface.learning
+        assert isinstance(learning, EqPropLearning)
+        return learning
+
+    @property
     def recipe(self) -> Recipe:
-        """How :meth:`fit` trains; its lessons, in their order, teach a device the same."""
-        return Recipe(
-            thresholds=self._thresholds(),
-            doubling=self.doubling,
-            batch=self.batch,
-            sigma_samples=self.sigma_samples,
-            both_signs=self.both_signs,
-            seed=self.random_state,
-        )
+        """How :meth:`fit` trained; its lessons, in their order, teach a device the same."""
+        return self._recipe(self.learning_.seed)
 
     # Learning
 
     def _train(
-        self,
-        images: npt.NDArray[np.float64],
-        numbers: IntegerArray,
-        classes: npt.NDArray[Any],
-        progress: Progress | None,
+        self, images: Images, numbers: IntegerArray, classes: npt.NDArray[Any], progress: Progress | None
     ) -> None:
         if not 0 <= self.validation_fraction < 1:
             raise ValueError(f"validation_fraction is {self.validation_fraction}; it must be 0 or more, and below 1")
-        self._begin(images, classes)
-        bits = self.code_.bits(images)
-        held = held_back(numbers, self.validation_fraction, np.random.default_rng([self.random_state, 0, 1]))
-        trainer = Trainer(self.spec_, self.recipe, bits[~held], numbers[~held], parameters=self.model_.parameters)
+        begun, code = self._begun(images, classes)
+        spec, learning = begun.spec, begun.interface.learning
+        assert isinstance(spec, EqPropSpec)
+        assert isinstance(learning, EqPropLearning)
+        bits, recipe = code.bits(images), self._recipe(learning.seed)
+        held = held_back(numbers, self.validation_fraction, np.random.default_rng([learning.seed, 0, 1]))
+        trainer = Trainer(spec, recipe, bits[~held], numbers[~held], parameters=begun.parameters)
         judges = (bits[held], numbers[held]) if held.any() else None
         training = trainer.train(self.epochs, held_back=judges, progress=progress)
-        said = dict(self.model_.provenance) | {
+        said = dict(begun.provenance) | {
             "epochs": len(training.history),
             "batch": self.batch,
             "sigma_samples": self.sigma_samples,
             "images": int((~held).sum()),
             "held_back": int(held.sum()),
             "held_back_accuracy": [epoch.accuracy for epoch in training.history],
-            "thresholds": training.history[-1].thresholds if training.history else self._thresholds(),
         }
-        self.model_ = Model(self.spec_, training.parameters, said)
+        if training.history:
+            learning = replace(learning, thresholds=training.history[-1].thresholds)
+        interface = replace(begun.interface, learning=learning)
+        self.model_, self.code_ = Model(spec, training.parameters, said, interface), code
 
     def partial_fit(
         self,
@@ -204,42 +209,50 @@ class EqPropClassifier(ImageClassifier):
         LearningError
             If the device fails in between; the estimator then is as it was before the call.
         """
-        images, labels = checked_samples(X, y)
-        if not hasattr(self, "model_"):
+        begins = not hasattr(self, "model_")
+        images, labels = self._checked_samples(X, y, reset=begins)
+        if begins:
             known = self._checked_classes(labels if classes is None else np.asarray(classes))
-            self._begin(images, known)
-            self.classes_, self.n_features_in_ = known, images.shape[1]
-        self._check_features(images)
+            self.model_, self.code_ = self._begun(images, known)
+            self.classes_ = known
         strange = ~np.isin(labels, self.classes_)
         if strange.any():
             raise ValueError(
                 f"y holds the class {labels[strange].tolist()[0]!r}, but known are {self.classes_.tolist()}"
             )
         bits, numbers = self.code_.bits(images), np.searchsorted(self.classes_, labels)
-        said = dict(self.model_.provenance)
-        sigmas, thresholds = self._sigmas(said, len(bits)), np.array(said["thresholds"])
-        said["learnt"] += len(bits)
-        if said["both_signs"]:
+        parameters = self._learn_each(bits, numbers, self.device if device is None else device, progress)
+        learning = replace(self.learning_, learnt=self.learning_.learnt + len(bits))
+        interface = replace(self.model_.interface, learning=learning)
+        self.model_ = replace(self.model_, parameters=parameters, interface=interface)
+        return self
+
+    def _learn_each(
+        self, bits: npt.NDArray[np.uint8], numbers: IntegerArray, where: str | Device | None, progress: Progress | None
+    ) -> dict[str, IntegerArray]:
+        """Learn samples in their order; return the parameters then."""
+        learning = self.learning_
+        sigmas, thresholds = _sigmas(learning, len(bits)), np.array(learning.thresholds)
+        if learning.both_signs:
             bits, numbers = bits.repeat(2, axis=0), numbers.repeat(2)
-        where = self.device if device is None else device
         if where is None:
             learner = SequenceLearner(self.spec_, self.model_.parameters)
             learner.learn_each(bits.astype(bool), numbers, sigmas, thresholds)
-            self.model_ = Model(self.spec_, learner.parameters, said)
-            return self
+            return learner.parameters
         with connected(where, self.model_) as opened:
             opened.network.learn_samples(bits, numbers, thresholds, sigmas=sigmas, progress=progress)
-            self.model_ = opened.read_model(said)
-        return self
+            return opened.read_parameters()
 
     # Answers
 
-    def _winners(self, images: npt.NDArray[np.float64], progress: Progress | None) -> IntegerArray:
+    def _scores(self, images: Images, progress: Progress | None) -> Images:
+        """Return the sum of the states of each class's outputs."""
         bits = self.code_.bits(images)
         if self.device is None:
-            return winners(self.spec_, self.model_.parameters, bits)
+            return scores(self.spec_, self.model_.parameters, bits).astype(np.float64)
         with connected(self.device, self.model_) as opened:
-            return np.array([result.winner for result in opened.network.infer(bits, progress=progress)])
+            found = [result.scores for result in opened.network.infer(bits, progress=progress)]
+        return np.array(found, np.float64)
 
     @classmethod
     def from_model(cls, model: Model, *, device: str | Device | None = None) -> Self:
@@ -250,23 +263,28 @@ class EqPropClassifier(ImageClassifier):
         ValueError
             If the model is no classifier of images.
         """
-        cls._check_model(model)
-        spec, said = model.spec, model.provenance
+        said, classes = cls._checked_interface(model)
+        spec, inputs, learning = model.spec, said.inputs, said.learning
         assert isinstance(spec, EqPropSpec)
-        code = PixelCode.from_dict(said["code"])
-        classifier = cls(
+        assert isinstance(inputs, PixelBits)
+        assert isinstance(learning, EqPropLearning)
+        code = PixelCode(**vars(inputs))
+        if len(code.inputs) != spec.layers[0] or len(classes) != spec.classes:
+            raise ValueError(
+                f"the model has {spec.layers[0]} inputs and {spec.classes} classes, but says that it has "
+                f"{len(code.inputs)} and {len(classes)}; train it again"
+            )
+        fitted = cls(
             **spec_arguments(spec),
             levels=code.levels,
             steps=tuple(model.parameters["steps"].tolist()),
-            thresholds=tuple(said["thresholds"]),
-            both_signs=said["both_signs"],
-            random_state=said["seed"],
+            thresholds=learning.thresholds,
+            both_signs=learning.both_signs,
+            random_state=learning.seed,
             device=device,
         )
-        classifier.model_, classifier.code_ = model, code
-        classifier.classes_ = np.array(said["classes"])
-        classifier.n_features_in_ = code.pixels
-        return classifier
+        fitted.model_, fitted.code_, fitted.classes_, fitted.n_features_in_ = model, code, classes, code.pixels
+        return fitted
 
     def receptive_fields(self) -> npt.NDArray[np.float64]:
         """Return what the first hidden layer looks for: mean weight of each pixel, shape (neurons, n_features).
@@ -278,9 +296,11 @@ class EqPropClassifier(ImageClassifier):
 
     # Parts
 
-    def _begin(self, images: npt.NDArray[np.float64], classes: npt.NDArray[Any]) -> None:
+    def _begun(self, images: Images, classes: npt.NDArray[Any]) -> tuple[Model, PixelCode]:
         """Choose inputs and random weights."""
-        code = PixelCode.of_images(images, self.levels, most=self.inputs)
+        seed, pixels = seed_of(self.random_state), images.shape[1]
+        levels = default_levels(pixels) if self.levels is None else self.levels
+        code = PixelCode.of_images(images, levels, most=self.inputs)
         hidden = (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
         layers = (len(code.inputs), *hidden, len(classes) * self.replicas)
         spec = EqPropSpec(
@@ -292,17 +312,24 @@ class EqPropClassifier(ImageClassifier):
             lanes=self.lanes,
             learning=True,
         )
-        parameters = initial_parameters(spec, seed=self.random_state, steps=self.steps)
-        said = {
-            "rule": "equilibrium-propagation",
-            "classes": classes.tolist(),
-            "code": code.to_dict(),
-            "seed": self.random_state,
-            "thresholds": spec.check_thresholds(self._thresholds()).tolist(),
-            "both_signs": self.both_signs,
-            "learnt": 0,
-        }
-        self.model_, self.code_ = Model(spec, parameters, said), code
+        thresholds = tuple(spec.check_thresholds(self._thresholds()).tolist())
+        interface = Interface(
+            PixelBits(**vars(code)),
+            Classes(tuple(classes.tolist()), by="scores"),
+            EqPropLearning(thresholds, self.both_signs, learnt=0, seed=seed),
+        )
+        said = {"rule": "equilibrium-propagation", "seed": seed}
+        return Model(spec, initial_parameters(spec, seed=seed, steps=self.steps), said, interface), code
+
+    def _recipe(self, seed: int) -> Recipe:
+        return Recipe(
+            thresholds=self._thresholds(),
+            doubling=self.doubling,
+            batch=self.batch,
+            sigma_samples=self.sigma_samples,
+            both_signs=self.both_signs,
+            seed=seed,
+        )
 
     def _thresholds(self) -> tuple[int, ...]:
         hidden = 1 if isinstance(self.hidden, int) else len(self.hidden)
@@ -310,28 +337,6 @@ class EqPropClassifier(ImageClassifier):
         if given is None:
             return (*THRESHOLDS[:1] * hidden, THRESHOLDS[1])
         return (given,) * (hidden + 1) if isinstance(given, int) else tuple(given)
-
-    @staticmethod
-    def _sigmas(said: dict[str, Any], samples: int) -> npt.NDArray[np.int64]:
-        """Return the signs of the nudges of the next samples, whatever calls they come in."""
-        if said["both_signs"]:
-            return np.tile([1, -1], samples)
-        generator = np.random.default_rng([said["seed"], 0, 2])
-        drawn = generator.integers(0, 2, said["learnt"] + samples)
-        return 1 - 2 * drawn[said["learnt"] :]
-
-
-def default_state_high(layers: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a greatest state for each layer but the input, from 3 to 255.
-
-    It is half the root of the number of neurons below, and twice that root for the outputs. A neuron sends a 1 from
-    half of it on, and the sums of random weights spread like that root. Hidden neurons so send more 1s than outputs,
-    of which only those of one class should.
-    """
-    factors = [0.5] * (len(layers) - 2) + [2.0]
-    return tuple(
-        int(np.clip(round(factor * below**0.5), 3, 255)) for factor, below in zip(factors, layers[:-1], strict=True)
-    )
 
 
 def held_back(labels: IntegerArray, fraction: float, generator: np.random.Generator) -> npt.NDArray[np.bool_]:
@@ -341,3 +346,12 @@ def held_back(labels: IntegerArray, fraction: float, generator: np.random.Genera
         own = np.flatnonzero(labels == number)
         held[generator.permutation(own)[: int(fraction * len(own))]] = True
     return held
+
+
+def _sigmas(learning: EqPropLearning, samples: int) -> npt.NDArray[np.int64]:
+    """Return the signs of the nudges of the next samples, whatever calls they come in."""
+    if learning.both_signs:
+        return np.tile([1, -1], samples)
+    generator = np.random.default_rng([learning.seed, 0, 2])
+    drawn = generator.integers(0, 2, learning.learnt + samples)
+    return 1 - 2 * drawn[learning.learnt :]

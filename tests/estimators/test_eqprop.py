@@ -1,21 +1,24 @@
-"""The eqprop classifier: scikit-learn's conventions, and the same learning on the golden model and on devices."""
+"""The eqprop classifier: the same learning on the golden model and on devices, and what models keep of it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from attractor import estimators
 from attractor.data.digits import digits
 from attractor.estimators import EqPropClassifier, OscillatorClassifier, classifier_from_model
-from attractor.estimators.eqprop import default_state_high, held_back
+from attractor.estimators.eqprop import default_levels, default_state_high, held_back
 from attractor.golden import EqPropNetwork
 from attractor.host import Device, LearningError, LinkError, Model
+from attractor.host.interface import Classes
 from attractor.sim.golden_board import GoldenBoard
+from attractor.spec import FelifLayer, FelifSpec
 from attractor.train.eqprop import Recipe
 
 #: A network for 8x8 digits that learns in a second.
@@ -25,19 +28,6 @@ SMALL: dict[str, Any] = {"hidden": 24, "replicas": 2, "inputs": 40, "lanes": 7, 
 def few_digits(count: int = 150) -> tuple[np.ndarray, np.ndarray]:
     data = digits()
     return data.train_images[:count], data.train_labels[:count]
-
-
-def too_hard(_: object) -> dict[str, str]:
-    return {"check_classifiers_train": "few bits of two pixels do not separate points of a plane"}
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning", "ignore:invalid value encountered in cast")
-@parametrize_with_checks(
-    [EqPropClassifier(hidden=8, replicas=2, epochs=2)],  # type: ignore[arg-type]
-    expected_failed_checks=too_hard,
-)
-def test_conventions(estimator: object, check: object) -> None:
-    check(estimator)  # type: ignore[operator]
 
 
 class TestFit:
@@ -62,7 +52,7 @@ class TestFit:
             for index, sigma in zip(order, sigmas, strict=True):
                 network.learn(bits[[index]], labels[[index]], sigma, thresholds)
         assert all((fitted.model_.parameters[name] == array).all() for name, array in network.parameters.items())
-        assert tuple(fitted.model_.provenance["thresholds"]) == tuple(thresholds)
+        assert fitted.learning_.thresholds == tuple(thresholds)
 
     @pytest.mark.parametrize("options", [{"batch": 16, "sigma_samples": 16}, {"both_signs": True}, {"thresholds": 3}])
     def test_other_recipes_learn_something_else(self, options: dict[str, Any]) -> None:
@@ -102,6 +92,14 @@ class TestFit:
         assert default_state_high((784, 512, 512, 100)) == (14, 11, 45)
         assert default_state_high((1, 1, 2)) == (3, 3)
 
+    def test_few_numbers_are_compared_with_more_levels(self) -> None:
+        assert default_levels(64) == default_levels(16) == (0.3, 0.8)
+        assert default_levels(15) == pytest.approx((1 / 6, 3 / 6, 5 / 6))
+        assert default_levels(2) == tuple((np.arange(16) + 0.5) / 16)
+        numbers = np.random.default_rng(0).random((60, 4))
+        fitted = EqPropClassifier(**(SMALL | {"inputs": None})).fit(numbers, [0, 1] * 30)
+        assert fitted.code_.levels == default_levels(4)
+
 
 class TestPartialFit:
     def test_calls_and_places_do_not_matter(self) -> None:
@@ -120,7 +118,7 @@ class TestPartialFit:
             on_chip.set_params(device=device).partial_fit(images[40:60], labels[40:60])
             assert told == [(done, 40) for done in range(1, 41)]
             assert on_chip.model_ == on_host.model_
-            assert on_host.model_.provenance["learnt"] == 60
+            assert on_host.learning_.learnt == 60
             assert device.link.statistics.sent - frames < 60, "the device held the model already"
             np.testing.assert_array_equal(on_chip.predict(images[:20]), on_host.predict(images[:20]))
 
@@ -140,7 +138,7 @@ class TestPartialFit:
         learner = EqPropClassifier(hidden=48, replicas=2, inputs=64, state_high=(3, 18), thresholds=(11, 2))
         learner.partial_fit(data.train_images[:500], data.train_labels[:500])
         assert learner.score(data.test_images, data.test_labels) > 0.3
-        assert learner.model_.provenance["learnt"] == 500
+        assert learner.learning_.learnt == 500
 
     def test_a_device_that_fails_leaves_the_estimator_as_it_was(self, monkeypatch: pytest.MonkeyPatch) -> None:
         images, labels = few_digits(30)
@@ -198,8 +196,23 @@ class TestModels:
         assert isinstance(classifier_from_model(learnt), EqPropClassifier)
         with pytest.raises(ValueError, match="of family 'eqprop', and OscillatorClassifier is for 'oscillator'"):
             OscillatorClassifier.from_model(learnt)
-        with pytest.raises(ValueError, match=r"no classifier of images \(its provenance lacks \['classes', 'code'"):
+        said = r"no classifier of images \(it has no inputs of kind 'pixel-bits', no outputs of kind 'classes', no le"
+        with pytest.raises(ValueError, match=said):
             classifier_from_model(Model(learnt.spec, learnt.parameters))
+        wrong = replace(learnt.interface, outputs=Classes((0, 1)))
+        with pytest.raises(ValueError, match="the model has 40 inputs and 10 classes, but says that it has 40 and 2"):
+            classifier_from_model(replace(learnt, interface=wrong))
+
+    def test_spiking_networks_have_no_classifier(self) -> None:
+        spec = FelifSpec(inputs=2, layers=(FelifLayer(neurons=3, kind="lif"),))
+        highest = {name: np.broadcast_to(each.high, each.shape) for name, each in spec.parameters.items()}
+        with pytest.raises(ValueError, match="the model is of family 'felif'; classifiers are eqprop, oscillator"):
+            classifier_from_model(Model(spec, highest))
+
+    def test_the_table_of_classifiers_is_still_there_and_says_what_replaces_it(self) -> None:
+        with pytest.warns(DeprecationWarning, match=r"CLASSIFIERS is now family\.view\('classifier'\)"):
+            table = estimators.CLASSIFIERS
+        assert table == {"eqprop": EqPropClassifier, "oscillator": OscillatorClassifier}
 
     def test_receptive_fields_are_mean_weights_of_pixels(self) -> None:
         images, labels = few_digits(60)

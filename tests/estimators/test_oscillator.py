@@ -1,21 +1,24 @@
-"""Estimators: scikit-learn's conventions, and the same answers on the golden model and on devices."""
+"""Estimators of oscillator networks: what they learn, and the same answers on the golden model and on devices."""
 
 from __future__ import annotations
 
 import copy
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import parametrize_with_checks
-from sklearn.utils.validation import check_array
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from attractor.data.digits import digits
 from attractor.estimators import RULES, HopfieldNetwork, OscillatorClassifier
+from attractor.estimators.oscillator import default_sections
 from attractor.host import Device, Model, ModelMismatch
+from attractor.host.interface import Classes, Interface
+from attractor.host.oscillator import Patterns, PixelPhases
 from attractor.sim.golden_board import GoldenBoard
 from attractor.spec import OscillatorSpec
 
@@ -25,36 +28,6 @@ PATTERNS = np.where(np.random.default_rng(3).random((3, 40)) < 0.5, 1, -1)
 def damaged(patterns: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
     """Return patterns with the first ``count`` values turned round, the reference's among them."""
     return np.where(np.arange(patterns.shape[1]) < count, -patterns, patterns)
-
-
-class Thresholded(HopfieldNetwork):
-    """Makes patterns of any numbers, so that scikit-learn's checks can feed theirs."""
-
-    def fit(self, X: npt.ArrayLike, y: object = None) -> Thresholded:
-        array = check_array(X, ensure_min_samples=2)
-        super().fit(np.where(array > array.mean(), 1, -1), y)
-        self.threshold_ = array.mean()
-        return self
-
-    def recall(self, X: npt.ArrayLike) -> npt.NDArray[np.int8]:  # type: ignore[override]
-        if not hasattr(self, "threshold_"):
-            return super().recall(X)
-        return super().recall(np.where(check_array(X) > self.threshold_, 1, -1))
-
-
-def too_hard(estimator: object) -> dict[str, str]:
-    if isinstance(estimator, OscillatorClassifier):
-        return {"check_classifiers_train": "two clamped oscillators cannot separate points of a plane"}
-    return {}
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning", "ignore:invalid value encountered in cast")
-@parametrize_with_checks(
-    [OscillatorClassifier(epochs=3), OscillatorClassifier(epochs=3, hidden=5), Thresholded(rule="hebb")],  # type: ignore[arg-type]
-    expected_failed_checks=too_hard,
-)
-def test_conventions(estimator: object, check: object) -> None:
-    check(estimator)  # type: ignore[operator]
 
 
 def test_patterns_are_completed() -> None:
@@ -149,13 +122,57 @@ def test_grey_scales_and_class_names_do_not_matter() -> None:
     assert scaled.score(images * 255 - 7, names[labels]) > 0.8
 
 
-def test_a_saved_model_keeps_what_prediction_needs(tmp_path: Path) -> None:
+def test_a_saved_model_says_what_its_pixels_are(tmp_path: Path) -> None:
     data = digits()
-    fitted = OscillatorClassifier(epochs=2).fit(data.train_images[:100], data.train_labels[:100])
+    fitted = OscillatorClassifier(epochs=2).fit(data.train_images[:100] * 16, data.train_labels[:100])
     fitted.model_.save(tmp_path / "model.safetensors")
-    provenance = Model.load(tmp_path / "model.safetensors").provenance
-    assert provenance["classes"] == [str(number) for number in range(10)]
-    assert (provenance["black"], provenance["white"], provenance["seed"]) == (0.0, 1.0, 0)
+    model = Model.load(tmp_path / "model.safetensors")
+    assert model.interface == Interface(PixelPhases(0.0, 16.0), Classes(tuple(range(10)), by="phases"))
+    assert dict(model.provenance) == {"rule": "saturated-delta", "hidden": 0, "epochs": 2, "seed": 0, "images": 100}
+
+
+# Few numbers
+
+
+def test_few_numbers_get_several_oscillators_each() -> None:
+    random = np.random.default_rng(0)
+    assert default_sections(random.random((9, 64))) == default_sections(random.random((9, 32))) == 1
+    assert default_sections(random.random((9, 31))) == 2
+    assert default_sections(random.random((9, 2))) == 16
+    # Black and white pixels need one, whatever their number; so do images that are all the same.
+    assert default_sections(random.integers(0, 2, (9, 3))) == 1
+    assert default_sections(random.integers(0, 4, (90, 3))) == 3
+    assert default_sections(np.ones((9, 3))) == 1
+
+
+@pytest.mark.parametrize("hidden", [0, 24])
+def test_each_oscillator_shows_a_section_of_the_grey_scale(hidden: int, tmp_path: Path) -> None:
+    grey = np.random.default_rng(1).random((300, 2)) * 10
+    labels = (grey[:, 0] > 3).astype(int) + (grey[:, 0] > 6)
+    fitted = OscillatorClassifier(sections=12, hidden=hidden).fit(grey, labels)
+    spec, half = fitted.spec_, fitted.spec_.period // 2
+    assert (spec.reference, fitted.n_features_in_) == (24, 2)
+    phases = fitted._phases(np.array([[0.0, 10.0], [5.0, 2.6]]))[:, :24].reshape(2, 12, 2)
+    black, white = fitted.low_, fitted.high_
+    for image, pixel, value in ((0, 0, 0.0), (0, 1, 10.0), (1, 0, 5.0), (1, 1, 2.6)):
+        section, within = divmod(np.clip((value - black) / (white - black), 0, 1) * 12, 1)
+        assert (phases[image, : int(section), pixel] == 0).all()
+        assert (phases[image, int(section) + 1 :, pixel] == half).all()
+        if hidden and section < 12:
+            assert phases[image, int(section), pixel] == (0 if within >= 0.5 else half)
+    assert fitted.score(grey, labels) > 0.9
+    fitted.model_.save(tmp_path / "model.safetensors")
+    loaded = OscillatorClassifier.from_model(Model.load(tmp_path / "model.safetensors"))
+    assert (loaded.sections, loaded.n_features_in_, loaded.hidden) == (12, 2, hidden)
+    np.testing.assert_array_equal(loaded.predict(grey), fitted.predict(grey))
+
+
+def test_models_that_contradict_themselves() -> None:
+    data = digits()
+    model = OscillatorClassifier(epochs=1).fit(data.train_images[:50], data.train_labels[:50]).model_
+    for change in ({"inputs": PixelPhases(0.0, 1.0, sections=5)}, {"outputs": Classes((0, 1), by="phases")}):
+        with pytest.raises(ValueError, match="the model has 64 pixel and 10 label oscillators, but says"):
+            OscillatorClassifier.from_model(replace(model, interface=replace(model.interface, **change)))
 
 
 @pytest.mark.parametrize(
@@ -174,13 +191,13 @@ def test_parameters_out_of_range(network: HopfieldNetwork, message: str) -> None
 
 
 def test_data_that_do_not_fit() -> None:
-    network = HopfieldNetwork("hebb")
+    network = HopfieldNetwork("hebb", binarize=None)
     with pytest.raises(ValueError, match=re.escape("X holds 0; patterns are made of +1 and -1, so use np.where(")):
         network.fit(np.zeros((2, 5), int))
     network.fit(PATTERNS)
     with pytest.raises(
         ValueError,
-        match="X has 39 features, but HopfieldNetwork is expecting 40 features as input; give it images of 40",
+        match="X has 39 features, but HopfieldNetwork is expecting 40 features as input; give it samples of 40",
     ):
         network.recall(PATTERNS[:, 1:])
     data = digits()
@@ -193,3 +210,48 @@ def test_data_that_do_not_fit() -> None:
         OscillatorClassifier().fit(data.train_images[:5], np.zeros(5, int))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         OscillatorClassifier().fit(data.train_images[:5], data.train_labels[:4])
+
+
+def test_a_fit_that_failed_leaves_nothing_fitted() -> None:
+    data = digits()
+    classifier = OscillatorClassifier(weight_bits=99)
+    with pytest.raises(ValueError, match="weight_bits is 99"):
+        classifier.fit(data.train_images, data.train_labels)
+    with pytest.raises(NotFittedError):
+        classifier.predict(data.test_images)
+
+
+# Patterns
+
+
+def test_other_values_become_patterns_by_a_threshold(tmp_path: Path) -> None:
+    grey = np.where(PATTERNS > 0, 200.0, 30.0)
+    network = HopfieldNetwork("hebb", binarize=128).fit(grey)
+    assert network.model_ != HopfieldNetwork("hebb").fit(PATTERNS).model_  # which says that 0 is the threshold
+    np.testing.assert_array_equal(network.recall(grey), PATTERNS)
+    network.model_.save(tmp_path / "model.safetensors")
+    loaded = HopfieldNetwork.from_model(Model.load(tmp_path / "model.safetensors"))
+    assert loaded.binarize == 128
+    np.testing.assert_array_equal(loaded.recall(grey), PATTERNS)
+    np.testing.assert_array_equal(HopfieldNetwork("hebb").fit(PATTERNS > 0).recall(PATTERNS > 0), PATTERNS)
+
+
+def test_patterns_that_cannot_be_kept_are_warned_of() -> None:
+    # No couplings keep two patterns that differ in a single place.
+    patterns = np.array([[1, 1, 1, -1], [-1, 1, 1, -1]])
+    with pytest.warns(ConvergenceWarning, match="of 8 pattern values are not stable with 5-bit couplings") as caught:
+        network = HopfieldNetwork().fit(patterns)
+    assert caught[0].filename == __file__
+    found = network.recall(patterns)
+    assert (found[:, 1:] == patterns[:, 1:]).all()
+
+
+def test_what_a_device_learnt_is_a_memory() -> None:
+    spec = OscillatorSpec(oscillators=40, learning=True)
+    weights = np.zeros((40, 40), int)
+    blank = Model(spec, {"weights": weights, "schedule": spec.schedule(24), "settle": np.array(2)})
+    with Device.open(GoldenBoard(spec)) as device:
+        device.load(blank)
+        learnt = device.network.learn(PATTERNS).model
+    np.testing.assert_array_equal(HopfieldNetwork.from_model(learnt).recall(PATTERNS), PATTERNS)
+    assert learnt.interface == Interface(Patterns(), Patterns())

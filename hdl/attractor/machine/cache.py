@@ -1,4 +1,4 @@
-"""What was compiled once and is kept: files under a name that is the hash of everything they were made from."""
+"""What was built once and is kept: files under a name that is the hash of everything they were made from."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["CACHE_VARIABLE", "build_once", "cache_folder", "digest"]
+__all__ = ["BUNDLES", "CACHE_VARIABLE", "SIMULATORS", "build_once", "cache_folder", "digest"]
 
 #: Environment variable that names another folder.
 CACHE_VARIABLE = "ATTRACTOR_CACHE"
+#: Folders of the cache: built gateware, and compiled simulators.
+BUNDLES, SIMULATORS = "bundles", "simulators"
 
 
-def cache_folder() -> Path:
-    """Return the folder of all simulators: below ``$ATTRACTOR_CACHE``, else below the user's cache folder."""
+def cache_folder(kind: str) -> Path:
+    """Return the folder of what is kept of one kind: below ``$ATTRACTOR_CACHE``, else below the user's cache folder."""
     root = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("attractor", appauthor=False)
-    return Path(root).expanduser().absolute() / "simulators"
+    return Path(root).expanduser().absolute() / kind
 
 
 def digest(*parts: str | bytes) -> str:
