@@ -277,7 +277,7 @@ def test_a_model_for_another_network(refused: Callable, classifier: Path, other:
     [
         ("/dev/no-such-port", "no such port"),
         ("rlt:x.json", "known: rtl:, sim:"),
-        ("sim:", "cannot tell what kind of file"),
+        ("sim:", "is a board made for a network, and none is known here"),
     ],
 )
 def test_wrong_ports(refused: Callable, port: str, says: str) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from attractor.spec import family
 
+#: The module of the family.
+ADDER = Path(__file__).with_name("adder.py")
 #: What an installer writes for a package that brings a family.
 ENTRY_POINT = f"[{family.ENTRY_POINTS}]\nadder = adder:FAMILY\n"
 
@@ -22,8 +24,8 @@ def adder_installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: adder\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text(ENTRY_POINT)
     with monkeypatch.context() as patch:
-        for place in (folder, Path(__file__).parent):
+        for place in (folder, ADDER.parent):
             patch.syspath_prepend(place)
-        family._entries.cache_clear()
+        family.forget()
         yield
-    family._entries.cache_clear()
+    family.forget()

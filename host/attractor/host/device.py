@@ -134,9 +134,10 @@ class Device:
 
     def __getattr__(self, name: str) -> Any:
         """Give the calls of the network under the names that they had here before."""
-        # What a device has itself is looked for here only before it was met, or where getting it failed.
-        if name.startswith("_") or hasattr(type(self), name) or name in _MET:
+        if name.startswith("_") or name in _MET:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        if hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # a property that failed: it does so again, and says why
         if not hasattr(type(self.network), name):
             raise AttributeError(
                 f"{name!r} is nothing that a device has, nor its network of family {self.spec.family!r}; "
