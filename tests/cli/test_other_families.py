@@ -124,7 +124,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, and no compiler."""
-    monkeypatch.setattr("attractor.sim.verilator.has_compiler", lambda: False)
+    monkeypatch.setattr("attractor.machine.programs.has_compiler", lambda: False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
