@@ -51,8 +51,8 @@ class HopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, OscillatorEstimato
     binarize:
         Values above it are +1, all others -1. None if values are +1 and -1 themselves; any other is an error then.
     device:
-        Where recall runs: a port's address, ``"sim:"`` or ``"rtl:"`` for a simulated board made for the network, an open
-        device, or None for the golden model. A device of this network that holds something else is loaded first.
+        Where recall runs: a port's address, ``"sim:"`` or ``"rtl:"`` for a simulated board made for the network, an
+        open device, or None for the golden model. A device of this network that holds something else is loaded first.
 
     Attributes
     ----------
