@@ -38,7 +38,7 @@ def test_train_on_a_users_images_and_patterns(run: Callable, tmp_path: Path, pat
     random = np.random.default_rng(0)
     np.savez(tmp_path / "mine.npz", images=random.random((30, 4, 4)), labels=np.arange(30) % 3)
     result = run("--json", "train", tmp_path / "mine.npz", "--epochs", 1, "-o", tmp_path / "a.safetensors").json
-    assert (result["spec"]["inputs"], result["spec"]["labels"]) == (17, 3)
+    assert (result["spec"]["inputs"], result["spec"]["labels"]) == (33, 3)  # two oscillators for each of 16 pixels
     assert "accuracy" not in result  # nothing was held out
     np.save(tmp_path / "mine.npy", patterns)
     result = run("--json", "train", tmp_path / "mine.npy", "--rule", "hebb", "-o", tmp_path / "b.safetensors").json
@@ -50,7 +50,7 @@ def test_info_of_a_file(run: Callable, classifier: Path, tmp_path: Path) -> None
     model = Model.load(classifier)
     told = run("info", classifier, "--json").json
     assert told["spec"] == model.spec.to_dict()
-    assert told["provenance"]["classes"] == ["0", "1", "2", "3"]
+    assert told["interface"]["outputs"] == {"kind": "classes", "names": [0, 1, 2, 3], "by": "phases"}
     (tmp_path / "spec.json").write_text(model.spec.to_json())
     assert run("info", tmp_path / "spec.json", "--json").json["fingerprint"] == model.spec.fingerprint.hex()
     text = run("info", classifier)
@@ -104,7 +104,7 @@ def test_load(run: Callable, classifier: Path) -> None:
 
 def test_classify_is_the_same_with_and_without_a_device(run: Callable, classifier: Path, images: Path) -> None:
     expected = OscillatorClassifier.from_model(Model.load(classifier)).predict(np.load(images))
-    rows = [{"image": index, "class": name} for index, name in enumerate(expected)]
+    rows = [{"image": index, "class": str(name)} for index, name in enumerate(expected)]
     assert run("classify", classifier, images, "--json").json == {"images": rows}
     assert run("classify", classifier, images, "--port", f"sim:{classifier}", "--json").json == {"images": rows}
 

@@ -85,7 +85,8 @@ def info(
         result: dict[str, Any] = {"file": str(file)}
         if file.suffix == ".safetensors":
             model = Model.load(file)
-            spec, result["provenance"] = model.spec, dict(model.provenance)
+            spec = model.spec
+            result |= {"interface": model.interface.to_dict(), "provenance": dict(model.provenance)}
         else:
             spec = load_spec(file)
     else:
@@ -141,7 +142,7 @@ def recall(
         check_writable(out, ".npy")
     if plot is not None:
         check_picture(plot)
-    network = HopfieldNetwork.from_model(Model.load(file))
+    network = HopfieldNetwork.from_model(Model.load(file)).set_params(binarize=None)
     start = read_rows(patterns)
     with device_if_any(context, baud) as network.device, output.progress("recalling") as progress:
         found = network.recall(start, progress=progress)

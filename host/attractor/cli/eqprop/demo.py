@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -125,7 +126,8 @@ class _School:
         self._check(compare_calls(self.spec, self.golden, inputs, outputs))
         right = np.array([result.winner for result in results]) == self.test_labels
         images = self.measured[-1][0]
-        said = dict(self.classifier.model_.provenance) | {"learnt": images}
+        taught = self.classifier.model_
+        interface = replace(taught.interface, learning=replace(self.classifier.learning_, learnt=images))
         learning = SampleLearning.joined(self.learnt)
         values = {
             "accuracy": float(right.mean()),
@@ -137,7 +139,9 @@ class _School:
             "cycles_per_learning_call": float(learning.cycles.mean()) or None,
             "rows": [{"learnt": learnt, "accuracy": part} for learnt, part in self.measured],
         }
-        return Outcome(self.device.read_model(said), values, _lines(values), lambda: self._figure(learning))
+        return Outcome(
+            self.device.read_model(taught.provenance, interface), values, _lines(values), lambda: self._figure(learning)
+        )
 
     def _figure(self, learning: SampleLearning) -> Any:
         images, parts = (np.array(column) for column in zip(*self.measured, strict=True))

@@ -18,6 +18,9 @@ from attractor.cli.family import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from attractor.estimators import HopfieldNetwork
     from attractor.host import Device, Model
 
 __all__ = ["OscillatorCommands"]
@@ -54,7 +57,7 @@ class OscillatorCommands(FamilyCommands):
         patterns = data.endswith(".npy")
         check_options_for("patterns" if patterns else "images", self.options, given)
         if patterns:
-            return Trained(HopfieldNetwork(**given).fit(read_rows(Path(data))).model_, {})
+            return _memory(HopfieldNetwork(**given, binarize=None), read_rows(Path(data)))
         arguments = dict(given)
         if "seed" in arguments:
             arguments["random_state"] = arguments.pop("seed")
@@ -77,3 +80,17 @@ class OscillatorCommands(FamilyCommands):
             "periods_per_call": float(np.mean([result.periods for result in results])),
             "settled": float(np.mean([result.settled for result in results])),
         }
+
+
+def _memory(network: HopfieldNetwork, patterns: np.ndarray) -> Trained:
+    """Store patterns; raise :class:`ValueError` if not all of them are kept, of which the estimator only warns."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            return Trained(network.fit(patterns).model_, {})
+        except ConvergenceWarning as warning:
+            raise ValueError(str(warning)) from warning
