@@ -187,4 +187,4 @@ def test_a_model_with_counters_needs_a_device_that_learns(refused: Callable, lea
     plain.write_text(type(model.spec).from_dict(fields).to_json())
     refused("load", learner, "--port", f"sim:{plain}", says=("learning: False, True", "build gateware"))
     np.save(tmp_path / "large.npy", np.zeros((3, 25)))
-    refused("classify", learner, tmp_path / "large.npy", says=("25", "16 pixels"))
+    refused("classify", learner, tmp_path / "large.npy", says=("25", "16 features"))
