@@ -58,13 +58,12 @@ def draw_mask(rng: random.Random, lanes: int) -> int:
 
 async def cycle(ctx: Any, queue: Queue, model: Model, load: tuple[int, int, int] | None, ready: bool) -> Any:
     """Run one cycle against the model; return the change that was taken, or None."""
-    ctx.set(queue.load, load is not None)
+    ctx.set(queue.i.valid, load is not None)
+    marks = queue.i.payload
     if load is not None:
-        ctx.set(queue.group, load[0])
-        ctx.set(queue.mask, load[1])
-        ctx.set(queue.flags, load[2])
+        ctx.set(marks, dict(zip(("group", "mask", "flags"), load, strict=True)))
     ctx.set(queue.o.ready, ready)
-    inputs = (queue.load, queue.group, queue.mask, queue.flags)
+    inputs = (queue.i.valid, marks.group, marks.mask, marks.flags)
     _, _, *loaded, valid, change, empty = await ctx.tick().sample(*inputs, queue.o.valid, queue.o.payload, queue.empty)
     out = change if valid and ready else None
     model.check(*loaded, out, empty)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from attractor.golden import Crossbar as GoldenCrossbar
 from attractor.golden.crossbar import CountingWeights, IntegerWeights, SignWeights, Weights
 from attractor.hdl.core import port_name
-from attractor.hdl.crossbar import Crossbar, Kind
+from attractor.hdl.crossbar import Crossbar, OperationKind
 from attractor.hdl.synapse import CountingSynapse, IntegerSynapse, SignSynapse, Synapse
 from attractor.hdl.weights import WeightStore
 from attractor.spec import Window
@@ -92,9 +92,9 @@ class Shape:
         return any(store.learning for store in self.stores)
 
     @property
-    def kinds(self) -> list[Kind]:
-        folds, learns = [Kind.FOLD] * (self.fold_shift is not None), [Kind.LEARN] * self.learning
-        return [Kind.ADD, Kind.PUSH, *folds, *learns]
+    def kinds(self) -> list[OperationKind]:
+        folds, learns = [OperationKind.FOLD] * (self.fold_shift is not None), [OperationKind.LEARN] * self.learning
+        return [OperationKind.ADD, OperationKind.PUSH, *folds, *learns]
 
     def crossbar(self) -> Crossbar:
         stores = [
@@ -122,7 +122,7 @@ class Shape:
     def draw_operation(self, rng: random.Random) -> dict[str, int]:
         """Draw an operation; what its kind does not read is random as well."""
         kind = rng.choice(self.kinds)
-        chosen = [index for index, store in enumerate(self.stores) if store.learning or kind is not Kind.LEARN]
+        chosen = [index for index, store in enumerate(self.stores) if store.learning or kind is not OperationKind.LEARN]
         index = rng.choice(chosen)
         words, first, more = self.stores[index].words, 0, 0
         if self.parts:
@@ -252,32 +252,33 @@ class Bench:
 
     async def watch(self, ctx: Any) -> None:
         """Compare every beat, and hand in what neurons say, at random."""
-        dut = self.dut
+        dut, neurons = self.dut, self.dut.neurons
         while True:
-            ways = self._draw_ways(Kind(ctx.get(dut.beat.kind)), ctx.get(dut.beat.store))
+            ways = self._draw_ways(OperationKind(ctx.get(neurons.beat.kind)), ctx.get(neurons.beat.store))
             if self.shape.tag_bits:
-                ctx.set(dut.tags, ways.tags)
+                ctx.set(neurons.tags, ways.tags)
             if self.shape.state_bits:
-                ctx.set(dut.states, ways.states)
-            ctx.set(dut.signs, as_mask(ways.signs))
-            ctx.set(dut.learns, as_mask(ways.learns))
-            ctx.set(dut.amplitudes, ways.amplitudes)
-            ctx.set(dut.keep_states, ways.keep_states)
+                ctx.set(neurons.states, ways.states)
+            ctx.set(neurons.signs, as_mask(ways.signs))
+            ctx.set(neurons.learns, as_mask(ways.learns))
+            ctx.set(neurons.amplitudes, ways.amplitudes)
+            ctx.set(neurons.keep_states, ways.keep_states)
             if self.shape.learning and len(dut.rule):
                 high = max(getattr(store.synapse, "counter_high", 0) for store in self.shape.stores)
                 ctx.set(dut.rule, min(ways.threshold - 1, high))
-            _, _, valid, beat, flips, busy = await ctx.tick().sample(dut.beat_valid, dut.beat, dut.flips, dut.busy)
+            outputs = (neurons.valid, neurons.beat, dut.flips, dut.busy)
+            _, _, valid, beat, flips, busy = await ctx.tick().sample(*outputs)
             if valid:
                 assert busy
                 self._check(beat, flips, ways)
 
-    def _draw_ways(self, kind: Kind, store: int) -> Ways:
+    def _draw_ways(self, kind: OperationKind, store: int) -> Ways:
         shape, rng = self.shape, self.rng
         widths = shape.tag_bits, shape.state_bits, 1, 1
         lanes = [[rng.getrandbits(bits) for _ in range(shape.lanes)] for bits in widths]
-        used = kind is Kind.PUSH or (kind is Kind.ADD and shape.stores[store].signed)
+        used = kind is OperationKind.PUSH or (kind is OperationKind.ADD and shape.stores[store].signed)
         amplitudes = [rng.choice([0, 1, rng.getrandbits(shape.sum_bits)]) if used else 0 for _ in range(shape.lanes)]
-        keep_states = 1 if kind is Kind.LEARN and shape.parts else rng.getrandbits(1)
+        keep_states = 1 if kind is OperationKind.LEARN and shape.parts else rng.getrandbits(1)
         return Ways(*lanes, amplitudes, keep_states, rng.choice([0, 1, 2, 3, rng.randrange(8)]))
 
     def _check(self, beat: Any, flips: int, ways: Ways) -> None:
@@ -285,22 +286,26 @@ class Bench:
         assert self.given, "a beat of no operation"
         operation = self.given[0]
         group = operation["first"] + self.beat
-        kind, bank, lanes = Kind(beat.kind), operation["bank"], slice(group * shape.lanes, (group + 1) * shape.lanes)
+        kind, bank, lanes = (
+            OperationKind(beat.kind),
+            operation["bank"],
+            slice(group * shape.lanes, (group + 1) * shape.lanes),
+        )
         found = {name: int(beat[name]) for name in ("store", "bank", "group", "context")}
         assert found == {"bank": bank, "group": group, **{name: operation[name] for name in ("store", "context")}}
-        assert kind is Kind(operation["kind"])
-        read = operation["addend"] if kind is Kind.PUSH else bank
+        assert kind is OperationKind(operation["kind"])
+        read = operation["addend"] if kind is OperationKind.PUSH else bank
         if shape.tag_bits:
             assert [int(value) for value in beat.tags] == self.tags[read, lanes].tolist()
-            if kind is Kind.FOLD:
+            if kind is OperationKind.FOLD:
                 assert [int(value) for value in beat.addend_tags] == self.tags[operation["addend"], lanes].tolist()
         if shape.state_bits:
             assert [int(value) for value in beat.states] == self.states[lanes].tolist()
         flipped = self._apply(operation, lanes, ways)
-        if kind is Kind.LEARN:
+        if kind is OperationKind.LEARN:
             assert flips == as_mask(flipped)
         else:
-            if kind is Kind.PUSH or not shape.push_sums:
+            if kind is OperationKind.PUSH or not shape.push_sums:
                 assert [int(value) for value in beat.sums] == self.golden.sums[bank, lanes].tolist()
             self.tags[bank, lanes] = ways.tags
         if not ways.keep_states:
@@ -316,14 +321,14 @@ class Bench:
         golden, row = self.golden, operation["row"] + self.beat
         increments = [-1 if sign ^ operation["negate"] else 1 for sign in ways.signs]
         bank, addend, store = (operation[name] for name in ("bank", "addend", "store"))
-        match Kind(operation["kind"]):
-            case Kind.ADD:
+        match OperationKind(operation["kind"]):
+            case OperationKind.ADD:
                 golden.add(row, bank, increments, targets=targets, store=store, amplitudes=ways.amplitudes)
-            case Kind.FOLD:
+            case OperationKind.FOLD:
                 golden.fold(addend, bank, increments, targets=targets)
-            case Kind.PUSH:
+            case OperationKind.PUSH:
                 golden.push(addend, bank, ways.amplitudes, increments, targets=targets)
-            case Kind.LEARN:
+            case OperationKind.LEARN:
                 flips = golden.learn(
                     row, ways.learns, increments, targets=targets, store=store, threshold=ways.threshold
                 )
@@ -383,7 +388,7 @@ def test_back_to_back_on_one_row(shape: Shape) -> None:
     rng = random.Random(6)
     store = next(index for index, store in enumerate(shape.stores) if store.learning)
     where = {"store": store, "row": 0, "first": 0, "more": 0}
-    kinds = [Kind.LEARN, Kind.LEARN, Kind.ADD, shape.kinds[-2]]
+    kinds = [OperationKind.LEARN, OperationKind.LEARN, OperationKind.ADD, shape.kinds[-2]]
     operations = [
         shape.draw_operation(rng) | where | {"kind": rng.choice(kinds).value, "bank": number % shape.banks}
         for number in range(60)
@@ -402,12 +407,12 @@ def test_back_to_back_on_one_group(shape: Shape) -> None:
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape.fold_shift is not None])
 def test_a_bank_folded_into_itself(shape: Shape) -> None:
     rng = random.Random(2)
-    add = shape.draw_operation(rng) | {"kind": Kind.ADD.value, "bank": 0}
-    fold = shape.draw_operation(rng) | {"kind": Kind.FOLD.value, "bank": 0, "addend": 0}
+    add = shape.draw_operation(rng) | {"kind": OperationKind.ADD.value, "bank": 0}
+    fold = shape.draw_operation(rng) | {"kind": OperationKind.FOLD.value, "bank": 0, "addend": 0}
     run(shape, [add, fold, fold, fold | {"negate": 1}, add], rng)
 
 
-def cycles_of(shape: Shape, kind: Kind, banks: list[tuple[int, int]], rows: list[int] | None = None) -> int:
+def cycles_of(shape: Shape, kind: OperationKind, banks: list[tuple[int, int]], rows: list[int] | None = None) -> int:
     """Return the cycles of operations of one kind with these banks and addends, on these rows of the first store."""
     rng = random.Random(3)
     sources = shape.stores[0].words // shape.groups
@@ -420,13 +425,13 @@ def cycles_of(shape: Shape, kind: Kind, banks: list[tuple[int, int]], rows: list
     return run(shape, operations, rng)
 
 
-CYCLES = {Kind.ADD: 1, Kind.FOLD: 2, Kind.PUSH: 1, Kind.LEARN: 1}
+CYCLES = {OperationKind.ADD: 1, OperationKind.FOLD: 2, OperationKind.PUSH: 1, OperationKind.LEARN: 1}
 
 
 @pytest.mark.parametrize(
     ("shape", "kind"), [(shape, kind) for shape in SHAPES if shape.banks > 2 for kind in shape.kinds]
 )
-def test_operations_follow_each_other_without_a_gap(shape: Shape, kind: Kind) -> None:
+def test_operations_follow_each_other_without_a_gap(shape: Shape, kind: OperationKind) -> None:
     """They do where no accumulator is read while it is written, and no row of weights."""
     cycles = cycles_of(shape, kind, [(number % 2, 2) for number in range(20)])
     assert cycles == 20 * CYCLES[kind] * shape.groups
@@ -435,32 +440,32 @@ def test_operations_follow_each_other_without_a_gap(shape: Shape, kind: Kind) ->
 ONE_GROUP = Shape(rows(4, 1), groups=1, segments=(2,), banks=2, fold_shift=0)
 
 
-@pytest.mark.parametrize("kind", [Kind.ADD, Kind.PUSH])
-def test_one_group_waits_a_cycle_for_its_own_result(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [OperationKind.ADD, OperationKind.PUSH])
+def test_one_group_waits_a_cycle_for_its_own_result(kind: OperationKind) -> None:
     assert cycles_of(ONE_GROUP, kind, [(1, 1)] * 10) == 19
 
 
 def test_a_push_waits_for_its_addend_and_not_for_its_bank() -> None:
-    assert cycles_of(ONE_GROUP, Kind.PUSH, [(0, 1), (1, 0)] * 5) == 19
-    assert cycles_of(ONE_GROUP, Kind.PUSH, [(1, 0)] * 10) == 10
+    assert cycles_of(ONE_GROUP, OperationKind.PUSH, [(0, 1), (1, 0)] * 5) == 19
+    assert cycles_of(ONE_GROUP, OperationKind.PUSH, [(1, 0)] * 10) == 10
 
 
 def test_a_fold_waits_for_its_addend_and_not_for_its_bank() -> None:
-    assert cycles_of(ONE_GROUP, Kind.FOLD, [(0, 1), (1, 0)] * 5) == 29
-    assert cycles_of(ONE_GROUP, Kind.FOLD, [(1, 0)] * 10) == 20
+    assert cycles_of(ONE_GROUP, OperationKind.FOLD, [(0, 1), (1, 0)] * 5) == 29
+    assert cycles_of(ONE_GROUP, OperationKind.FOLD, [(1, 0)] * 10) == 20
 
 
 def test_one_group_waits_two_cycles_for_its_own_weights() -> None:
-    assert cycles_of(ONE_GROUP, Kind.LEARN, [(0, 0), (1, 0)] * 5, [2] * 10) == 28
+    assert cycles_of(ONE_GROUP, OperationKind.LEARN, [(0, 0), (1, 0)] * 5, [2] * 10) == 28
 
 
-@pytest.mark.parametrize("kind", [Kind.ADD, Kind.PUSH])
-def test_a_register_never_waits(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [OperationKind.ADD, OperationKind.PUSH])
+def test_a_register_never_waits(kind: OperationKind) -> None:
     shape = Shape(rows(4, 1), groups=1, segments=(2,), banks=1)
     assert cycles_of(shape, kind, [(0, 0)] * 10) == 10
 
 
-def cycles_of_parts(kinds: list[Kind]) -> int:
+def cycles_of_parts(kinds: list[OperationKind]) -> int:
     """Return the cycles of operations on the same single group, each with a row of its own."""
     shape, rng = SHAPES[8], random.Random(9)
     place = {"store": 0, "first": 2, "more": 0}
@@ -473,11 +478,11 @@ def cycles_of_parts(kinds: list[Kind]) -> int:
 
 
 def test_one_group_waits_a_cycle_for_whatever_was_written() -> None:
-    assert cycles_of_parts([Kind.ADD, Kind.PUSH] * 5) == 19
+    assert cycles_of_parts([OperationKind.ADD, OperationKind.PUSH] * 5) == 19
 
 
 def test_one_group_does_not_wait_for_what_only_learns() -> None:
-    assert cycles_of_parts([Kind.LEARN] * 10) == 10
+    assert cycles_of_parts([OperationKind.LEARN] * 10) == 10
 
 
 def test_lanes_of_another_width_are_refused() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attractor.hdl.crossbar import Kind
+from attractor.hdl.crossbar import OperationKind as Kind
 from attractor.hdl.eqprop.flips import MOST_WORDS, FlipWriter
 from attractor.hdl.eqprop.layout import Bank, Store
 from attractor.hdl.eqprop.learner import Learner

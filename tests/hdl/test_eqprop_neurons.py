@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attractor.hdl.crossbar import Kind
+from attractor.hdl.crossbar import OperationKind as Kind
 from attractor.hdl.eqprop.layout import NeuronState, largest_amplitude, sum_bits
 from attractor.hdl.eqprop.neurons import Neurons
 from attractor.hdl.eqprop.readout import RunRecord, ScoreReadout

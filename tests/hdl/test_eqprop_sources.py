@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attractor.hdl.crossbar import Kind
+from attractor.hdl.crossbar import OperationKind as Kind
 from attractor.hdl.eqprop.events import EventSequencer
 from attractor.hdl.eqprop.layout import Bank, Store
 from attractor.hdl.eqprop.scanner import InputScanner

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from attractor.golden import Crossbar as GoldenCrossbar
 from attractor.golden.crossbar import IntegerWeights
-from attractor.hdl.crossbar import Kind
 from attractor.hdl.crossbar import Operation as OperationLayout
+from attractor.hdl.crossbar import OperationKind
 from attractor.hdl.oscillator.move import Context, EdgeSequencer, PhaseMover, Placement, lock_index
 from attractor.sim.lockstep.oscillator.state import expected_accumulators
 from attractor.spec import OscillatorSpec
@@ -51,8 +51,8 @@ def test_mover_goes_the_shorter_way(spec: OscillatorSpec, stall: float, seed: in
     layout, out = Placement(spec), []
 
     async def slot_of(ctx: Any, slot: int, max_step: int) -> None:
-        ctx.set(mover.slot, slot)
-        ctx.set(mover.max_step, max_step)
+        ctx.set(mover.progress.slot, slot)
+        ctx.set(mover.schedule.max_step, max_step)
         changes, expected = draw_changes(spec, rng), []
         for target, rises in changes:
             source, goal = spec.inputs + target, slot if rises else slot + spec.period // 2
@@ -81,7 +81,7 @@ def test_mover_goes_the_shorter_way(spec: OscillatorSpec, stall: float, seed: in
             await slot_of(ctx, slot, rng.choice([0, 1, spec.period // 2, rng.randrange(spec.period // 2 + 1)]))
 
     async def memory(ctx: Any) -> None:
-        await serve(ctx, phases, mover)
+        await serve(ctx, phases, mover.phases)
 
     async def collect(ctx: Any) -> None:
         await take(ctx, mover.o, out, random.Random(seed + 1), stall)
@@ -180,7 +180,7 @@ def test_sequencer_keeps_sums_and_tags_true(spec: OscillatorSpec, stall: float, 
     crossbar = GoldenCrossbar([IntegerWeights(weights.T)], spec.targets, half + 1, 32)
     own: dict[tuple[int, int], int] = {}
     for operation in out:
-        assert Kind(operation.kind) is Kind.ADD
+        assert OperationKind(operation.kind) is OperationKind.ADD
         source, offset = divmod(operation.row, spec.groups)
         assert offset == 0
         crossbar.add(source, operation.bank, -1 if operation.negate else 1)
@@ -233,7 +233,7 @@ def test_a_teaching_placement_is_one_operation(spec: OscillatorSpec, stall: floa
     for operation, placement in zip(out, loaded, strict=True):
         check_context(spec, operation, placement)
         edge = operation.context
-        assert Kind(operation.kind) is Kind.LEARN
+        assert OperationKind(operation.kind) is OperationKind.LEARN
         assert (operation.negate, edge.first, edge.places) == (placement["low"], 0, 0)
     assert [value.as_bits() for value in before] == [value.as_bits() for value in after]
     assert len(before) == 2 * spec.oscillators

@@ -53,17 +53,17 @@ def test_read_out_finds_the_closest_label(spec: OscillatorSpec, seed: int) -> No
             if number == 0:  # every label as far away as can be: the greatest distance counts too
                 phases[:] = [spec.period // 2] * spec.oscillators
                 phases[spec.reference] = 0
-            ctx.set(readout.start, 1)
+            ctx.set(readout.task.start, 1)
             await ctx.tick()
-            ctx.set(readout.start, 0)
+            ctx.set(readout.task.start, 0)
             for _ in range(spec.labels + 2):
-                assert ctx.get(readout.busy)
+                assert ctx.get(readout.task.busy)
                 await ctx.tick()
-            assert not ctx.get(readout.busy)
+            assert not ctx.get(readout.task.busy)
             assert ctx.get(readout.winner) == winner(spec, phases)
 
     async def memory(ctx: Any) -> None:
-        await serve(ctx, phases, readout)
+        await serve(ctx, phases, readout.phases)
 
     simulate(readout, bench, memory)
 
@@ -111,29 +111,29 @@ async def walk(
     ctx.set(schedule.start, 0)
     for period in range(MOST_PERIODS):
         for _ in range(3):
-            if not ctx.get(schedule.busy):
+            if not ctx.get(schedule.now.busy):
                 break
             await ctx.tick()
-        assert not ctx.get(schedule.busy)
+        assert not ctx.get(schedule.now.busy)
         over = period == len(said) or (settle > 0 and quiet >= settle)
-        assert ctx.get(schedule.over) == over
-        assert ctx.get(schedule.settled) == (quiet >= max(settle, 1))
+        assert ctx.get(schedule.now.over) == over
+        assert ctx.get(schedule.now.settled) == (quiet >= max(settle, 1))
         if over:
             return
         moved_in_period = False
         for slot in range(slots):
             await ctx.tick().repeat(rng.randrange(1, 3))
-            outputs = (schedule.max_step, schedule.noise, schedule.lock, schedule.alternate)
+            outputs = (schedule.now.max_step, schedule.now.noise, schedule.now.lock, schedule.now.alternate)
             assert tuple(ctx.get(output) for output in outputs) == said[period]
             moved = rng.random() < motion
             moved_in_period |= moved
-            ctx.set(schedule.slot_end, 1)
-            ctx.set(schedule.moved, moved)
-            ctx.set(schedule.period_end, slot == slots - 1)
+            ctx.set(schedule.progress.slot_end, 1)
+            ctx.set(schedule.progress.moved, moved)
+            ctx.set(schedule.progress.period_end, slot == slots - 1)
             await ctx.tick()
-            for strobe in (schedule.slot_end, schedule.period_end):
+            for strobe in (schedule.progress.slot_end, schedule.progress.period_end):
                 ctx.set(strobe, 0)
-            ctx.set(schedule.moved, rng.getrandbits(1))  # counts at the end of a slot only
+            ctx.set(schedule.progress.moved, rng.getrandbits(1))  # counts at the end of a slot only
         quiet = 0 if moved_in_period else quiet + 1
     raise AssertionError(f"not over after {MOST_PERIODS} periods")
 

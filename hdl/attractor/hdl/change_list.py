@@ -15,11 +15,11 @@ class ChangeList(wiring.Component):
 
     It does what a :class:`~attractor.hdl.change_queue.ChangeQueue` does, with masks in a memory instead of
     registers, one word for each group that has a change: its logic goes with the lanes and not with the targets.
-    Groups come out in the order in which they were loaded.
+    Groups come out in the order in which their masks came.
 
-    A mask may be loaded in every cycle, but no more than ``groups`` of them may wait. The first change is on ``o``
-    four cycles after its ``load``, later where the first chunks of its word are empty; ``empty`` is true two cycles
-    after a ``load`` of nothing, and no more than a cycle for each chunk after the last change.
+    Masks may come in every cycle, but no more than ``groups`` of them may wait. The first change is on ``o`` four
+    cycles after its mask, later where the first chunks of its word are empty; ``empty`` is true two cycles after an
+    empty mask, and no more than a cycle for each chunk after the last change.
 
     Parameters
     ----------
@@ -28,22 +28,13 @@ class ChangeList(wiring.Component):
 
     Members
     -------
-    load: ``In(1)``
-        Take ``mask`` and ``flags`` for ``group`` in this cycle.
-    group: ``In(range(groups))``
-    mask: ``In(lanes)``
-        Which lanes changed.
-    flags: ``In(lanes)``
-        A bit that goes with each change.
+    i: ``In(stream of Marks, always ready)``
     o: ``Out(stream of Change)``
     empty: ``Out(1)``
         Nothing is waiting and nothing is on its way to ``o``.
     """
 
-    load: Signal
-    group: Signal
-    mask: Signal
-    flags: Signal
+    i: stream.Interface
     o: stream.Interface
     empty: Signal
 
@@ -52,10 +43,7 @@ class ChangeList(wiring.Component):
         self._walker = LaneWalker(groups, lanes)
         super().__init__(
             {
-                "load": In(1),
-                "group": In(range(groups)),
-                "mask": In(lanes),
-                "flags": In(lanes),
+                "i": In(stream.Signature(self._walker.marks, always_ready=True)),
                 "o": Out(stream.Signature(self._walker.change)),
                 "empty": Out(1),
             }
@@ -71,14 +59,10 @@ class ChangeList(wiring.Component):
         # One bit more than an address has, so that a full list is not taken for an empty one.
         loaded, taken = Signal(depth_bits + 1), Signal(depth_bits + 1)
         valid, waiting = Signal(), Signal()
-        # Masks come late in a cycle.
+        # Registered: cuts the path from the sums of all lanes, which decide what a mask is, to the write port of the
+        # memory and its enable; costs one cycle before the first change.
         arrived, marks = Signal(), Signal(walker.marks)
-        m.d.sync += [
-            arrived.eq(self.load),
-            marks.group.eq(self.group),
-            marks.mask.eq(self.mask),
-            marks.flags.eq(self.flags),
-        ]
+        m.d.sync += [arrived.eq(self.i.valid), marks.eq(self.i.payload)]
         m.d.comb += [
             waiting.eq(loaded != taken),
             write.addr.eq(loaded[:depth_bits]),
@@ -88,7 +72,7 @@ class ChangeList(wiring.Component):
             read.en.eq(waiting & (~valid | walker.i.ready)),
             walker.i.valid.eq(valid),
             walker.i.payload.eq(read.data),
-            self.empty.eq(~(self.load | arrived | waiting) & walker.idle),
+            self.empty.eq(~(self.i.valid | arrived | waiting) & walker.idle),
         ]
         m.d.sync += [
             loaded.eq(loaded + write.en),

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import lowest
 
-__all__ = ["CHUNK_LANES", "Change", "ChangeQueue"]
+__all__ = ["CHUNK_LANES", "Change", "ChangeQueue", "Marks"]
 
 #: Targets that share one find-first step; small enough for one short path, large enough to keep chunks few.
 CHUNK_LANES = 16
@@ -20,11 +20,27 @@ class Change(data.StructLayout):
     group: ``range(groups)``
     lane: ``range(lanes)``
     flag: ``1``
-        The flag that was loaded with it.
+        The flag that came with it.
     """
 
     def __init__(self, groups: int, lanes: int) -> None:
         super().__init__({"group": range(groups), "lane": range(lanes), "flag": 1})
+
+
+class Marks(data.StructLayout):
+    """Lanes of a group that are marked, because their targets changed.
+
+    Members
+    -------
+    group: ``range(groups)``
+    mask: ``lanes``
+        Which lanes are marked.
+    flags: ``lanes``
+        A bit that goes with each.
+    """
+
+    def __init__(self, groups: int, lanes: int) -> None:
+        super().__init__({"group": range(groups), "mask": lanes, "flags": lanes})
 
 
 class ChangeQueue(wiring.Component):
@@ -34,8 +50,8 @@ class ChangeQueue(wiring.Component):
     one cycle, fetched in the next, and then gives one target a cycle while the next chunk is being found. Targets
     come out in rising order of group and lane.
 
-    A mask may be loaded in every cycle, but only into a group of which nothing is waiting. The first change is on
-    ``o`` three cycles after its ``load``; ``empty`` is true two cycles after a ``load`` of nothing.
+    Masks may come in every cycle, but only of a group of which nothing is waiting. The first change is on ``o`` three
+    cycles after its mask; ``empty`` is true two cycles after an empty mask.
 
     Parameters
     ----------
@@ -44,22 +60,13 @@ class ChangeQueue(wiring.Component):
 
     Members
     -------
-    load: ``In(1)``
-        Take ``mask`` and ``flags`` for ``group`` in this cycle.
-    group: ``In(range(groups))``
-    mask: ``In(lanes)``
-        Which lanes changed.
-    flags: ``In(lanes)``
-        A bit that goes with each change.
+    i: ``In(stream of Marks, always ready)``
     o: ``Out(stream of Change)``
     empty: ``Out(1)``
         Nothing is waiting and nothing is on its way to ``o``.
     """
 
-    load: Signal
-    group: Signal
-    mask: Signal
-    flags: Signal
+    i: stream.Interface
     o: stream.Interface
     empty: Signal
 
@@ -68,10 +75,7 @@ class ChangeQueue(wiring.Component):
         self.change = Change(groups, lanes)
         super().__init__(
             {
-                "load": In(1),
-                "group": In(range(groups)),
-                "mask": In(lanes),
-                "flags": In(lanes),
+                "i": In(stream.Signature(Marks(groups, lanes), always_ready=True)),
                 "o": Out(stream.Signature(self.change)),
                 "empty": Out(1),
             }
@@ -85,13 +89,15 @@ class ChangeQueue(wiring.Component):
         waiting = [Signal(width, name=f"waiting_{group}_{start}") for group, start in places]
         flags = [Signal(width, name=f"flags_{group}_{start}") for group, start in places]
 
-        # The first chunk with a change, as of the last cycle; stale while the chunks have just been changed.
+        # The first chunk with a change. Registered: cuts the path from the find-first over all chunks to the fetch of
+        # that chunk; costs one cycle before the first change, and makes ``first`` stale in a cycle after the chunks
+        # changed.
         first, found, stale = Signal(range(len(places))), Signal(), Signal()
         fetch = Signal()
         pending = Cat(chunk.any() for chunk in waiting)
-        m.d.sync += [first.eq(lowest(pending)), found.eq(pending.any()), stale.eq(self.load | fetch)]
+        m.d.sync += [first.eq(lowest(pending)), found.eq(pending.any()), stale.eq(self.i.valid | fetch)]
 
-        # The chunk that is given out.
+        # The chunk that is being given out, one change a cycle.
         chunk, chunk_flags = Signal(width), Signal(width)
         group, start = Signal(range(self.groups)), Signal(range(self.lanes))
         rest = chunk & (chunk - 1)[:width]
@@ -102,7 +108,7 @@ class ChangeQueue(wiring.Component):
             self.o.payload.lane.eq(start + lane),
             self.o.payload.flag.eq(chunk_flags.bit_select(lane, 1)),
             fetch.eq(found & ~stale & (~chunk.any() | (self.o.ready & ~rest.any()))),
-            self.empty.eq(~(self.load | stale | found | chunk.any())),
+            self.empty.eq(~(self.i.valid | stale | found | chunk.any())),
         ]
         with m.If(fetch):
             m.d.sync += [
@@ -114,10 +120,11 @@ class ChangeQueue(wiring.Component):
         with m.Elif(self.o.ready):
             m.d.sync += chunk.eq(rest)
 
+        marks = self.i.payload
         for index, (place_group, place_start) in enumerate(places):
             with m.If(fetch & (first == index)):
                 m.d.sync += waiting[index].eq(0)
-            with m.If(self.load & (self.group == place_group)):
+            with m.If(self.i.valid & (marks.group == place_group)):
                 lanes = slice(place_start, place_start + width)
-                m.d.sync += [waiting[index].eq(self.mask[lanes]), flags[index].eq(self.flags[lanes])]
+                m.d.sync += [waiting[index].eq(marks.mask[lanes]), flags[index].eq(marks.flags[lanes])]
         return m

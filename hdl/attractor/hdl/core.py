@@ -1,11 +1,12 @@
 """The contract between a core and the link that serves it."""
 
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.spec import MemoryMap, Spec, Window
 
-__all__ = ["CoreSignature", "WindowSignature", "WindowsSignature", "port_name"]
+__all__ = ["CoreSignature", "WindowSignature", "WindowsSignature", "connect_windows", "port_name"]
 
 
 class WindowSignature(wiring.Signature):
@@ -46,6 +47,12 @@ class WindowSignature(wiring.Signature):
 def port_name(window: Window) -> str:
     """Return the name of the window's member in :class:`WindowsSignature`."""
     return window.name.replace(".", "_")
+
+
+def connect_windows(m: Module, windows: wiring.PureInterface, part: wiring.PureInterface) -> None:
+    """Connect those of a component's own ``windows`` that one of its parts has as well, under the same names."""
+    for name in part.signature.members:
+        wiring.connect(m, wiring.flipped(getattr(windows, name)), getattr(part, name))
 
 
 class WindowsSignature(wiring.Signature):

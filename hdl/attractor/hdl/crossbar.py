@@ -3,106 +3,18 @@
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from amaranth.hdl import Assert, Cat, Const, Module, Mux, Shape, ShapeLike, Signal, Value, unsigned
-from amaranth.lib import data, enum, memory, stream, wiring
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import add_or_subtract, times_constant
-from attractor.hdl.core import WindowSignature, port_name
+from attractor.hdl.core import WindowSignature, connect_windows, port_name
+from attractor.hdl.operations import Beat, NeuronSignature, Operation, OperationKind
 from attractor.hdl.weights import WeightStore
 
-__all__ = ["Beat", "Crossbar", "Kind", "Operation"]
-
-
-class Kind(enum.Enum, shape=2):
-    """What an operation does to the accumulators of its targets, or to their weights."""
-
-    #: ``accumulator[bank] += increment * weight``: an event.
-    ADD = 0
-    #: ``accumulator[bank] += increment * (accumulator[addend] << fold_shift)``.
-    FOLD = 1
-    #: ``accumulator[bank] = accumulator[addend] + increment * amplitude``: noise, thresholds, and copies.
-    PUSH = 2
-    #: The weights learn by the rule of their synapse, upwards where the increment is 1. Accumulators stay.
-    LEARN = 3
-
-
-class Operation(data.StructLayout):
-    """One operation on groups of targets.
-
-    Members
-    -------
-    kind: :class:`Kind`
-    store: ``range(stores)``
-        Where the weights are; ADD and LEARN only.
-    row: ``range(words)``
-        Word of the first group's weights, those of the others follow; ADD and LEARN only.
-    first, more: ``range(groups)``
-        The first group, and how many follow it. All groups are visited where a crossbar has no ``parts``.
-    bank: ``range(banks)``
-        Accumulator that changes.
-    addend: ``range(banks)``
-        The other accumulator; FOLD and PUSH only.
-    negate: ``1``
-        The increment is -1 instead of 1.
-    context: any
-        Handed on with each :class:`Beat` of the operation.
-    """
-
-    def __init__(
-        self, *, words: int, groups: int, banks: int, context: ShapeLike, stores: int = 1, parts: bool = False
-    ) -> None:
-        super().__init__(
-            {
-                "kind": Kind,
-                "store": range(stores),
-                "row": range(words),
-                "first": range(groups) if parts else 0,
-                "more": range(groups) if parts else 0,
-                "bank": range(banks),
-                "addend": range(banks),
-                "negate": 1,
-                "context": context,
-            }
-        )
-
-
-class Beat(data.StructLayout):
-    """One group of targets being written: what the neurons see, and when.
-
-    Members
-    -------
-    kind, store, bank, context:
-        Those of the operation.
-    row: ``range(words)``
-        Word of this group's weights.
-    group: ``range(groups)``
-        Targets ``group * lanes`` and following.
-    sums: ``lanes`` times ``signed(sum_bits)``
-        What is written; where a crossbar has ``push_sums`` only in a PUSH.
-    tags: ``lanes`` times ``tag_bits``
-        Tags of the accumulator that was read: that of ``bank``, for PUSH that of ``addend``.
-    addend_tags: ``lanes`` times ``tag_bits``
-        Tags of the accumulator that is added; FOLD only.
-    states: ``lanes`` times ``state_bits``
-        States of the neurons, as they were. They stay until the next operation is issued.
-    """
-
-    def __init__(
-        self, operation: Operation, *, groups: int, lanes: int, sum_shape: Shape, tag_bits: int, state_bits: int
-    ) -> None:
-        shared = {name: operation.members[name] for name in ("kind", "store", "row", "bank", "context")}
-        super().__init__(
-            {
-                **shared,
-                "group": range(groups),
-                "sums": data.ArrayLayout(sum_shape, lanes),
-                "tags": data.ArrayLayout(tag_bits, lanes),
-                "addend_tags": data.ArrayLayout(tag_bits, lanes),
-                "states": data.ArrayLayout(state_bits, lanes),
-            }
-        )
+__all__ = ["Beat", "Crossbar", "Operation", "OperationKind"]
 
 
 class Crossbar(wiring.Component):
@@ -153,19 +65,7 @@ class Crossbar(wiring.Component):
     Members
     -------
     i: ``In(stream of Operation)``
-    beat: ``Out(Beat)``
-        Valid while ``beat_valid``.
-    tags: ``In(lanes times tag_bits)``
-    states: ``In(lanes times state_bits)``
-        What to write in this beat.
-    keep_states: ``In(1)``
-        The states are not written in this beat. They must not be in a LEARN where there are ``parts``.
-    amplitudes: ``In(lanes times sum_bits)``
-        What a PUSH adds in this beat, or an event whose weights have one bit; otherwise 0.
-    signs: ``In(lanes)``
-        Lanes whose increment is the opposite in this beat.
-    learns: ``In(lanes)``
-        Lanes whose weight learns in this beat; LEARN only.
+    neurons: ``Out(NeuronSignature)``
     rule: ``In(rule of the synapses)``
         How they learn.
     flips: ``Out(lanes)``
@@ -173,17 +73,15 @@ class Crossbar(wiring.Component):
     busy: ``Out(1)``
         A write is still to come.
     weights: ``In(one WindowSignature for each window)``
+
+    Attributes
+    ----------
+    operation, beat:
+        Layouts of an operation and of a beat.
     """
 
     i: stream.Interface
-    beat: data.View
-    beat_valid: Signal
-    tags: data.View
-    states: data.View
-    keep_states: Signal
-    amplitudes: data.View
-    signs: Signal
-    learns: Signal
+    neurons: Any
     rule: Signal
     flips: Signal
     busy: Signal
@@ -205,141 +103,140 @@ class Crossbar(wiring.Component):
         context: ShapeLike = 0,
     ) -> None:
         self.stores, self.groups, self.lanes, self.banks, self.parts = tuple(stores), groups, lanes, banks, parts
-        self.sum_bits, self.fold_shift, self.tag_bits, self.state_bits = sum_bits, fold_shift, tag_bits, state_bits
-        self.push_sums = push_sums
+        self.sum_bits, self.fold_shift, self.tag_bits, self.push_sums = sum_bits, fold_shift, tag_bits, push_sums
         self.learning = any(store.learning for store in stores)
+        words, sum_shape = max(store.layout.words for store in stores), Shape(sum_bits, signed=True)
         self.operation = Operation(
-            stores=len(stores),
-            words=max(store.layout.words for store in stores),
-            groups=groups,
-            banks=banks,
-            parts=parts,
-            context=context,
+            stores=len(stores), words=words, groups=groups, banks=banks, parts=parts, context=context
         )
-        self._word = data.StructLayout({"sum": Shape(sum_bits, signed=True), "tags": tag_bits})
-        beat = Beat(
+        self.beat = Beat(
             self.operation,
             groups=groups,
             lanes=lanes,
-            sum_shape=Shape(sum_bits, signed=True),
+            sum_shape=sum_shape,
             tag_bits=tag_bits,
             state_bits=state_bits,
         )
+        self._word = data.StructLayout({"sum": sum_shape, "tags": tag_bits})
         windows = {port_name(w): Out(WindowSignature(w)) for store in stores for w in store.layout.windows}
         rule = max((store.synapse.rule for store in stores), key=lambda rule: Shape.cast(rule).width)
         super().__init__(
             {
                 "i": In(stream.Signature(self.operation)),
-                "beat": Out(beat),
-                "beat_valid": Out(1),
-                "tags": In(data.ArrayLayout(tag_bits, lanes)),
-                "states": In(data.ArrayLayout(state_bits, lanes)),
-                "keep_states": In(1),
-                "amplitudes": In(data.ArrayLayout(sum_bits, lanes)),
-                "signs": In(lanes),
-                "learns": In(lanes),
+                "neurons": Out(NeuronSignature(self.beat)),
                 "rule": In(rule),
                 "flips": Out(lanes),
                 "busy": Out(1),
                 "weights": In(wiring.Signature(windows)),
             }
         )
+        self._pipeline = _Pipeline(self.operation, depth=banks * groups, groups=groups, words=words)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        depth = self.banks * self.groups
-
-        # Issue
-        operation = self.i.payload
-        offset, group = Signal(range(self.groups)), Signal(range(self.groups))
-        second = Signal()
-        fetches_addend = Signal()
-        address, row = Signal(range(depth)), Signal.like(operation.row)
-        hazard, issue = Signal(), Signal()
-        reads_addend = fetches_addend | (operation.kind == Kind.PUSH)
-        last = offset == (operation.more if self.parts else self.groups - 1)
-        m.d.comb += [
-            fetches_addend.eq((operation.kind == Kind.FOLD) & ~second if self.fold_shift is not None else 0),
-            group.eq(operation.first + offset),
-            address.eq(times_constant(Mux(reads_addend, operation.addend, operation.bank), self.groups) + group),
-            row.eq(operation.row + offset),
-            issue.eq(self.i.valid & ~hazard),
-            self.i.ready.eq(issue & ~fetches_addend & last),
-        ]
-        with m.If(issue):
-            m.d.sync += second.eq(fetches_addend)
-            with m.If(~fetches_addend):
-                m.d.sync += offset.eq(Mux(last, 0, offset + 1))
-
-        # Execute
-        executing = Signal(self.operation)
-        executing_group, write_address, executing_row = Signal.like(group), Signal.like(address), Signal.like(row)
-        write, keep = Signal(), Signal()
-        written = Signal.like(address)
-        m.d.comb += written.eq(times_constant(operation.bank, self.groups) + group)
-        m.d.sync += [write.eq(issue & ~fetches_addend), keep.eq(issue & fetches_addend)]
-        with m.If(issue):
-            m.d.sync += [executing.eq(operation), executing_group.eq(group), executing_row.eq(row)]
-            m.d.sync += write_address.eq(written)
-        # Block RAM returns nothing defined when a word is read while it is written.
-        learns = write & (executing.kind == Kind.LEARN) if self.learning else Const(0)
-        rereads = write & (write_address == address) if depth > 1 else Const(0)
-        if self.parts:
-            rereads = write & ~learns & (executing_group == group)
-        # Weights are written a cycle after the accumulators.
-        late, late_row = Signal(), Signal.like(row)
-        if self.learning:
-            m.d.sync += [late.eq(learns), late_row.eq(executing_row)]
-        unlearnt = (learns & (executing_row == row)) | (late & (late_row == row))
-        m.d.comb += hazard.eq(rereads | unlearnt)
-
-        self._weights(m, issue & ~fetches_addend, row, executing, learns, executing_row)
+        pipe, executing = self._pipeline, self._pipeline.executing
+        self._issue(m)
+        self._execute(m)
+        self._hold_apart(m)
+        self._weights(m)
         words = [Signal(self._word, name=f"word_{lane}") for lane in range(self.lanes)]
-        old = self._memory(m, "accumulators", depth, issue, address, write & ~learns, write_address, words)
+        old = self._memory(
+            m,
+            "accumulators",
+            pipe.depth,
+            (pipe.issue, pipe.address),
+            (pipe.write & ~pipe.learns, executing.address),
+            words,
+        )
         before = self._memory(
             m,
             "neurons",
             self.groups,
-            issue & ~fetches_addend,
-            group,
-            write & ~self.keep_states,
-            executing_group,
-            [self.states[lane] for lane in range(self.lanes)],
+            (pipe.issue & ~pipe.fetches_addend, pipe.issued.group),
+            (pipe.write & ~self.neurons.keep_states, executing.group),
+            [self.neurons.states[lane] for lane in range(self.lanes)],
         )
-        m.d.comb += [self.beat.states[lane].eq(state) for lane, state in enumerate(before)]
+        m.d.comb += [self.neurons.beat.states[lane].eq(state) for lane, state in enumerate(before)]
         for lane in range(self.lanes):
-            self._lane(m, lane, executing, keep, data.View(self._word, old[lane]), words[lane])
-        m.d.comb += [
-            self.busy.eq(write | keep | late),
-            self.beat_valid.eq(write),
-            self.beat.kind.eq(executing.kind),
-            self.beat.store.eq(executing.store),
-            self.beat.row.eq(executing_row),
-            self.beat.bank.eq(executing.bank),
-            self.beat.group.eq(executing_group),
-            self.beat.context.eq(executing.context),
-        ]
+            self._lane(m, lane, data.View(self._word, old[lane]), words[lane])
         return m
 
-    def _weights(
-        self, m: Module, issue: Value, row: Value, executing: data.View, learns: Value, executing_row: Value
-    ) -> None:
+    def _issue(self, m: Module) -> None:
+        """Go through the groups of the operation that waits, and read."""
+        pipe, issued, operation = self._pipeline, self._pipeline.issued, self.i.payload
+        offset, second = Signal(range(self.groups)), Signal()
+        reads_addend = pipe.fetches_addend | (operation.kind == OperationKind.PUSH)
+        last = offset == (operation.more if self.parts else self.groups - 1)
+        bank = Mux(reads_addend, operation.addend, operation.bank)
+        m.d.comb += [
+            pipe.fetches_addend.eq(
+                (operation.kind == OperationKind.FOLD) & ~second if self.fold_shift is not None else 0
+            ),
+            issued.operation.eq(operation),
+            issued.group.eq(operation.first + offset),
+            issued.row.eq(operation.row + offset),
+            issued.address.eq(times_constant(operation.bank, self.groups) + issued.group),
+            pipe.address.eq(times_constant(bank, self.groups) + issued.group),
+            pipe.issue.eq(self.i.valid & ~pipe.hazard),
+            self.i.ready.eq(pipe.issue & ~pipe.fetches_addend & last),
+        ]
+        with m.If(pipe.issue):
+            m.d.sync += second.eq(pipe.fetches_addend)
+            with m.If(~pipe.fetches_addend):
+                m.d.sync += offset.eq(Mux(last, 0, offset + 1))
+
+    def _execute(self, m: Module) -> None:
+        """Show what was read in the cycle before to the neurons, and write."""
+        pipe, executing, beat = self._pipeline, self._pipeline.executing, self.neurons.beat
+        m.d.sync += [
+            pipe.write.eq(pipe.issue & ~pipe.fetches_addend),
+            pipe.keep.eq(pipe.issue & pipe.fetches_addend),
+        ]
+        with m.If(pipe.issue):
+            m.d.sync += executing.eq(pipe.issued)
+        if self.learning:
+            m.d.comb += pipe.learns.eq(pipe.write & (executing.operation.kind == OperationKind.LEARN))
+        m.d.comb += [
+            self.neurons.valid.eq(pipe.write),
+            beat.kind.eq(executing.operation.kind),
+            beat.store.eq(executing.operation.store),
+            beat.row.eq(executing.row),
+            beat.bank.eq(executing.operation.bank),
+            beat.group.eq(executing.group),
+            beat.context.eq(executing.operation.context),
+        ]
+
+    def _hold_apart(self, m: Module) -> None:
+        """Hold back an issue that would read what is being written: block RAM then returns nothing defined."""
+        pipe, issued, executing = self._pipeline, self._pipeline.issued, self._pipeline.executing
+        rereads: Value = Const(0)
+        if self.parts:
+            rereads = pipe.write & ~pipe.learns & (executing.group == issued.group)
+        elif pipe.depth > 1:
+            rereads = pipe.write & (executing.address == pipe.address)
+        # The weight stores write what was learnt a cycle after its beat.
+        stored, stored_row = Signal(), Signal.like(issued.row)
+        if self.learning:
+            m.d.sync += [stored.eq(pipe.learns), stored_row.eq(executing.row)]
+        unlearnt = (pipe.learns & (executing.row == issued.row)) | (stored & (stored_row == issued.row))
+        m.d.comb += [pipe.hazard.eq(rereads | unlearnt), self.busy.eq(pipe.write | pipe.keep | stored)]
+
+    def _weights(self, m: Module) -> None:
         """Connect the weight stores: all read the same row, the one that is meant learns."""
-        flips = []
+        pipe, operation, flips = self._pipeline, self._pipeline.executing.operation, []
         for index, store in enumerate(self.stores):
             m.submodules[store.layout.name] = store
-            for name in store.windows.signature.members:
-                wiring.connect(m, wiring.flipped(getattr(self.weights, name)), getattr(store.windows, name))
+            connect_windows(m, self.weights, store.windows)
             m.d.comb += [
-                store.read.eq(issue & (self.i.payload.store == index)),
-                store.row.eq(row),
-                store.write.eq(learns & (executing.store == index) if store.learning else 0),
-                store.written.eq(executing_row),
-                store.learns.eq(self.learns),
-                store.falls.eq(self.signs ^ executing.negate.replicate(self.lanes)),
+                store.read.eq(pipe.issue & ~pipe.fetches_addend & (self.i.payload.store == index)),
+                store.row.eq(pipe.issued.row),
+                store.write.eq(pipe.learns & (operation.store == index) if store.learning else 0),
+                store.written.eq(pipe.executing.row),
+                store.learns.eq(self.neurons.learns),
+                store.falls.eq(self.neurons.signs ^ operation.negate.replicate(self.lanes)),
                 store.rule.eq(self.rule),
             ]
-            flips.append(Mux(executing.store == index, store.flips, 0))
+            flips.append(Mux(operation.store == index, store.flips, 0))
         m.d.comb += self.flips.eq(reduce(or_, flips))
 
     def _memory(
@@ -347,21 +244,22 @@ class Crossbar(wiring.Component):
         m: Module,
         name: str,
         depth: int,
-        issue: Value,
-        address: Value,
-        write: Value,
-        write_address: Value,
+        read: tuple[Value, Value],
+        write: tuple[Value, Value],
         words: Sequence[Value | data.View],
     ) -> list[Value]:
         """Store one word for each lane; return those read in the last cycle. A single word is a register.
 
-        So are words of no bits, of which synthesis makes no memory.
+        So are words of no bits, of which synthesis makes no memory. ``read`` and ``write`` are each an enable and an
+        address.
         """
+        issue, address = read
+        writes, write_address = write
         width = len(Value.cast(words[0]))
         word = Cat(Value.cast(lane) for lane in words)
         if depth == 1 or not width:
             register = Signal(len(word), name=name)
-            with m.If(write):
+            with m.If(writes):
                 m.d.sync += register.eq(word)
             return [register.word_select(lane, width) if width else Const(0, 0) for lane in range(len(words))]
         storage = memory.Memory(shape=unsigned(len(word)), depth=depth, init=[])
@@ -371,35 +269,66 @@ class Crossbar(wiring.Component):
             reader.addr.eq(address),
             reader.en.eq(issue),
             writer.addr.eq(write_address),
-            writer.en.eq(write),
+            writer.en.eq(writes),
             writer.data.eq(word),
         ]
-        m.d.sync += Assert(~(reader.en & write & (write_address == address)), f"{name} read while written")
+        m.d.sync += Assert(~(reader.en & writes & (write_address == address)), f"{name} read while written")
         return [reader.data[lane * width : (lane + 1) * width] for lane in range(len(words))]
 
-    def _lane(
-        self, m: Module, lane: int, executing: data.View, keep: Value, before: data.View, word: data.View
-    ) -> None:
+    def _lane(self, m: Module, lane: int, before: data.View, word: data.View) -> None:
         """The adder of one lane."""
-        adds = executing.kind == Kind.ADD
-        changes, negates = Const(0, self.sum_bits), self.signs[lane] ^ executing.negate
-        pushed = add_or_subtract(Value.cast(before.sum), Value.cast(self.amplitudes[lane]), negates)
+        pipe, neurons, beat = self._pipeline, self.neurons, self.neurons.beat
+        operation = pipe.executing.operation
+        adds = operation.kind == OperationKind.ADD
+        changes, negates = Const(0, self.sum_bits), neurons.signs[lane] ^ operation.negate
+        pushed = add_or_subtract(Value.cast(before.sum), Value.cast(neurons.amplitudes[lane]), negates)
         if self.fold_shift is not None:
             addend = Signal(self.sum_bits, name=f"addend_{lane}")
             addend_tags = Signal(self.tag_bits, name=f"addend_tags_{lane}")
-            m.d.sync += addend.eq(Mux(keep, Value.cast(before.sum), 0))
-            with m.If(keep):
+            m.d.sync += addend.eq(Mux(pipe.keep, Value.cast(before.sum), 0))
+            with m.If(pipe.keep):
                 m.d.sync += addend_tags.eq(before.tags)
-            m.d.comb += self.beat.addend_tags[lane].eq(addend_tags)
+            m.d.comb += beat.addend_tags[lane].eq(addend_tags)
             changes = (addend << self.fold_shift)[: self.sum_bits]
         for index, store in enumerate(self.stores):
-            chosen, synapse = adds & (executing.store == index), store.word[lane]
+            chosen, synapse = adds & (operation.store == index), store.word[lane]
             changes = Mux(chosen, store.synapse.addend(synapse, self.sum_bits), changes)
             negates = negates ^ (chosen & store.synapse.negates(synapse))
-        total = add_or_subtract(Value.cast(before.sum), changes | self.amplitudes[lane], negates)
+        total = add_or_subtract(Value.cast(before.sum), changes | neurons.amplitudes[lane], negates)
         m.d.comb += [
             word.sum.eq(total),
-            word.tags.eq(self.tags[lane]),
-            self.beat.sums[lane].eq(pushed if self.push_sums else total),
-            self.beat.tags[lane].eq(before.tags),
+            word.tags.eq(neurons.tags[lane]),
+            beat.sums[lane].eq(pushed if self.push_sums else total),
+            beat.tags[lane].eq(before.tags),
         ]
+
+
+class _Pipeline:
+    """The signals of the two stages of a crossbar, which a group goes through in adjacent cycles.
+
+    Attributes
+    ----------
+    depth:
+        Words of accumulators.
+    hazard:
+        The group must not be issued in this cycle.
+    issue:
+        A group is issued: ``issued``, and its accumulator is read at ``address``.
+    fetches_addend:
+        What is read is only the addend of a FOLD; the group stays for another cycle.
+    keep:
+        That addend has come.
+    write:
+        A group is executed: ``executing``, whose accumulator is written at its address.
+    learns:
+        It is one whose weights learn.
+    """
+
+    def __init__(self, operation: Operation, *, depth: int, groups: int, words: int) -> None:
+        visit = data.StructLayout(
+            {"operation": operation, "group": range(groups), "row": range(words), "address": range(depth)}
+        )
+        self.depth = depth
+        self.issued, self.executing = Signal(visit), Signal(visit)
+        self.hazard, self.issue, self.fetches_addend, self.keep = Signal(), Signal(), Signal(), Signal()
+        self.address, self.write, self.learns = Signal(range(depth)), Signal(), Signal()

@@ -1,29 +1,13 @@
 """Gives the marked lanes of a word one by one."""
 
 from amaranth.hdl import Array, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import lowest
-from attractor.hdl.change_queue import CHUNK_LANES, Change
+from attractor.hdl.change_queue import CHUNK_LANES, Change, Marks
 
-__all__ = ["LaneWalker", "Marks"]
-
-
-class Marks(data.StructLayout):
-    """Lanes of a group that are marked.
-
-    Members
-    -------
-    group: ``range(groups)``
-    mask: ``lanes``
-        Which lanes are marked.
-    flags: ``lanes``
-        A bit that goes with each.
-    """
-
-    def __init__(self, groups: int, lanes: int) -> None:
-        super().__init__({"group": range(groups), "mask": lanes, "flags": lanes})
+__all__ = ["LaneWalker"]
 
 
 class LaneWalker(wiring.Component):

@@ -1,5 +1,6 @@
 """Models, ports and devices. Estimators are in :mod:`attractor.estimators`."""
 
+from attractor.host.build import Build
 from attractor.host.device import Device
 from attractor.host.errors import (
     DeviceError,
@@ -18,6 +19,7 @@ from attractor.host.model import Model
 from attractor.host.port import Port, open_port
 
 __all__ = [
+    "Build",
     "Device",
     "DeviceError",
     "HostError",

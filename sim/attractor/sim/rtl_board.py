@@ -12,7 +12,7 @@ from attractor.sim.verilog_board import CLOCKS_PER_BIT, QUIET_CYCLES, VerilogBoa
 from attractor.spec import Spec
 from attractor.spec.files import load_spec
 
-__all__ = ["BOARD_NAME", "CLOCK_HZ", "RtlBoard", "open_port", "system_verilog"]
+__all__ = ["BOARD_NAME", "CLOCK_HZ", "RtlBoard", "open_port", "open_spec", "system_verilog"]
 
 #: Clock that the gateware believes to have. Nothing waits for it: the simulation runs as fast as it can.
 CLOCK_HZ = 12_000_000
@@ -49,7 +49,7 @@ class RtlBoard(VerilogBoard):
     """
 
     def __init__(
-        self, spec: Spec, *, clocks_per_bit: int = CLOCKS_PER_BIT, seed: int | None = None, name: str = "rtl"
+        self, spec: Spec, *, clocks_per_bit: int = CLOCKS_PER_BIT, seed: int | None = None, name: str = "rtl:"
     ) -> None:
         self.spec = spec
         verilog = system_verilog(spec, CLOCK_HZ, CLOCK_HZ // clocks_per_bit)
@@ -78,6 +78,17 @@ def open_port(argument: str, baud: int | None = None) -> RtlBoard:  # noqa: ARG0
         If the gateware was not compiled before and Verilator or a C++ compiler is missing.
     """
     return RtlBoard(load_spec(argument), name=f"rtl:{argument}")
+
+
+def open_spec(spec: Spec) -> RtlBoard:
+    """Open ``rtl:``, the simulated gateware of a network that the caller has.
+
+    Raises
+    ------
+    ToolError
+        As :func:`open_port`.
+    """
+    return RtlBoard(spec)
 
 
 def system_verilog(spec: Spec, clock_hz: int, baud: int) -> str:

@@ -9,14 +9,14 @@ from amaranth.lib import wiring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attractor.hdl.link.words import Kind, Words
+from attractor.hdl.link.words import WindowKind, Words
 from attractor.spec import Region, Window
 
 from .dummy import WIDE_WINDOWS, WINDOWS, DummySpec
 from .dummy_core import DummyCore
 from .streams import simulate
 
-KINDS = {Region.PARAMETERS: Kind.PARAMETERS, Region.INPUT: Kind.INPUT, Region.OUTPUT: Kind.OUTPUT}
+KINDS = {Region.PARAMETERS: WindowKind.PARAMETERS, Region.INPUT: WindowKind.INPUT, Region.OUTPUT: WindowKind.OUTPUT}
 
 
 @settings(max_examples=3, deadline=None)
@@ -78,7 +78,7 @@ def test_windows_and_words_exist_as_in_the_memory_map() -> None:
             ctx.set(words.window, number)
             assert ctx.get(words.exists) == (number <= len(WINDOWS))
             if not number:
-                assert ctx.get(words.kind) == Kind.DESCRIPTION
+                assert ctx.get(words.kind) == WindowKind.DESCRIPTION
             if not 1 <= number <= len(WINDOWS):
                 continue
             window = WINDOWS[number - 1]

@@ -6,7 +6,8 @@ from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.hdl.crossbar import Kind, Operation
+from attractor.hdl.crossbar import Operation
+from attractor.hdl.crossbar import OperationKind as Kind
 from attractor.hdl.eqprop.layout import Bank
 from attractor.spec import EqPropSpec
 

@@ -8,7 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.change_list import ChangeList
 from attractor.hdl.core import CoreSignature
-from attractor.hdl.crossbar import Crossbar, Kind
+from attractor.hdl.crossbar import Crossbar
+from attractor.hdl.crossbar import OperationKind as Kind
 from attractor.hdl.eqprop.control import RunControl
 from attractor.hdl.eqprop.events import EventSequencer
 from attractor.hdl.eqprop.layout import Bank, Context, NeuronState, Source, Store, sum_bits
@@ -103,7 +104,7 @@ class EqPropCore(wiring.Component):
         m.submodules.scanner = scanner = InputScanner(spec)
         m.submodules.changes = changes = ChangeList(spec.groups, spec.lanes)
         m.submodules.sequencer = sequencer = EventSequencer(spec, crossbar.operation)
-        m.submodules.neurons = neurons = Neurons(spec, crossbar.beat.shape())
+        m.submodules.neurons = neurons = Neurons(spec, crossbar.beat)
         for name in crossbar.weights.signature.members:
             wiring.connect(m, wiring.flipped(getattr(windows, name)), getattr(crossbar.weights, name))
         wiring.connect(m, wiring.flipped(windows.sample), scanner.window)
@@ -112,17 +113,17 @@ class EqPropCore(wiring.Component):
         wiring.connect(m, control.o, operations.i)
         wiring.connect(m, operations.o, crossbar.i)
         m.d.comb += [
-            neurons.beat.eq(crossbar.beat),
-            neurons.valid.eq(crossbar.beat_valid),
-            crossbar.states.eq(neurons.states),
-            crossbar.keep_states.eq(neurons.keep_states),
-            crossbar.amplitudes.eq(neurons.amplitudes),
-            crossbar.signs.eq(neurons.signs),
-            crossbar.learns.eq(neurons.learns),
-            changes.load.eq(neurons.loads),
-            changes.group.eq(neurons.group),
-            changes.mask.eq(neurons.mask),
-            changes.flags.eq(neurons.flags),
+            neurons.beat.eq(crossbar.neurons.beat),
+            neurons.valid.eq(crossbar.neurons.valid),
+            crossbar.neurons.states.eq(neurons.states),
+            crossbar.neurons.keep_states.eq(neurons.keep_states),
+            crossbar.neurons.amplitudes.eq(neurons.amplitudes),
+            crossbar.neurons.signs.eq(neurons.signs),
+            crossbar.neurons.learns.eq(neurons.learns),
+            changes.i.valid.eq(neurons.loads),
+            changes.i.payload.group.eq(neurons.group),
+            changes.i.payload.mask.eq(neurons.mask),
+            changes.i.payload.flags.eq(neurons.flags),
             control.start.eq(self.bus.start),
             control.abort.eq(self.bus.abort),
             control.stale.eq(Cat(getattr(crossbar.weights, n).write for n in crossbar.weights.signature.members).any()),
@@ -181,7 +182,7 @@ class EqPropCore(wiring.Component):
         neurons: Neurons,
     ) -> Value:
         """Connect what learns; return whether a weight flipped."""
-        m.submodules.learner = learner = Learner(self.spec, crossbar.operation, crossbar.beat.shape())
+        m.submodules.learner = learner = Learner(self.spec, crossbar.operation, crossbar.beat)
         wiring.connect(m, learner.o, control.learner)
         with m.If(learner.busy):
             wiring.connect(m, sequencer.o, learner.i)
@@ -190,8 +191,8 @@ class EqPropCore(wiring.Component):
         m.d.comb += [
             crossbar.rule.eq(learner.rule),
             learner.start.eq(control.learn),
-            learner.beat.eq(crossbar.beat),
-            learner.valid.eq(crossbar.beat_valid),
+            learner.beat.eq(crossbar.neurons.beat),
+            learner.valid.eq(crossbar.neurons.valid),
             learner.flips.eq(crossbar.flips),
             learner.probed.eq(neurons.probes),
             learner.differs.eq(neurons.mask.any()),
@@ -212,7 +213,7 @@ class EqPropCore(wiring.Component):
 
     def _results(self, m: Module, control: RunControl, crossbar: Crossbar, neurons: Neurons, flipped: Value) -> None:
         """Connect the limits of the steps, the scores, and the record of the run."""
-        spec, windows, beat = self.spec, self.bus.windows, crossbar.beat
+        spec, windows, beat = self.spec, self.bus.windows, crossbar.neurons.beat
         m.submodules.readout = readout = ScoreReadout(spec, crossbar.operation)
         m.submodules.record = record = RunRecord(spec)
         wiring.connect(m, readout.o, control.readout)
@@ -229,11 +230,11 @@ class EqPropCore(wiring.Component):
             control.lane.eq(readout.lane),
             readout.start.eq(control.read_out),
             readout.label.eq(control.label),
-            readout.valid.eq(crossbar.beat_valid),
+            readout.valid.eq(crossbar.neurons.valid),
             readout.states.eq(beat.states),
             record.start.eq(self.bus.start),
             record.running.eq(control.busy),
-            record.touches.eq(crossbar.beat_valid & (beat.kind == Kind.LEARN) & (beat.store == Store.UP)),
+            record.touches.eq(crossbar.neurons.valid & (beat.kind == Kind.LEARN) & (beat.store == Store.UP)),
             record.touched.eq(neurons.touched),
             record.flipped.eq(flipped),
             record.settled.eq(control.settled),

@@ -9,7 +9,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from attractor.hdl.arithmetic import times_constant
-from attractor.hdl.crossbar import Kind, Operation
+from attractor.hdl.crossbar import Operation
+from attractor.hdl.crossbar import OperationKind as Kind
 from attractor.hdl.eqprop.layout import Bank, Source, Store, layer_flags
 from attractor.spec import EqPropSpec
 

@@ -8,7 +8,8 @@ from amaranth.hdl import Assert, Module, Mux, Shape, Signal
 from amaranth.lib import data, enum, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.hdl.crossbar import Beat, Kind, Operation
+from attractor.hdl.crossbar import Beat, Operation
+from attractor.hdl.crossbar import OperationKind as Kind
 from attractor.hdl.eqprop.events import down_row
 from attractor.hdl.eqprop.layout import Bank, Store, layer_flags
 from attractor.hdl.lane_walker import LaneWalker

@@ -6,7 +6,8 @@ from amaranth.hdl import Array, Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.hdl.crossbar import Beat, Kind, Operation
+from attractor.hdl.crossbar import Beat, Operation
+from attractor.hdl.crossbar import OperationKind as Kind
 from attractor.hdl.eqprop.flips import FlipWriter
 from attractor.hdl.eqprop.layout import Bank
 from attractor.hdl.synapse import CountingSynapse

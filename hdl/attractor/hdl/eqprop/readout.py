@@ -8,7 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import count_ones
 from attractor.hdl.core import WindowSignature
-from attractor.hdl.crossbar import Kind, Operation
+from attractor.hdl.crossbar import Operation
+from attractor.hdl.crossbar import OperationKind as Kind
 from attractor.hdl.eqprop.layout import Bank, NeuronState
 from attractor.hdl.windows import RecordReadout
 from attractor.spec import EqPropSpec

@@ -112,7 +112,7 @@ class Layer(wiring.Component):
             neurons.neuron.eq(sequencer.neuron),
             neurons.sum.eq(sequencer.sum),
             neurons.fresh.eq(fresh),
-            sequencer.sums.eq(crossbar.beat.sums),
+            sequencer.sums.eq(crossbar.neurons.beat.sums),
             sequencer.done.eq(neurons.done),
             sequencer.clear.eq(self.start & self.fresh),
             self.valid.eq(neurons.o_valid),

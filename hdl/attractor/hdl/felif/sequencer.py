@@ -8,7 +8,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import times_constant
-from attractor.hdl.crossbar import Kind, Operation
+from attractor.hdl.crossbar import Operation
+from attractor.hdl.crossbar import OperationKind as Kind
 from attractor.hdl.felif.layout import Token, TokenKind
 from attractor.spec import FelifSpec
 

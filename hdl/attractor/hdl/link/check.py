@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.hdl.link.words import Kind
+from attractor.hdl.link.words import WindowKind
 from attractor.spec.protocol import CRC32, REQUEST_HEADER, Command, Status
 
 __all__ = ["HeaderCheck"]
@@ -35,7 +35,7 @@ class HeaderCheck(wiring.Component):
     no_address: ``In(1)``
         Window and word are 0.
     word_exists: ``In(1)``
-    kind: ``In(Kind)``
+    kind: ``In(WindowKind)``
         What the window is for, if it exists.
     length: ``In(8)``
         Bytes of header and payload.
@@ -58,7 +58,7 @@ class HeaderCheck(wiring.Component):
                 "is_command": In(1),
                 "no_address": In(1),
                 "word_exists": In(1),
-                "kind": In(Kind),
+                "kind": In(WindowKind),
                 "length": In(8),
                 "status": Out(Status),
             }
@@ -67,7 +67,7 @@ class HeaderCheck(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         exists, address_good, length_good = Signal(), Signal(), Signal()
-        writable = (self.kind == Kind.PARAMETERS) | (self.kind == Kind.INPUT)
+        writable = (self.kind == WindowKind.PARAMETERS) | (self.kind == WindowKind.INPUT)
         with m.Switch(self.command):
             for command in (Command.IDENTIFY, Command.COMMIT, Command.ABORT, Command.COUNTERS):
                 with m.Case(command):
@@ -79,7 +79,7 @@ class HeaderCheck(wiring.Component):
             with m.Case(Command.CALL):
                 m.d.comb += [
                     exists.eq(1),
-                    address_good.eq(self.word_exists & (self.kind == Kind.INPUT)),
+                    address_good.eq(self.word_exists & (self.kind == WindowKind.INPUT)),
                     length_good.eq(self.length >= REQUEST_HEADER.size + CRC32.size),
                 ]
         with m.Switch(self.command):

@@ -12,7 +12,7 @@ from attractor.hdl.link.decoder import FrameSignature
 from attractor.hdl.link.encoder import ReplySignature
 from attractor.hdl.link.report import Report
 from attractor.hdl.link.request import HEADER_BYTES, RequestRegisters
-from attractor.hdl.link.words import Kind, WordsSignature
+from attractor.hdl.link.words import WindowKind, WordsSignature
 from attractor.spec.protocol import CRC32, REPLY_BIT, REQUEST_HEADER, Command, Counters, Identity, Status
 
 __all__ = ["Executor"]
@@ -258,7 +258,7 @@ class Executor(wiring.Component):
                 with m.If(self._request.count_beyond):
                     self._answer(m, Status.BAD_ADDRESS)
             with m.Case(Command.WRITE):
-                with m.If(self._checked & (self.words.kind == Kind.PARAMETERS)):
+                with m.If(self._checked & (self.words.kind == WindowKind.PARAMETERS)):
                     m.d.sync += self.parameters_valid.eq(0)
                 m.next = "FETCH"
             with m.Case(Command.CALL):
@@ -308,12 +308,12 @@ class Executor(wiring.Component):
 
     def _next_of_region(self, m: Module) -> None:
         """Read the next word of all windows of one kind."""
-        words, wanted = self.words, Signal(Kind)
-        m.d.comb += wanted.eq(Kind.INPUT)
+        words, wanted = self.words, Signal(WindowKind)
+        m.d.comb += wanted.eq(WindowKind.INPUT)
         with m.If(self._command == Command.COMMIT):
-            m.d.comb += wanted.eq(Kind.PARAMETERS)
+            m.d.comb += wanted.eq(WindowKind.PARAMETERS)
         with m.Elif(self._results):
-            m.d.comb += wanted.eq(Kind.OUTPUT)
+            m.d.comb += wanted.eq(WindowKind.OUTPUT)
         with m.If(~words.exists):
             m.next = "COMPARE"
             with m.If(self._results):

@@ -10,10 +10,10 @@ from attractor.hdl.core import WindowsSignature, port_name
 from attractor.spec import MemoryMap, Region, Window
 from attractor.spec.protocol import DESCRIPTION_WINDOW
 
-__all__ = ["Kind", "Words", "WordsSignature"]
+__all__ = ["WindowKind", "Words", "WordsSignature"]
 
 
-class Kind(enum.Enum, shape=2):
+class WindowKind(enum.Enum, shape=2):
     """What the selected window is for."""
 
     DESCRIPTION = 0
@@ -22,7 +22,7 @@ class Kind(enum.Enum, shape=2):
     OUTPUT = 3
 
 
-_KINDS = {Region.PARAMETERS: Kind.PARAMETERS, Region.INPUT: Kind.INPUT, Region.OUTPUT: Kind.OUTPUT}
+_KINDS = {Region.PARAMETERS: WindowKind.PARAMETERS, Region.INPUT: WindowKind.INPUT, Region.OUTPUT: WindowKind.OUTPUT}
 
 
 class WordsSignature(wiring.Signature):
@@ -43,7 +43,7 @@ class WordsSignature(wiring.Signature):
         There is such a window. The following are defined only then.
     within: ``In(1)``
         It has such a word.
-    kind: ``In(Kind)``
+    kind: ``In(WindowKind)``
     word_bytes: ``In(length_bits)``
     read: ``Out(1)``
         Load the word; its lowest byte is in ``byte_out`` two cycles later.
@@ -62,7 +62,7 @@ class WordsSignature(wiring.Signature):
                 "address": Out(address_bits),
                 "exists": In(1),
                 "within": In(1),
-                "kind": In(Kind),
+                "kind": In(WindowKind),
                 "word_bytes": In(length_bits),
                 "read": Out(1),
                 "shift": Out(1),
@@ -120,20 +120,20 @@ class Words(wiring.Component):
             m.d.sync += register.eq(Cat(register[8:], words.byte_in))
         m.d.comb += words.byte_out.eq(register[:8])
 
-        within, kind, word_bytes = Signal(), Signal(Kind), Signal.like(words.word_bytes)
+        within, kind, word_bytes = Signal(), Signal(WindowKind), Signal.like(words.word_bytes)
         with m.Switch(words.window):
             for number, window in enumerate(self._all):
                 with m.Case(number):
                     m.d.comb += [
                         words.exists.eq(1),
                         within.eq(words.address < window.words),
-                        kind.eq(Kind.DESCRIPTION if number == DESCRIPTION_WINDOW else _KINDS[window.region]),
+                        kind.eq(WindowKind.DESCRIPTION if number == DESCRIPTION_WINDOW else _KINDS[window.region]),
                         word_bytes.eq(window.word_bytes),
                     ]
         m.d.comb += [words.within.eq(within), words.kind.eq(kind), words.word_bytes.eq(word_bytes)]
         for number, window in enumerate(self.memory_map.windows, start=1):
             self._connect(m, number, window, register)
-        read_only = (kind == Kind.DESCRIPTION) | (kind == Kind.OUTPUT)
+        read_only = (kind == WindowKind.DESCRIPTION) | (kind == WindowKind.OUTPUT)
         m.d.sync += Assert(~(words.write & (~within | read_only)), "write to a word that cannot be written")
         return m
 

@@ -19,8 +19,7 @@ from attractor.host import Device, Model
 from attractor.host.eqprop import SampleLearning
 from attractor.plot.eqprop import LearningCurve, Relaxation, demo_figure
 from attractor.train.eqprop import Lessons, accuracy, winners
-from attractor.verify import Agreement, compare_arrays
-from attractor.verify.eqprop import compare, golden_results
+from attractor.verify import Agreement, compare_arrays, compare_calls
 
 __all__ = ["EPOCHS", "MEASURED", "PICTURED_CLASSES", "EqPropDemo"]
 
@@ -101,7 +100,7 @@ class _School:
             self.spec.encode_input(sample, sigma=sigma, label=label, thresholds=lessons.thresholds)
             for sample, sigma, label in zip(bits, lessons.sigmas.tolist(), labels.tolist(), strict=True)
         ]
-        expected = SampleLearning.of(golden_results(self.golden, inputs))
+        expected = SampleLearning.of([self.spec.decode_output(self.golden.call(data)) for data in inputs])
         self._check(compare_arrays(expected.without_cycles(), found.without_cycles()))
         self.learnt.append(found)
 
@@ -123,7 +122,8 @@ class _School:
         """Classify the held-out images on the device, and return all that was found."""
         with output.progress("classifying") as progress:
             results = self.device.network.infer(self.test_bits, progress=progress)
-        self._check(compare(golden_results(self.golden, list(map(self.spec.encode_input, self.test_bits))), results))
+        inputs, outputs = map(self.spec.encode_input, self.test_bits), map(self.spec.encode_output, results)
+        self._check(compare_calls(self.spec, self.golden, inputs, outputs))
         right = np.array([result.winner for result in results]) == self.test_labels
         images = self.measured[-1][0]
         learning = SampleLearning.joined(self.learnt)

@@ -21,7 +21,7 @@ from attractor.spec import FelifSpec
 from attractor.train.felif.losses import Samples
 from attractor.train.felif.music import LOSS, THRESHOLD
 from attractor.train.felif.readout import OUTPUT_ONE
-from attractor.verify.felif import compare, golden_results
+from attractor.verify import compare_calls
 
 __all__ = ["PICTURED_NEURONS", "SHIPPED", "FelifDemo", "foretold"]
 
@@ -59,7 +59,8 @@ class FelifDemo(Demo):
         with output.progress("listening") as progress:
             results = device.network.run_ticks(given, progress=progress)
         inputs = [spec.encode_input(frame[None], keep=index > 0) for index, frame in enumerate(given)]
-        agreement = compare(spec, golden_results(FelifNetwork(spec, model.parameters), inputs), results)
+        outputs = map(spec.encode_output, results)
+        agreement = compare_calls(spec, FelifNetwork(spec, model.parameters), inputs, outputs)
         if not agreement.exact:
             raise RuntimeError(f"the board differs from the golden model: {agreement.first_difference}")
         logits = np.array([result.outputs for result in results]) / OUTPUT_ONE

@@ -19,16 +19,12 @@ from attractor.hdl.cores import build_core
 from attractor.machine.programs import ToolError
 from attractor.sim.verilator import find_verilator
 from attractor.sim.verilog import to_icarus_verilog, to_verilog
-from attractor.spec import Spec
+from attractor.spec import Spec, family_of
 
-__all__ = ["BENCHES", "LockstepError", "Regression", "simulators"]
+__all__ = ["GENERIC_BENCH", "LockstepError", "Regression", "simulators"]
 
-#: The bench of each family.
-BENCHES = {
-    "oscillator": "attractor.sim.lockstep.oscillator.bench",
-    "eqprop": "attractor.sim.lockstep.eqprop.bench",
-    "felif": "attractor.sim.lockstep.felif.bench",
-}
+#: The bench of families that have none of their own.
+GENERIC_BENCH = "attractor.sim.lockstep.generic"
 
 
 class LockstepError(AssertionError):
@@ -51,10 +47,13 @@ class Regression:
         ``verilator`` or ``icarus``.
     folder:
         Where to build; kept after a failure, with its waves.
+    bench:
+        Module of the bench; None for that of the spec's family, or :data:`GENERIC_BENCH` if it has none.
     """
 
-    def __init__(self, spec: Spec, simulator: str, folder: Path) -> None:
+    def __init__(self, spec: Spec, simulator: str, folder: Path, bench: str | None = None) -> None:
         self.spec, self.simulator, self.folder = spec, simulator, folder
+        self.bench = bench or family_of(spec).bench or GENERIC_BENCH
         folder.mkdir(parents=True, exist_ok=True)
         self._source = folder / "core.v"
         convert = to_icarus_verilog if simulator == "icarus" else to_verilog
@@ -95,7 +94,7 @@ class Regression:
             try:
                 results = runner.test(
                     hdl_toplevel="core",
-                    test_module=BENCHES[self.spec.family],
+                    test_module=self.bench,
                     build_dir=build,
                     test_dir=build,
                     waves=waves,
