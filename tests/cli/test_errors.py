@@ -281,7 +281,7 @@ def test_a_model_for_another_network(refused: Callable, classifier: Path, other:
     [
         ("/dev/no-such-port", "no such port"),
         ("rlt:x.json", "known: rtl:, sim:"),
-        ("sim:", "cannot tell what kind of file"),
+        ("sim:", "give the file of one, sim:FILE"),
     ],
 )
 def test_wrong_ports(refused: Callable, port: str, says: str) -> None:
