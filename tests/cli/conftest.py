@@ -116,9 +116,9 @@ def patterns() -> np.ndarray:
 
 @pytest.fixture
 def memory(patterns: np.ndarray, tmp_path: Path) -> Path:
-    """Model file of an associative memory of the patterns."""
+    """Model file of an associative memory of the patterns, as the command trains it."""
     path = tmp_path / "memory.safetensors"
-    HopfieldNetwork().fit(patterns).model_.save(path)
+    HopfieldNetwork(binarize=None).fit(patterns).model_.save(path)
     return path
 
 

@@ -203,6 +203,12 @@ def test_patterns_that_are_none(refused: Callable, memory: Path, images: Path) -
     refused("recall", memory, images, says=("X holds 0.5", "+1 and -1"))
 
 
+def test_patterns_that_cannot_all_be_stored(refused: Callable, tmp_path: Path) -> None:
+    np.save(tmp_path / "many.npy", np.sign(np.random.default_rng(0).standard_normal((40, 16))))
+    refused("train", tmp_path / "many.npy", "-o", tmp_path / "x.safetensors", says=("not stable", "store fewer"))
+    assert not (tmp_path / "x.safetensors").exists()
+
+
 def test_models_for_another_command(refused: Callable, classifier: Path, memory: Path, images: Path) -> None:
     refused("recall", classifier, images, says=("no associative memory", "classify"))
     refused("classify", memory, images, says=("no classifier", "recall"))

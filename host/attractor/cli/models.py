@@ -76,7 +76,8 @@ def info(
 ) -> None:
     """Show what a device, or a model file, is: the network, and the build, on which no result depends.
 
-    Of a network that is not built yet the build is what it prefers.
+    Of a network that is not built yet the build is what it prefers. A model also tells how its inputs are made and how
+    its outputs are read.
     """
     from attractor.host import Model
     from attractor.spec.files import load_spec
@@ -86,7 +87,7 @@ def info(
         if file.suffix == ".safetensors":
             model = Model.load(file)
             spec = model.spec
-            result |= {"interface": model.interface.to_dict(), "provenance": dict(model.provenance)}
+            result |= model.interface.to_dict() | {"provenance": dict(model.provenance)}
         else:
             spec = load_spec(file)
     else:
@@ -127,7 +128,9 @@ def load(context: typer.Context, file: ModelFile, baud: Baud = BAUD) -> None:
 def recall(
     context: typer.Context,
     file: ModelFile,
-    patterns: Annotated[Path, typer.Argument(help="Patterns of +1 and -1 to complete, a .npy file.")],
+    patterns: Annotated[
+        Path, typer.Argument(help="Patterns to complete, a .npy file; of +1 and -1, if the model says no threshold.")
+    ],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write the completed patterns.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Picture of the first patterns to write.")] = None,
     baud: Baud = BAUD,

@@ -76,8 +76,8 @@ class EqPropCommands(FamilyCommands):
         }
         if not spec.learning:
             return measured
-        said = model.interface.learning
-        thresholds = said.thresholds if isinstance(said, EqPropLearning) else [spec.counter_high] * spec.connections
+        told = model.interface.learning
+        thresholds = told.thresholds if isinstance(told, EqPropLearning) else [spec.counter_high] * spec.connections
         with parameters_kept(device):
             learning = device.network.learn_samples(bits, labels, thresholds, sigmas=random, progress=progress)
         return measured | {

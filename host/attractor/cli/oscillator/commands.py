@@ -18,9 +18,6 @@ from attractor.cli.family import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from attractor.estimators import HopfieldNetwork
     from attractor.host import Device, Model
 
 __all__ = ["OscillatorCommands"]
@@ -51,13 +48,12 @@ class OscillatorCommands(FamilyCommands):
     def train(self, data: str, given: Mapping[str, Any]) -> Trained:
         """Train a classifier, or a memory of the patterns in a .npy file."""
         from attractor.cli.datasets import load_images
-        from attractor.cli.files import read_rows
-        from attractor.estimators import HopfieldNetwork, OscillatorClassifier
+        from attractor.estimators import OscillatorClassifier
 
         patterns = data.endswith(".npy")
         check_options_for("patterns" if patterns else "images", self.options, given)
         if patterns:
-            return _memory(HopfieldNetwork(**given, binarize=None), read_rows(Path(data)))
+            return Trained(_memory(Path(data), given), {})
         arguments = dict(given)
         if "seed" in arguments:
             arguments["random_state"] = arguments.pop("seed")
@@ -82,15 +78,18 @@ class OscillatorCommands(FamilyCommands):
         }
 
 
-def _memory(network: HopfieldNetwork, patterns: np.ndarray) -> Trained:
-    """Store patterns; raise :class:`ValueError` if not all of them are kept, of which the estimator only warns."""
+def _memory(path: Path, given: Mapping[str, Any]) -> Model:
+    """Store the patterns of a file; raise :class:`ValueError` if they are none, or cannot all be kept."""
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
 
+    from attractor.cli.files import read_rows
+    from attractor.estimators import HopfieldNetwork
+
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
-            return Trained(network.fit(patterns).model_, {})
+            return HopfieldNetwork(**given, binarize=None).fit(read_rows(path)).model_
         except ConvergenceWarning as warning:
             raise ValueError(str(warning)) from warning
