@@ -199,6 +199,13 @@ def test_images_of_the_wrong_size(refused: Callable, classifier: Path, tmp_path:
         refused("classify", classifier, tmp_path / "large.npy", *port, says=("25", "16 values"))
 
 
+def test_patterns_that_cannot_be_stored_together(refused: Callable, tmp_path: Path) -> None:
+    np.save(tmp_path / "patterns.npy", [[1, 1, 1, -1], [-1, 1, 1, -1]])  # differ in one place
+    out = tmp_path / "memory.safetensors"
+    refused("train", tmp_path / "patterns.npy", "-o", out, says=("of 8 pattern values are not stable", "store fewer"))
+    assert not out.exists()
+
+
 def test_patterns_that_are_none(refused: Callable, memory: Path, images: Path) -> None:
     refused("recall", memory, images, says=("X holds 0.5", "+1 and -1"))
 

@@ -14,6 +14,7 @@ from attractor.host.errors import (
     NotADevice,
     PortError,
 )
+from attractor.host.interface import Interface
 from attractor.host.link import LinkClient
 from attractor.host.model import Model
 from attractor.host.port import Port, open_port
@@ -23,6 +24,7 @@ __all__ = [
     "Device",
     "DeviceError",
     "HostError",
+    "Interface",
     "LearningError",
     "LinkClient",
     "LinkError",
