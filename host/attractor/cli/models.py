@@ -145,10 +145,11 @@ def recall(
         check_writable(out, ".npy")
     if plot is not None:
         check_picture(plot)
-    network = HopfieldNetwork.from_model(Model.load(file)).set_params(binarize=None)
-    start = read_rows(patterns)
+    network = HopfieldNetwork.from_model(Model.load(file))
+    given = read_rows(patterns)
     with device_if_any(context, baud) as network.device, output.progress("recalling") as progress:
-        found = network.recall(start, progress=progress)
+        found = network.recall(given, progress=progress)
+    start = given if network.binarize is None else np.where(given > network.binarize, 1, -1)
     if out is not None:
         np.save(out, found)
     if plot is not None:
