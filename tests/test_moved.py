@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from attractor._moved import MOVED
+from attractor._moved import MOVED, MOVED_NAMES
 
 #: Modules below those that moved: old name, and new one.
 BELOW = {
@@ -87,3 +87,17 @@ def test_classes_are_the_same_by_both_names(told: dict[str, Any], old: str) -> N
 def test_names_that_never_were_are_not_found(name: str) -> None:
     with pytest.raises(ModuleNotFoundError, match="springs"):
         importlib.import_module(name)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module, (_, names) in MOVED_NAMES.items() for name in sorted(names)]
+)
+def test_names_that_left_a_module_are_found_where_they_are_now(module: str, name: str) -> None:
+    home = importlib.import_module(MOVED_NAMES[module][0])
+    with pytest.warns(DeprecationWarning, match=f"{name} is now {home.__name__}.{name}"):
+        assert getattr(importlib.import_module(module), name) is getattr(home, name)
+
+
+def test_a_name_that_never_was_is_an_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'FelifDevise'"):
+        getattr(importlib.import_module("attractor.golden.felif"), "FelifDevise")  # noqa: B009

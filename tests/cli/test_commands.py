@@ -16,7 +16,7 @@ from rich.console import Console
 
 from attractor.cli import _hoist
 from attractor.cli.output import Output
-from attractor.estimators import OscillatorClassifier
+from attractor.estimators import HopfieldNetwork, OscillatorClassifier
 from attractor.gateware.boards import BOARDS, find_board
 from attractor.gateware.bundle import FORMAT, Bundle
 from attractor.host import Model
@@ -38,7 +38,7 @@ def test_train_on_a_users_images_and_patterns(run: Callable, tmp_path: Path, pat
     random = np.random.default_rng(0)
     np.savez(tmp_path / "mine.npz", images=random.random((30, 4, 4)), labels=np.arange(30) % 3)
     result = run("--json", "train", tmp_path / "mine.npz", "--epochs", 1, "-o", tmp_path / "a.safetensors").json
-    assert (result["spec"]["inputs"], result["spec"]["labels"]) == (17, 3)
+    assert (result["spec"]["inputs"], result["spec"]["labels"]) == (33, 3)  # two oscillators for each of 16 pixels
     assert "accuracy" not in result  # nothing was held out
     np.save(tmp_path / "mine.npy", patterns)
     result = run("--json", "train", tmp_path / "mine.npy", "--rule", "hebb", "-o", tmp_path / "b.safetensors").json
@@ -50,7 +50,9 @@ def test_info_of_a_file(run: Callable, classifier: Path, tmp_path: Path) -> None
     model = Model.load(classifier)
     told = run("info", classifier, "--json").json
     assert told["spec"] == model.spec.to_dict()
-    assert told["provenance"]["classes"] == ["0", "1", "2", "3"]
+    assert told["outputs"] == {"kind": "classes", "names": [0, 1, 2, 3], "by": "phases"}
+    assert told["inputs"]["kind"] == "pixel-phases"
+    assert told["provenance"]["epochs"] == 3
     (tmp_path / "spec.json").write_text(model.spec.to_json())
     assert run("info", tmp_path / "spec.json", "--json").json["fingerprint"] == model.spec.fingerprint.hex()
     text = run("info", classifier)
@@ -104,7 +106,7 @@ def test_load(run: Callable, classifier: Path) -> None:
 
 def test_classify_is_the_same_with_and_without_a_device(run: Callable, classifier: Path, images: Path) -> None:
     expected = OscillatorClassifier.from_model(Model.load(classifier)).predict(np.load(images))
-    rows = [{"image": index, "class": name} for index, name in enumerate(expected)]
+    rows = [{"image": index, "class": str(name)} for index, name in enumerate(expected)]
     assert run("classify", classifier, images, "--json").json == {"images": rows}
     assert run("classify", classifier, images, "--port", f"sim:{classifier}", "--json").json == {"images": rows}
 
@@ -117,6 +119,19 @@ def test_recall_repairs_damaged_patterns(run: Callable, memory: Path, patterns: 
         result = run("recall", memory, tmp_path / "damaged.npy", "-o", tmp_path / "found.npy", "--json", *port).json
         assert [row["changed"] for row in result["patterns"]] == [1, 0]
         assert (np.load(tmp_path / "found.npy") == patterns).all()
+
+
+def test_recall_takes_other_values_if_the_model_has_a_threshold(
+    run: Callable, patterns: np.ndarray, tmp_path: Path
+) -> None:
+    HopfieldNetwork(binarize=0.5).fit(patterns > 0).model_.save(tmp_path / "memory.safetensors")
+    grey = np.where(patterns > 0, 0.9, 0.2)
+    grey[0, 3] = 1.1 - grey[0, 3]
+    np.save(tmp_path / "grey.npy", grey)
+    words = ("recall", tmp_path / "memory.safetensors", tmp_path / "grey.npy", "-o", tmp_path / "found.npy")
+    result = run(*words, "--plot", tmp_path / "p.svg", "--json").json
+    assert [row["changed"] for row in result["patterns"]] == [1, 0]
+    assert (np.load(tmp_path / "found.npy") == patterns).all()
 
 
 def test_device_against_the_golden_model(run: Callable, classifier: Path) -> None:

@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.numpy
 
 from attractor.cli import main
 from attractor.host import Model
-from attractor.host.model import FORMAT
+from attractor.host.model_files import Contents, encoded
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.pty_server import serve
 from attractor.spec import OscillatorSpec, Spec
@@ -140,8 +139,7 @@ def test_weights_out_of_range(refused: Callable, classifier: Path) -> None:
     model = Model.load(classifier)
     tensors = {name: array.copy() for name, array in model.parameters.items()}
     tensors["weights"][1, 2] = 99
-    told = {"format": FORMAT, "spec": model.spec.to_json(), "provenance": "{}", "sha256": "0" * 64}
-    safetensors.numpy.save_file(tensors, classifier, told)
+    classifier.write_bytes(encoded(Contents(model.spec, tensors, model.interface, {})))
     refused("load", classifier, "--port", "sim:unused", says=(classifier, "weights", "99", "15"))
 
 
@@ -198,11 +196,17 @@ def test_images_and_labels_of_the_wrong_type(
 def test_images_of_the_wrong_size(refused: Callable, classifier: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "large.npy", np.zeros((3, 25)))
     for port in ((), ("--port", f"sim:{classifier}")):
-        refused("classify", classifier, tmp_path / "large.npy", *port, says=("25", "16 pixels"))
+        refused("classify", classifier, tmp_path / "large.npy", *port, says=("25", "16 values"))
 
 
 def test_patterns_that_are_none(refused: Callable, memory: Path, images: Path) -> None:
     refused("recall", memory, images, says=("X holds 0.5", "+1 and -1"))
+
+
+def test_patterns_that_cannot_all_be_stored(refused: Callable, tmp_path: Path) -> None:
+    np.save(tmp_path / "many.npy", np.sign(np.random.default_rng(0).standard_normal((40, 16))))
+    refused("train", tmp_path / "many.npy", "-o", tmp_path / "x.safetensors", says=("not stable", "store fewer"))
+    assert not (tmp_path / "x.safetensors").exists()
 
 
 def test_models_for_another_command(refused: Callable, classifier: Path, memory: Path, images: Path) -> None:

@@ -74,7 +74,7 @@ def test_a_board_that_differs_is_reported(run: Callable, monkeypatch: pytest.Mon
     monkeypatch.setattr(FelifCalls, "run_ticks", wrong)
     outcome = run("demo", "--family", "felif", "--board", "none", "--json")
     assert (outcome.code, outcome.out) == (1, "")
-    assert "error: the board differs from the golden model: call 7: outputs" in outcome.err
+    assert "error: the board differs from the golden model: call 7, window outputs, field output[3] is" in outcome.err
 
 
 def test_the_shipped_network_is_tested_and_measured_behind_the_protocol(run: Callable, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from attractor.estimators import (
     classifier_from_model,
 )
 from attractor.estimators.base import seed_of
-from attractor.host import Model
+from attractor.host import Device, Model
 
 #: Classifiers that learn in a second.
 QUICK: list[ImageClassifier] = [
@@ -190,3 +191,34 @@ def test_random_states(classifier: ImageClassifier) -> None:
 def test_random_states_that_are_none(state: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         seed_of(state)
+
+
+# Places
+
+
+@pytest.mark.parametrize("lanes", [0, 3])
+def test_a_board_is_made_for_the_network_and_answers_the_same(lanes: int) -> None:
+    images, labels = few_digits(60)
+    for classifier in QUICK:
+        fitted = clone(classifier).set_params(lanes=lanes).fit(images, labels)
+        expected = fitted.decision_function(images[:9])
+        np.testing.assert_array_equal(fitted.set_params(device="sim:").decision_function(images[:9]), expected)
+    memory = HopfieldNetwork("hebb", lanes=lanes).fit(np.where(images[:3] > 0.5, 1, -1))
+    expected = memory.transform(images[:9] - 0.5)
+    np.testing.assert_array_equal(memory.set_params(device="sim:").transform(images[:9] - 0.5), expected)
+    learner = EqPropClassifier(lanes=lanes, hidden=12, replicas=2).fit(images, labels)
+    there = EqPropClassifier.from_model(learner.model_).partial_fit(images[:9], labels[:9], device="sim:")
+    assert there.model_ == learner.partial_fit(images[:9], labels[:9]).model_
+    assert there.spec_ == learner.spec_
+
+
+def test_what_was_trained_for_any_lanes_learns_and_answers_on_others() -> None:
+    images, labels = few_digits(60)
+    learner = EqPropClassifier(lanes=5, hidden=12, replicas=2).fit(images, labels)
+    expected = EqPropClassifier.from_model(learner.model_).partial_fit(images[:9], labels[:9])
+    for lanes in (1, 7, 12):
+        with Device.open("sim:", replace(learner.spec_, lanes=lanes)) as device:
+            found = EqPropClassifier.from_model(learner.model_, device=device).partial_fit(images[:9], labels[:9])
+            assert found.model_ == expected.model_
+            assert found.spec_.lanes == 5
+            np.testing.assert_array_equal(found.predict(images), expected.predict(images))

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import random
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from attractor.hdl.oscillator.loader import StateLoader
 from attractor.hdl.oscillator.move import Placement
+from attractor.hdl.oscillator.phases import PhaseMemory
 from attractor.hdl.oscillator.readout import LabelReadout
 from attractor.hdl.oscillator.schedule import Schedule
 from attractor.hdl.records import record_layout
@@ -207,3 +209,53 @@ def expected_first(spec: OscillatorSpec, source: int, byte: int) -> dict[str, in
         | {"clamp": byte >> 7, "first": 1, "old": 0, "new": phase, "level": 1}
         | {"low": int(level(spec, phase, -1) < 0)}
     )
+
+
+# Phases
+
+
+@settings(max_examples=15, deadline=None)
+@given(spec=st.sampled_from(MOVERS), seed=SEEDS)
+def test_phases_are_those_that_were_placed_last(spec: OscillatorSpec, seed: int) -> None:
+    rng, memory = random.Random(seed), PhaseMemory(spec)
+    phases = [0] * spec.oscillators
+    readers = [
+        (memory.window, memory.window.read_data, spec.inputs, spec.targets),
+        (memory.readout, memory.readout.data, 0, spec.oscillators),
+        (memory.mover, memory.mover.data, 0, spec.oscillators),
+    ]
+
+    async def bench(ctx: Any) -> None:
+        for _ in range(60):
+            source, phase = rng.randrange(spec.oscillators), rng.randrange(spec.period)
+            ctx.set(memory.placement, {"source": source, "new": phase})
+            placed = rng.getrandbits(1)
+            ctx.set(memory.placed, placed)
+            port, data, first, words = rng.choice(readers)
+            # A phase is not read in the cycle in which it is placed.
+            address = rng.choice([word for word in range(words) if first + word != source or not placed] or [None])
+            if address is not None:
+                ctx.set(port.address, address)
+                ctx.set(port.read, 1)
+            await ctx.tick()
+            ctx.set(port.read, 0)
+            if address is not None:
+                assert ctx.get(data) == phases[first + address]
+            if placed:
+                phases[source] = phase
+
+    simulate(memory, bench)
+
+
+@pytest.mark.parametrize("pair", list(combinations(("window", "readout", "mover"), 2)))
+def test_two_readers_of_phases_in_one_cycle_end_a_simulation(pair: tuple[str, str]) -> None:
+    memory = PhaseMemory(MOVERS[1])
+
+    async def bench(ctx: Any) -> None:
+        for name in pair:
+            await ctx.tick()
+            ctx.set(getattr(memory, name).read, 1)
+        await ctx.tick()
+
+    with pytest.raises(AssertionError, match="phases read by two in one cycle"):
+        simulate(memory, bench)

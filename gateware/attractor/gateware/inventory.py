@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -18,19 +19,20 @@ from attractor.hdl.weights import LARGE
 from attractor.spec import Spec
 from attractor.spec.protocol import DEFAULT_BAUD
 
-__all__ = ["logic_of", "memories_of"]
+__all__ = ["count_logic", "logic_of", "memories_of"]
 
 # Neither clock nor board changes a memory, but for the length of the description.
 _CLOCK_HZ, _BOARD = 12 * DEFAULT_BAUD, "board"
-# What is counted of a cell, and the parameter that says how wide it is.
+# What is counted of a cell, and the parameters that say how wide it is.
 _COUNTED = {
-    **dict.fromkeys(("$dff", "$adff"), ("register bits", "\\WIDTH")),
-    **dict.fromkeys(("$add", "$sub", "$neg"), ("sum bits", "\\Y_WIDTH")),
-    **dict.fromkeys(("$lt", "$le", "$gt", "$ge"), ("sum bits", "\\A_WIDTH")),
-    **dict.fromkeys(("$and", "$or", "$xor", "$not", "$shift", "$shl", "$shr"), ("logic bits", "\\Y_WIDTH")),
-    **dict.fromkeys(("$eq", "$ne", "$reduce_or", "$reduce_and", "$reduce_xor"), ("logic bits", "\\A_WIDTH")),
-    "$mux": ("chosen bits", "\\WIDTH"),
+    **dict.fromkeys(("$dff", "$adff", "$mux"), ("steered bits", "\\WIDTH")),
+    **dict.fromkeys(("$add", "$sub", "$neg"), ("computed bits", "\\Y_WIDTH")),
+    **dict.fromkeys(("$and", "$or", "$xor", "$not", "$shift", "$shl", "$shr"), ("computed bits", "\\Y_WIDTH")),
+    **dict.fromkeys(("$lt", "$le", "$gt", "$ge", "$eq", "$ne"), ("computed bits", "\\A_WIDTH")),
+    **dict.fromkeys(("$reduce_or", "$reduce_and", "$reduce_xor"), ("computed bits", "\\A_WIDTH")),
+    "$mul": ("multiplied bits", "\\A_WIDTH", "\\B_WIDTH"),
 }
+_NAMES = sorted({name for name, *_ in _COUNTED.values()})
 _ASSIGNMENT = re.compile(r"assign \S+ \[(\d+)(?::(\d+))?\]")
 
 
@@ -67,31 +69,41 @@ def _described(storage: memory.Memory, name: str) -> Memory:
 
 @lru_cache(maxsize=256)
 def logic_of(spec: Spec) -> Mapping[str, int]:
-    """Return how many bits the operators and registers of a network's system have.
+    """Return how much logic a network's system has, as :func:`count_logic` does.
 
-    Counted in the netlist that Amaranth hands to synthesis, which takes some ten times as long as to elaborate it.
+    The netlist is made for it, which takes some ten times as long as to elaborate the design.
+    """
+    return MappingProxyType(count_logic(rtlil.convert(_system(spec), emit_src=False)))
+
+
+def count_logic(netlist: str) -> dict[str, int]:
+    """Return how much logic a netlist of Amaranth's, in RTLIL, describes, before any tool has seen it.
 
     Returns
     -------
     dict
-        ``register bits``; ``sum bits`` of adders and comparisons of size; ``product bits``, width by width, of
-        multiplications; ``logic bits`` of all other operators; ``chosen bits`` of choices, one for each case.
+        ``steered bits``, those of registers, and of what is assigned, once for each assignment; ``computed bits``,
+        those of sums, comparisons and other operators; ``multiplied bits``, width times width, of products of two
+        variables.
     """
-    counts, kind, width = Counter[str](), "", 0
-    for line in rtlil.convert(_system(spec), emit_src=False).splitlines():
-        words = line.split(maxsplit=3)
-        match words[:2]:
-            case ["cell", kind]:
-                width = 0
-            case ["parameter", name] if kind in _COUNTED and name == _COUNTED[kind][1]:
-                counts[_COUNTED[kind][0]] += int(words[2])
-            case ["parameter", "\\A_WIDTH"] if kind == "$mul":
-                width = int(words[2])
-            case ["parameter", "\\B_WIDTH"] if kind == "$mul":
-                counts["product bits"] += width * int(words[2])
-            case ["assign", _]:
-                counts["chosen bits"] += _assigned(line)
-    return MappingProxyType(dict(counts))
+    counts = Counter[str]()
+    kind, parameters, constant = "", dict[str, int](), False
+    for line in netlist.splitlines():
+        match line.split(maxsplit=3):
+            case ["cell", kind, *_]:
+                parameters, constant = {}, False
+            case ["parameter", name, value] if name in _COUNTED.get(kind, ()):
+                parameters[name] = int(value)
+            case ["connect", "\\A" | "\\B", value, *_] if "'" in value:
+                constant = True
+            case ["end"] if kind in _COUNTED:
+                # A product with a constant is a shift or a few sums.
+                if not (constant and kind == "$mul"):
+                    counts[_COUNTED[kind][0]] += prod(parameters[name] for name in _COUNTED[kind][1:])
+                kind = ""
+            case ["assign", *_]:
+                counts["steered bits"] += _assigned(line)
+    return {name: counts[name] for name in _NAMES}
 
 
 def _assigned(line: str) -> int:

@@ -92,14 +92,15 @@ class WeightStore(wiring.Component):
                 directions = self.learns[lane], self.falls[lane]
                 following, flips = self.synapse.learn(self.word[lane], *directions, Value.cast(self.rule))
                 m.d.comb += [learnt[lane].eq(following), self.flips[lane].eq(flips)]
-        # What learns is far from all the memory that it is written to.
-        late, written, changed = Signal(), Signal.like(self.written), Signal(len(Value.cast(learnt)))
+        # Registered: cuts the path from the synapses of all lanes, which learn from what was just read, to the write
+        # ports of block RAMs all over the device; costs the cycle in which a word that learns must not be read.
+        storing, written, changed = Signal(), Signal.like(self.written), Signal(len(Value.cast(learnt)))
         if self.learning:
-            m.d.sync += [late.eq(self.write), written.eq(self.written), changed.eq(learnt)]
+            m.d.sync += [storing.eq(self.write), written.eq(self.written), changed.eq(learnt)]
         start, words = 0, []
         for window in self.layout.windows:
             stop = start + window.word_bits
-            words.append(self._memory(m, window, late, written, changed[start:stop]))
+            words.append(self._memory(m, window, storing, written, changed[start:stop]))
             start = stop
         m.d.comb += self.word.eq(Cat(words))
         return m

@@ -76,7 +76,8 @@ def info(
 ) -> None:
     """Show what a device, or a model file, is: the network, and the build, on which no result depends.
 
-    Of a network that is not built yet the build is what it prefers.
+    Of a network that is not built yet the build is what it prefers. A model also tells how its inputs are made and how
+    its outputs are read.
     """
     from attractor.host import Model
     from attractor.spec.files import load_spec
@@ -85,7 +86,8 @@ def info(
         result: dict[str, Any] = {"file": str(file)}
         if file.suffix == ".safetensors":
             model = Model.load(file)
-            spec, result["provenance"] = model.spec, dict(model.provenance)
+            spec = model.spec
+            result |= model.interface.to_dict() | {"provenance": dict(model.provenance)}
         else:
             spec = load_spec(file)
     else:
@@ -126,7 +128,9 @@ def load(context: typer.Context, file: ModelFile, baud: Baud = BAUD) -> None:
 def recall(
     context: typer.Context,
     file: ModelFile,
-    patterns: Annotated[Path, typer.Argument(help="Patterns of +1 and -1 to complete, a .npy file.")],
+    patterns: Annotated[
+        Path, typer.Argument(help="Patterns to complete, a .npy file; of +1 and -1, if the model says no threshold.")
+    ],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write the completed patterns.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Picture of the first patterns to write.")] = None,
     baud: Baud = BAUD,
@@ -142,9 +146,10 @@ def recall(
     if plot is not None:
         check_picture(plot)
     network = HopfieldNetwork.from_model(Model.load(file))
-    start = read_rows(patterns)
+    given = read_rows(patterns)
     with device_if_any(context, baud) as network.device, output.progress("recalling") as progress:
-        found = network.recall(start, progress=progress)
+        found = network.recall(given, progress=progress)
+    start = given if network.binarize is None else np.where(given > network.binarize, 1, -1)
     if out is not None:
         np.save(out, found)
     if plot is not None:

@@ -210,12 +210,15 @@ def seed_of(random_state: RandomState) -> int:
 
 @contextmanager
 def connected(device: str | Device, model: Model) -> Iterator[Device]:
-    """Give a device that holds the model; close it afterwards if it was opened here."""
+    """Give a device that holds the model; close it afterwards if it was opened here.
+
+    ``"sim:"`` and ``"rtl:"`` are simulated boards that are made for the model's network.
+    """
     if isinstance(device, Device):
         if not device.holds(model):
             device.load(model)
         yield device
         return
-    with Device.open(device) as opened:
+    with Device.open(device, model.spec) as opened:
         opened.load(model)
         yield opened

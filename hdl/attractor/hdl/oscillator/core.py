@@ -131,9 +131,9 @@ class OscillatorCore(wiring.Component):
         """The way of the placements, from whoever makes them to the control; the phases follow them."""
         spec = self.spec
         m.submodules.loader = loader = StateLoader(spec)
-        # Groups come one after the other anyway, so a memory of masks takes the place of a register for each target.
-        kind = ChangeQueue if spec.groups == 1 else ChangeList
-        m.submodules.queue = queue = kind(spec.groups, spec.lanes)
+        # Several groups give their masks one after the other, so a memory of masks can take the place of a register for
+        # each target.
+        m.submodules.queue = queue = (ChangeQueue if spec.groups == 1 else ChangeList)(spec.groups, spec.lanes)
         m.submodules.arbiter = arbiter = StreamArbiter(Placement(spec), 2)
         m.submodules.sequencer = sequencer = EdgeSequencer(spec, control.operation)
         wiring.connect(m, wiring.flipped(self.bus.windows.state), loader.window)

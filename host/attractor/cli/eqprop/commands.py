@@ -62,6 +62,7 @@ class EqPropCommands(FamilyCommands):
         """Classify random bits, then learn from them if the network can; what was learnt is taken back."""
         import numpy as np
 
+        from attractor.host.eqprop import EqPropLearning
         from attractor.spec import EqPropSpec
         from attractor.verify import parameters_kept
 
@@ -75,7 +76,8 @@ class EqPropCommands(FamilyCommands):
         }
         if not spec.learning:
             return measured
-        thresholds = model.provenance.get("thresholds", [spec.counter_high] * spec.connections)
+        told = model.interface.learning
+        thresholds = told.thresholds if isinstance(told, EqPropLearning) else [spec.counter_high] * spec.connections
         with parameters_kept(device):
             learning = device.network.learn_samples(bits, labels, thresholds, sigmas=random, progress=progress)
         return measured | {
@@ -95,7 +97,7 @@ def _without_counters(model: Model) -> Model:
     from attractor.train.eqprop import without_learning
 
     assert isinstance(model.spec, EqPropSpec)
-    return Model(*without_learning(model.spec, model.parameters), model.provenance)
+    return Model(*without_learning(model.spec, model.parameters), model.provenance, model.interface)
 
 
 def _arguments(data: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -125,7 +126,6 @@ class _School:
         self._check(compare_calls(self.spec, self.golden, inputs, outputs))
         right = np.array([result.winner for result in results]) == self.test_labels
         images = self.measured[-1][0]
-        said = dict(self.classifier.model_.provenance) | {"learnt": images}
         learning = SampleLearning.joined(self.learnt)
         values = {
             "accuracy": float(right.mean()),
@@ -137,7 +137,12 @@ class _School:
             "cycles_per_learning_call": float(learning.cycles.mean()) or None,
             "rows": [{"learnt": learnt, "accuracy": part} for learnt, part in self.measured],
         }
-        return Outcome(self.device.read_model(said), values, _lines(values), lambda: self._figure(learning))
+        return Outcome(self._taught(images), values, _lines(values), lambda: self._figure(learning))
+
+    def _taught(self, images: int) -> Model:
+        """Return what the device holds as a model that can go on learning."""
+        begun, learning = self.classifier.model_, replace(self.classifier.learning_, learnt=images)
+        return self.device.read_model(begun.provenance, replace(begun.interface, learning=learning))
 
     def _figure(self, learning: SampleLearning) -> Any:
         images, parts = (np.array(column) for column in zip(*self.measured, strict=True))

@@ -40,9 +40,11 @@ class FelifCommands(FamilyCommands):
         """Train a network on Bach's chorales, with the integer model forward and BRUNO backward."""
         from dataclasses import replace
 
-        from attractor.data.chorales import chorales
+        from attractor.data.chorales import LOWEST_NOTE, chorales
         from attractor.host import Model
-        from attractor.train.felif import Trainer, exported, mean_loss
+        from attractor.host.felif import NoteLogits, PianoRoll
+        from attractor.host.interface import Interface
+        from attractor.train.felif import OUTPUT_ONE, Trainer, exported, mean_loss
         from attractor.train.felif.music import DEVICE, KINDS, LOSS, RECIPE, music_network, music_samples
 
         if data != DATA:
@@ -62,7 +64,8 @@ class FelifCommands(FamilyCommands):
         }
         spec, parameters = exported(network, training.parameters, lanes=chosen["lanes"])
         said = {"data": "jsb-chorales-quarter", "rule": "BRUNO", "seed": chosen["seed"], "epochs": chosen["epochs"]}
-        return Trained(Model(spec, parameters, said | losses), losses)
+        interface = Interface(PianoRoll(LOWEST_NOTE), NoteLogits(LOWEST_NOTE, OUTPUT_ONE))
+        return Trained(Model(spec, parameters, said | losses, interface), losses)
 
     def measure(self, device: Device, model: Model, calls: int, progress: Progress) -> dict[str, Any]:  # noqa: ARG002
         """Run random inputs, each call from where the one before ended."""

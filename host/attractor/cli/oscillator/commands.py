@@ -48,13 +48,12 @@ class OscillatorCommands(FamilyCommands):
     def train(self, data: str, given: Mapping[str, Any]) -> Trained:
         """Train a classifier, or a memory of the patterns in a .npy file."""
         from attractor.cli.datasets import load_images
-        from attractor.cli.files import read_rows
-        from attractor.estimators import HopfieldNetwork, OscillatorClassifier
+        from attractor.estimators import OscillatorClassifier
 
         patterns = data.endswith(".npy")
         check_options_for("patterns" if patterns else "images", self.options, given)
         if patterns:
-            return Trained(HopfieldNetwork(**given).fit(read_rows(Path(data))).model_, {})
+            return Trained(_memory(Path(data), given), {})
         arguments = dict(given)
         if "seed" in arguments:
             arguments["random_state"] = arguments.pop("seed")
@@ -77,3 +76,20 @@ class OscillatorCommands(FamilyCommands):
             "periods_per_call": float(np.mean([result.periods for result in results])),
             "settled": float(np.mean([result.settled for result in results])),
         }
+
+
+def _memory(path: Path, given: Mapping[str, Any]) -> Model:
+    """Store the patterns of a file; raise :class:`ValueError` if they are none, or cannot all be kept."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+
+    from attractor.cli.files import read_rows
+    from attractor.estimators import HopfieldNetwork
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            return HopfieldNetwork(**given, binarize=None).fit(read_rows(path)).model_
+        except ConvergenceWarning as warning:
+            raise ValueError(str(warning)) from warning

@@ -66,8 +66,9 @@ class EqPropClassifier(ImageClassifier):
     random_state:
         Decides weights, orders and signs: a seed, a :class:`numpy.random.RandomState`, or None for others each time.
     device:
-        Where predictions, and :meth:`partial_fit`, run: a port's address, an open device, or None for the golden model.
-        A device of this network that holds something else is loaded first.
+        Where predictions, and :meth:`partial_fit`, run: a port's address, ``"sim:"`` or ``"rtl:"`` for a simulated
+        board made for the network, an open device, or None for the golden model. A device of this network that holds
+        something else is loaded first.
 
     Attributes
     ----------

@@ -51,20 +51,16 @@ class HopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, OscillatorEstimato
     binarize:
         Values above it are +1, all others -1. None if values are +1 and -1 themselves; any other is an error then.
     device:
-        Where recall runs: a port's address, an open device, or None for the golden model. A device of this network
-        that holds something else is loaded first.
+        Where recall runs: a port's address, ``"sim:"`` or ``"rtl:"`` for a simulated board made for the network, an
+        open device, or None for the golden model. A device of this network that holds something else is loaded first.
 
     Attributes
     ----------
     model_: Model
         The fitted network; its ``weights`` have shape (n_features, n_features).
-    unstable_: int
-        Values of the stored patterns that their couplings do not hold, as a field of the other sign turns them over.
     n_features_in_: int
         Length of a pattern.
     """
-
-    unstable_: int
 
     def __init__(
         self,

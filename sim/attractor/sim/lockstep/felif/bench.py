@@ -90,9 +90,9 @@ class FelifDriver(CoreDriver[FelifSpec]):
     def watch(self, index: int, watch: Watch) -> None:
         """Note the sum that a neuron gets in this cycle, and whether another spikes."""
         sequencer = self.layers[index].sequencer
-        if sequencer.valid.value:
+        if sequencer.turns__valid.value:
             bits = self.spec.sum_bits(index)
-            total = int(sequencer.sum.value)
+            total = int(sequencer.turns__sum.value)
             watch.sums.append(total - (total >> bits - 1 << bits))
         if int(self.dut.leaves.value) >> index & 1:
             watch.spikes.append(int(self.dut.spikes.value) >> index & 1)

@@ -18,7 +18,7 @@ from attractor.nir import NirError, from_nir, read_graph, to_nir, write_graph
 from attractor.physics.felif import FelifDevice, felif_parameters
 from attractor.spec import FelifLayer, FelifSpec, OscillatorSpec
 
-from .conftest import make_model
+from ..host.conftest import make_model  # noqa: TID252
 from .nir_cases import BRAILLE, BRAILLE_DT, braille_file, random_graph
 
 DT = 1e-3
