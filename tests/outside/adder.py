@@ -68,7 +68,7 @@ class AdderNetwork:
 
     def call(self, input_bytes: bytes) -> bytes:
         given = self.spec.decode_input(input_bytes)["call"]
-        value, learn = int(given["value"][0]), int(given["learn"][0])
+        value, learn = given["value"], given["learn"]
         total = value + int(self.parameters["offset"][0])
         if learn:
             self.parameters["offset"] = np.array([value], np.int16)

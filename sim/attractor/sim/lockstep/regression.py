@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -104,11 +103,6 @@ class Regression:
             except SystemExit:  # the simulator itself failed, as it does where an assertion in the core does
                 return False
         return get_results(results)[1] == 0
-
-    @staticmethod
-    def key(spec: Spec) -> str:
-        """Return a short name for the spec's folder."""
-        return hashlib.sha256(spec.to_json().encode()).hexdigest()[:12]
 
 
 @contextmanager
