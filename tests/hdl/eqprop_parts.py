@@ -8,8 +8,8 @@ from typing import Any
 from amaranth.hdl import signed
 from hypothesis import strategies as st
 
-from attractor.hdl.crossbar import Beat, Operation
-from attractor.hdl.eqprop.layout import Bank, Context, NeuronState, Store, sum_bits
+from attractor.hdl.eqprop.layout import Context, EqPropBank, NeuronState, Store, sum_bits
+from attractor.hdl.operations import Beat, Operation
 from attractor.spec import EqPropSpec
 
 SEEDS = st.integers(0, 2**32)
@@ -30,7 +30,7 @@ def layouts(spec: EqPropSpec) -> tuple[Operation, Beat]:
         stores=len(Store),
         words=max(spec.up_memory.words, spec.down_memory.words),
         groups=spec.groups,
-        banks=len(Bank),
+        banks=len(EqPropBank),
         parts=True,
         context=Context(spec),
     )

@@ -10,10 +10,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attractor.hdl.crossbar import OperationKind as Kind
-from attractor.hdl.eqprop.flips import MOST_WORDS, FlipWriter
-from attractor.hdl.eqprop.layout import Bank, Store
+from attractor.hdl.eqprop.flips import FLIP_WORDS, FlipWriter
+from attractor.hdl.eqprop.layout import EqPropBank, Store
 from attractor.hdl.eqprop.learner import Learner
+from attractor.hdl.operations import OperationKind
 from attractor.spec import EqPropSpec
 
 from .eqprop_parts import LEARNERS, SEEDS, fields, layouts, owner_of, place
@@ -51,7 +51,7 @@ class Word:
         spec, within = self.spec, self.group - self.spec.first_group(self.layer + 1)
         origin, lane = place(spec, self.layer, self.below) if self.layer else (0, 0)
         return {
-            "kind": Kind.LEARN,
+            "kind": OperationKind.LEARN,
             "store": Store.UP,
             "row": spec.up_base(self.layer) + self.below * spec.groups_of(self.layer + 1) + within,
             "group": self.group,
@@ -72,25 +72,25 @@ class Word:
             return []
         spec, result = self.spec, []
         origin, below_lane = place(spec, self.layer, self.below)
-        shared = {"more": 0, "bank": Bank.BASE, "negate": 0, "amplitude": 2, "alone": 1}
+        shared = {"more": 0, "bank": EqPropBank.BASE, "negate": 0, "amplitude": 2, "alone": 1}
         for lane in self.lanes:
             above = (self.group - spec.first_group(self.layer + 1)) * spec.lanes + lane
             copy = spec.down_base(self.layer) + above * spec.groups_of(self.layer) + self.below // spec.lanes
             up = {"store": Store.UP, "row": self.beat["row"], "first": self.group, "lane": lane}
             down = {"store": Store.DOWN, "row": copy, "first": origin, "lane": below_lane}
-            kinds = ((Kind.ADD, up), (Kind.LEARN, down), (Kind.ADD, down))
+            kinds = ((OperationKind.ADD, up), (OperationKind.LEARN, down), (OperationKind.ADD, down))
             result += [shared | where | {"kind": kind.value} for kind, where in kinds]
         return result
 
 
-async def beat(ctx: Any, part: Any, mask_of: Any, members: dict[str, Any], mask: int) -> None:
+async def beat(ctx: Any, beats: Any, members: dict[str, Any], flips: int) -> None:
     """Show one beat for a cycle."""
     for name, value in members.items():
-        ctx.set(getattr(owner_of(part.beat, name), name), value)
-    ctx.set(mask_of, mask)
-    ctx.set(part.valid, 1)
+        ctx.set(getattr(owner_of(beats.beat, name), name), value)
+    ctx.set(beats.flips, flips)
+    ctx.set(beats.valid, 1)
     await ctx.tick()
-    ctx.set(part.valid, 0)
+    ctx.set(beats.valid, 0)
 
 
 @settings(max_examples=20, deadline=None)
@@ -103,13 +103,13 @@ def test_a_flip_is_copied_and_counts_twice(spec: EqPropSpec, stall: float, seed:
         for _ in range(12):
             await wait_until(ctx, lambda: not ctx.get(writer.pending), 400, settle=0)
             if rng.random() < 0.5:  # beats of other kinds flip nothing here
-                other = rng.choice([{"kind": Kind.ADD}, {"kind": Kind.PUSH}, {"store": Store.DOWN}])
-                await beat(ctx, writer, writer.mask, Word.draw(spec, rng).beat | other, rng.getrandbits(spec.lanes))
+                other = rng.choice([{"kind": OperationKind.ADD}, {"kind": OperationKind.PUSH}, {"store": Store.DOWN}])
+                await beat(ctx, writer.beats, Word.draw(spec, rng).beat | other, rng.getrandbits(spec.lanes))
                 assert not ctx.get(writer.pending)
             # Some are on their way when the first one is seen to flip.
-            for _ in range(rng.randint(1, MOST_WORDS - 1)):
+            for _ in range(rng.randint(1, FLIP_WORDS - 1)):
                 words.append(Word.draw(spec, rng))
-                await beat(ctx, writer, writer.mask, words[-1].beat, words[-1].mask)
+                await beat(ctx, writer.beats, words[-1].beat, words[-1].mask)
                 assert ctx.get(writer.pending) or not words[-1].mask
         await wait_until(ctx, lambda: not ctx.get(writer.pending), 400, settle=5)
         expected = [operation for word in words for operation in word.operations]
@@ -128,8 +128,6 @@ def test_a_flip_is_copied_and_counts_twice(spec: EqPropSpec, stall: float, seed:
 # The order of learning
 
 SHOWN = ("kind", "bank", "first", "more", "shows", "low", "high", "loads", "probes")
-#: A row that only the operations of the sequencer have here.
-TAUGHT_ROW = 1
 
 
 @dataclass
@@ -151,7 +149,8 @@ class Update:
     def expected(self) -> list[dict[str, Any]]:
         """Return every operation, every scan, and what was in force in each."""
         spec, steps = self.spec, []
-        show = {"kind": Kind.PUSH.value, "bank": Bank.FIELD, "shows": 1, "low": 0, "high": 0, "loads": 0, "probes": 0}
+        show = {"kind": OperationKind.PUSH.value, "bank": EqPropBank.FIELD, "shows": 1}
+        show |= {"low": 0, "high": 0, "loads": 0, "probes": 0}
         for connection in range(spec.connections):
             rule = min(self.thresholds[connection] - 1, spec.counter_high)
             first, groups = spec.first_group(connection), spec.groups_of(connection) if connection else 0
@@ -172,34 +171,33 @@ class Update:
 async def be_the_core(ctx: Any, learner: Learner, update: Update, rng: random.Random) -> None:
     """Be sequencer, crossbar and neurons for one update: note what is asked, answer probes, be quiet in the end.
 
-    A lesson is always offered, so that it shows where the learner lets one through; none ends without a source.
+    A lesson is always on offer, so that it shows where the learner admits one; none ends without a source.
     """
     # A lesson is under way; one is to come; cycles until a probe is answered, and until all is quiet.
     taught_now, awaited, probe_in, busy = False, False, -1, 0
-    ctx.set(learner.i.valid, 1)
-    ctx.set(learner.i.payload.kind, Kind.LEARN)
-    ctx.set(learner.i.payload.row, TAUGHT_ROW)
-    while ctx.get(learner.busy):
+    while ctx.get(learner.update.busy):
         ready, probed = rng.random() < 0.6, probe_in == 0
         ctx.set(learner.o.ready, ready)
-        ctx.set(learner.probed, probed)
+        ctx.set(learner.probe.answered, probed)
         # What differs says something only in the cycle of the answer.
         answer = update.steps[-1]["operation"]["first"] in update.differs if probed else rng.getrandbits(1)
-        ctx.set(learner.differs, answer)
+        ctx.set(learner.probe.differs, answer)
         ctx.set(learner.quiet, busy == 0 and not awaited)
         probe_in -= 1
         await ctx.delay(1e-7)
-        operation, taken = learner.o.payload, ready and ctx.get(learner.o.valid)
-        address, fetched = ctx.get(learner.address), ctx.get(learner.fetch)
+        shows, admits = ctx.get(learner.o.valid), ctx.get(learner.admits)
+        assert not (shows and admits)
+        address, fetched = ctx.get(learner.header.address), ctx.get(learner.header.read)
         busy = max(busy - 1, 0)
-        if taken and ctx.get(operation.row) == TAUGHT_ROW and ctx.get(operation.kind) == Kind.LEARN:
+        if ready and admits:
             names = ("group", "within", "changed")
-            lesson = {name: int(ctx.get(getattr(learner, name))) for name in names}
+            lesson = {name: int(ctx.get(getattr(learner.lesson, name))) for name in names}
+            assert ctx.get(learner.lesson.teaching)
             if not taught_now:
                 update.steps.append({"taught": lesson | {"rule": ctx.get(learner.rule)}})
             taught_now, awaited, busy = True, False, rng.randrange(1, 4)
-        elif taken:
-            asked = fields(ctx.get(operation), *SHOWN)
+        elif ready and shows:
+            asked = fields(ctx.get(learner.o.payload), *SHOWN)
             update.steps.append({"operation": asked})
             taught_now, awaited, busy = False, bool(asked["loads"]), rng.randrange(2, 5)
             probe_in = 1 if asked["probes"] else -1
@@ -209,7 +207,7 @@ async def be_the_core(ctx: Any, learner: Learner, update: Update, rng: random.Ra
         await ctx.tick()
         if fetched:
             limits = b"".join(limit.to_bytes(2, "little") for limit in update.thresholds)
-            ctx.set(learner.byte, (bytes(2) + limits)[address])
+            ctx.set(learner.header.data, (bytes(2) + limits)[address])
 
 
 @settings(max_examples=25, deadline=None)
@@ -220,10 +218,10 @@ def test_only_groups_and_sources_that_differ_learn(spec: EqPropSpec, seed: int) 
     async def bench(ctx: Any) -> None:
         for _ in range(3):
             update = Update.draw(spec, rng)
-            ctx.set(learner.start, 1)
+            ctx.set(learner.update.start, 1)
             await ctx.tick()
-            ctx.set(learner.start, 0)
-            assert ctx.get(learner.busy)
+            ctx.set(learner.update.start, 0)
+            assert ctx.get(learner.update.busy)
             await be_the_core(ctx, learner, update, rng)
             assert update.steps == update.expected()
 
@@ -239,21 +237,21 @@ def test_flips_are_dealt_with_before_anything_else(seed: int, lessons_left: bool
     word = next(word for _ in range(1000) if (word := Word.draw(spec, rng)).layer and word.mask)
 
     async def bench(ctx: Any) -> None:
-        for member in (learner.start, learner.i.valid, learner.o.ready, learner.probed, learner.differs):
+        for member in (learner.update.start, learner.o.ready, learner.probe.answered, learner.probe.differs):
             ctx.set(member, 1)
-        ctx.set(learner.i.payload.row, TAUGHT_ROW)
-        await wait_until(ctx, lambda: bool(ctx.get(learner.i.ready)), 50, settle=0)
-        ctx.set(learner.i.valid, lessons_left)
-        await beat(ctx, learner, learner.flips, word.beat, word.mask)
+        await wait_until(ctx, lambda: bool(ctx.get(learner.admits)), 50, settle=0)
+        await beat(ctx, learner.beats, word.beat, word.mask)
         ctx.set(learner.quiet, not lessons_left)
         for _ in range(200):
             if ctx.get(learner.o.valid):
                 order.append(fields(ctx.get(learner.o.payload), *OPERATION))
+            elif lessons_left and ctx.get(learner.admits):
+                order.append("lesson")
             if len(order) > len(word.operations):
                 break
             await ctx.tick()
         assert order[:-1] == word.operations
-        following = (Kind.ADD.value, TAUGHT_ROW) if lessons_left else (Kind.PUSH.value, 0)
-        assert (order[-1]["kind"], order[-1]["row"]) == following
+        following = order[-1] if lessons_left else OperationKind(order[-1]["kind"])
+        assert following == ("lesson" if lessons_left else OperationKind.PUSH)
 
     simulate(learner, bench)

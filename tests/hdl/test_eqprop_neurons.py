@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attractor.hdl.crossbar import OperationKind as Kind
-from attractor.hdl.eqprop.layout import NeuronState, largest_amplitude, sum_bits
+from attractor.hdl.eqprop.layout import NeuronState, Store, largest_amplitude, sum_bits
 from attractor.hdl.eqprop.neurons import Neurons
 from attractor.hdl.eqprop.readout import RunRecord, ScoreReadout
+from attractor.hdl.operations import OperationKind
 from attractor.spec import EqPropSpec
 from attractor.spec.eqprop import RESULT
 
@@ -86,46 +86,55 @@ def draw_context(spec: EqPropSpec, rng: random.Random) -> dict[str, int]:
 def show(ctx: Any, spec: EqPropSpec, neurons: Neurons, group: int, context: dict[str, int], lanes: list[Lane]) -> None:
     """Put a beat before the neurons."""
     state = NeuronState(spec)
-    ctx.set(neurons.beat.group, group)
+    ctx.set(neurons.crossbar.beat.group, group)
     for name, value in context.items():
-        if name in neurons.beat.context.shape().members:
-            ctx.set(getattr(neurons.beat.context, name), value)
+        if name in neurons.crossbar.beat.context.shape().members:
+            ctx.set(getattr(neurons.crossbar.beat.context, name), value)
     for lane in lanes:
-        ctx.set(neurons.beat.sums[lane.lane], lane.total)
+        ctx.set(neurons.crossbar.beat.sums[lane.lane], lane.total)
         kept = {"level": lane.level} | ({"free": lane.free} if spec.learning else {})
-        ctx.set(neurons.beat.states[lane.lane], state.const(kept).as_bits())
+        ctx.set(neurons.crossbar.beat.states[lane.lane], state.const(kept).as_bits())
 
 
 @settings(max_examples=10, deadline=None)
 @given(spec=st.sampled_from(SPECS), seed=SEEDS)
 def test_neurons_halve_their_sum_and_say_what_changed(spec: EqPropSpec, seed: int) -> None:
     rng, neurons, state = random.Random(seed), Neurons(spec, layouts(spec)[1]), NeuronState(spec)
+    crossbar, marks = neurons.crossbar, neurons.marks
 
     async def bench(ctx: Any) -> None:
         for _ in range(30):
             group, context, valid = rng.randrange(spec.groups), draw_context(spec, rng), rng.getrandbits(1)
             lanes = [Lane(spec, group, lane, rng) for lane in range(spec.lanes)]
             show(ctx, spec, neurons, group, context, lanes)
-            ctx.set(neurons.valid, valid)
+            kind, store = rng.choice(list(OperationKind)), rng.choice(list(Store))
+            ctx.set(crossbar.beat.kind, kind)
+            ctx.set(crossbar.beat.store, store)
+            ctx.set(crossbar.valid, valid)
             await ctx.delay(1e-7)
             expected = [lane.expected(spec, context) for lane in lanes]
-            assert ctx.get(neurons.keep_states) == 1 - context["sets"]
+            assert ctx.get(crossbar.keep_states) == 1 - context["sets"]
             for lane, wanted in enumerate(expected):
-                following = state.from_bits(ctx.get(neurons.states[lane]))
+                following = state.from_bits(ctx.get(crossbar.states[lane]))
                 assert following.level == wanted["level"]
-                assert ctx.get(neurons.amplitudes[lane]) == wanted["amplitude"]
+                assert ctx.get(crossbar.amplitudes[lane]) == wanted["amplitude"]
                 if spec.learning:
                     assert following.free == wanted["free"]
             if spec.learning:
-                for name, member in (("touched", "touched"), ("learns", "learns"), ("signs", "sign")):
-                    assert ctx.get(getattr(neurons, name)) == word(expected, member)
+                touches = valid and kind == OperationKind.LEARN and store == Store.UP
+                assert ctx.get(neurons.touches.valid) == touches
+                assert ctx.get(neurons.touches.mask) == word(expected, "touched")
+                assert ctx.get(crossbar.learns) == word(expected, "learns")
+                assert ctx.get(crossbar.signs) == word(expected, "sign")
             await ctx.tick()
-            assert ctx.get(neurons.group) == group
-            assert ctx.get(neurons.loads) == (valid & context["loads"])
-            assert ctx.get(neurons.probes) == (valid & context["probes"])
-            assert ctx.get(neurons.mask) == word(expected, "mask")
-            assert ctx.get(neurons.flags) == word(expected, "flag")
-            assert ctx.get(neurons.moved) == any(wanted["moved"] for wanted in expected)
+            assert ctx.get(marks.payload.group) == group
+            assert ctx.get(marks.valid) == (valid & context["loads"])
+            assert ctx.get(marks.payload.mask) == word(expected, "mask")
+            assert ctx.get(marks.payload.flags) == word(expected, "flag")
+            assert ctx.get(neurons.probe.answered) == (valid & context["probes"])
+            if spec.learning:
+                assert ctx.get(neurons.probe.differs) == any(wanted["mask"] for wanted in expected)
+            assert ctx.get(neurons.moved) == (valid & context["loads"] & any(wanted["moved"] for wanted in expected))
 
     simulate(neurons, bench)
 
@@ -149,33 +158,33 @@ async def give_states(ctx: Any, spec: EqPropSpec, readout: ScoreReadout, levels:
         if not (asked and ready):
             continue
         ctx.set(readout.o.ready, 0)
-        assert operation.kind == Kind.PUSH
+        assert operation.kind == OperationKind.PUSH
         assert operation.more == 0
         for lane in range(spec.lanes):
             index = (int(operation.first) - spec.first_group(spec.connections)) * spec.lanes + lane
             level = levels[index] if index < len(levels) else 0
-            ctx.set(readout.states[lane], state.const({"level": level}).as_bits())
-        ctx.set(readout.valid, 1)
+            ctx.set(readout.beats.beat.states[lane], state.const({"level": level}).as_bits())
+        ctx.set(readout.beats.valid, 1)
         await ctx.tick()
-        ctx.set(readout.valid, 0)
+        ctx.set(readout.beats.valid, 0)
 
 
 @settings(max_examples=15, deadline=None)
 @given(spec=st.sampled_from(READOUTS), seed=SEEDS)
 def test_read_out_finds_the_greatest_score_and_a_label(spec: EqPropSpec, seed: int) -> None:
-    rng, readout, levels = random.Random(seed), ScoreReadout(spec, layouts(spec)[0]), [0] * spec.layers[-1]
+    rng, readout, levels = random.Random(seed), ScoreReadout(spec, *layouts(spec)), [0] * spec.layers[-1]
 
     async def bench(ctx: Any) -> None:
         for _ in range(6):
             most = rng.choice([0, 1, spec.high_of(spec.connections)])
             levels[:] = [rng.randint(0, most) for _ in levels]
             label = rng.choice([*range(spec.classes), spec.classes, 255])
-            ctx.set(readout.label, label)
-            ctx.set(readout.start, 1)
+            ctx.set(readout.target.label, label)
+            ctx.set(readout.scores.start, 1)
             await ctx.tick()
-            ctx.set(readout.start, 0)
-            assert ctx.get(readout.busy)
-            await wait_until(ctx, lambda: not ctx.get(readout.busy), 500, settle=1)
+            ctx.set(readout.scores.start, 0)
+            assert ctx.get(readout.scores.busy)
+            await wait_until(ctx, lambda: not ctx.get(readout.scores.busy), 500, settle=1)
             scores = [sum(levels[k * spec.replicas : (k + 1) * spec.replicas]) for k in range(spec.classes)]
             for number, score in enumerate(scores):
                 ctx.set(readout.window.address, number)
@@ -184,10 +193,10 @@ def test_read_out_finds_the_greatest_score_and_a_label(spec: EqPropSpec, seed: i
                 ctx.set(readout.window.read, 0)
                 assert ctx.get(readout.window.read_data) == score
             assert ctx.get(readout.winner) == scores.index(max(scores))
-            assert ctx.get(readout.known) == (label < spec.classes)
+            assert ctx.get(readout.target.known) == (label < spec.classes)
             if label < spec.classes:
                 first = place(spec, spec.connections, label * spec.replicas)
-                assert (ctx.get(readout.group), ctx.get(readout.lane)) == first
+                assert (ctx.get(readout.target.group), ctx.get(readout.target.lane)) == first
 
     async def crossbar(ctx: Any) -> None:
         await give_states(ctx, spec, readout, levels, random.Random(seed + 1))
@@ -211,19 +220,20 @@ def test_the_record_of_a_run_is_what_the_host_reads(spec: EqPropSpec, seed: int)
                 lanes = rng.getrandbits(spec.lanes)
                 cycles, flips = cycles + running, flips + flipped * spec.learning
                 touched += touches * lanes.bit_count() * spec.learning
-                for name, value in (("running", running), ("touches", touches), ("touched", lanes)):
-                    ctx.set(getattr(record, name), value)
+                ctx.set(record.running, running)
+                ctx.set(record.touches.valid, touches)
+                ctx.set(record.touches.mask, lanes)
                 ctx.set(record.flipped, flipped)
                 await ctx.tick()
-            for name in ("running", "touches", "flipped"):
-                ctx.set(getattr(record, name), 0)
+            for member in (record.running, record.touches.valid, record.flipped):
+                ctx.set(member, 0)
             await ctx.tick()
             await ctx.tick()
             ends = {name: rng.getrandbits(1) for name in ("settled", "aborted", "learnt")}
             ends |= {"winner": rng.randrange(spec.classes)}
             ends |= {name: rng.randrange(256) for name in ("free_steps", "nudged_steps")}
             for name, value in ends.items():
-                ctx.set(getattr(record, name), value)
+                ctx.set(getattr(record if name == "winner" else record.report, name), value)
             data = bytearray()
             for address in range(spec.memory_map["result"].size):
                 ctx.set(record.window.address, address)

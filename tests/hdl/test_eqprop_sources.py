@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attractor.hdl.crossbar import OperationKind as Kind
 from attractor.hdl.eqprop.events import EventSequencer
-from attractor.hdl.eqprop.layout import Bank, Store
+from attractor.hdl.eqprop.layout import EqPropBank, Store
 from attractor.hdl.eqprop.scanner import InputScanner
+from attractor.hdl.operations import OperationKind
 from attractor.spec import EqPropSpec
 
 from .eqprop_parts import LEARNERS, SEEDS, SPECS, draw_neuron, fields, layouts, place
@@ -46,12 +46,13 @@ def test_scanner_gives_the_inputs_that_are_on(spec: EqPropSpec, stall: float, se
                 await wait_until(ctx, lambda: bool(ctx.get(scanner.idle)), 500, settle=3)
                 assert [int(source.number) for source in out] == [k for k, bit in enumerate(bits) if bit]
                 assert all(source.input and source.flag for source in out)
-            for address in rng.sample(range(len(data)), min(4, len(data))):
-                ctx.set(scanner.address, address)
-                ctx.set(scanner.fetch, 1)
+            for address in rng.sample(range(spec.header_bytes), min(4, spec.header_bytes)):
+                reader = rng.choice(scanner.readers)
+                ctx.set(reader.address, address)
+                ctx.set(reader.read, 1)
                 await ctx.tick()
-                ctx.set(scanner.fetch, 0)
-                assert ctx.get(scanner.byte) == data[address]
+                ctx.set(reader.read, 0)
+                assert [ctx.get(any_reader.data) for any_reader in scanner.readers] == [data[address]] * 2
 
     async def collect(ctx: Any) -> None:
         await take(ctx, scanner.o, out, random.Random(seed + 1), stall)
@@ -104,7 +105,7 @@ def test_a_source_reaches_the_layers_beside_it(spec: EqPropSpec, stall: float, b
     sources = [draw_source(spec, rng) for _ in range(25)]
     expected = []
     for layer, index, told in sources:
-        shared = {"kind": Kind.ADD.value, "bank": Bank.BASE if base else Bank.SUM}
+        shared = {"kind": OperationKind.ADD.value, "bank": EqPropBank.BASE if base else EqPropBank.SUM}
         shared |= {"negate": 1 - told["flag"], "amplitude": 1}
         if layer < spec.connections:
             expected.append(up_event(spec, layer, index) | shared)
@@ -144,15 +145,16 @@ def test_a_source_teaches_one_group_of_the_layer_above(spec: EqPropSpec, stall: 
             above = up_event(spec, layer, index)
             expected.append(
                 above
-                | {"kind": Kind.LEARN.value, "row": above["row"] + within, "first": above["first"] + within, "more": 0}
+                | {"row": above["row"] + within, "first": above["first"] + within, "more": 0}
+                | {"kind": OperationKind.LEARN.value}
                 | {"negate": reverse, "free": free, "nudged": nudged}
                 | {"origin": group, "lane": lane, "paired": int(layer > 0)}
             )
-        ctx.set(sequencer.teaching, 1)
-        ctx.set(sequencer.group, spec.first_group(layer + 1) + within)
-        ctx.set(sequencer.within, within)
-        ctx.set(sequencer.changed, changed)
-        ctx.set(sequencer.reversed, reverse)
+        ctx.set(sequencer.lesson.teaching, 1)
+        ctx.set(sequencer.lesson.group, spec.first_group(layer + 1) + within)
+        ctx.set(sequencer.lesson.within, within)
+        ctx.set(sequencer.lesson.changed, changed)
+        ctx.set(sequencer.lesson.reversed, reverse)
         out.clear()
         await put(ctx, sequencer.i, sources, rng, stall)
         await wait_until(ctx, lambda: bool(ctx.get(sequencer.idle)), 50, settle=3)

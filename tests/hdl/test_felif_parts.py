@@ -104,10 +104,19 @@ def test_stages_keep_what_is_not_replaced() -> None:
 # Spikes
 
 
+async def update(ctx: Any, spikes: SpikeList, neuron: int, *, spiking: bool = True, done: bool = False) -> None:
+    """Show one neuron for a cycle."""
+    for name, value in (("valid", 1), ("neuron", neuron), ("spikes", spiking), ("done", done)):
+        ctx.set(getattr(spikes.updates, name), value)
+    await ctx.tick()
+    ctx.set(spikes.updates.valid, 0)
+    ctx.set(spikes.updates.done, 0)
+
+
 @settings(max_examples=25, deadline=None)
-@given(neurons=st.sampled_from([1, 2, 5, 16]), seed=SEEDS, stall=st.sampled_from([0.0, 0.5]))
-def test_spikes_come_out_in_order_and_each_tick_ends(neurons: int, seed: int, stall: float) -> None:
-    rng, spikes, found = random.Random(seed), SpikeList(neurons), []
+@given(neurons=st.sampled_from([1, 2, 5, 16]), ends=st.booleans(), seed=SEEDS, stall=st.sampled_from([0.0, 0.5]))
+def test_spikes_come_out_in_order_and_each_tick_ends(neurons: int, ends: bool, seed: int, stall: float) -> None:
+    rng, spikes, found = random.Random(seed), SpikeList(FelifLayer(neurons=neurons, kind="lif"), ends=ends), []
     sent: list[tuple[TokenKind, int]] = []
 
     async def bench(ctx: Any) -> None:
@@ -115,20 +124,13 @@ def test_spikes_come_out_in_order_and_each_tick_ends(neurons: int, seed: int, st
             chosen = [neuron for neuron in range(neurons) if rng.random() < rng.choice([0.2, 1])]
             with_last = rng.random() < 0.5
             for number, neuron in enumerate(chosen):
-                ctx.set(spikes.load, 1)
-                ctx.set(spikes.neuron, neuron)
-                ctx.set(spikes.close, with_last and number == len(chosen) - 1)
-                await ctx.tick()
-                ctx.set(spikes.load, 0)
+                await update(ctx, spikes, neuron, done=with_last and number == len(chosen) - 1)
                 for _ in range(rng.choice([0, 0, 2])):
-                    ctx.set(spikes.close, 0)
                     await ctx.tick()
             if not (with_last and chosen):
-                ctx.set(spikes.close, 1)
-                await ctx.tick()
-            ctx.set(spikes.close, 0)
+                await update(ctx, spikes, neurons - 1, spiking=False, done=True)
             sent.extend((TokenKind.EVENT, neuron) for neuron in chosen)
-            sent.append((TokenKind.END, 0))
+            sent.extend([(TokenKind.END, 0)] * ends)
             await wait_for(ctx, spikes.empty)
 
     async def sink(ctx: Any) -> None:
@@ -140,15 +142,12 @@ def test_spikes_come_out_in_order_and_each_tick_ends(neurons: int, seed: int, st
 
 
 def test_a_cleared_list_begins_anew() -> None:
-    spikes = SpikeList(3)
+    spikes = SpikeList(FelifLayer(neurons=3, kind="lif"), ends=True)
 
     async def bench(ctx: Any) -> None:
         for waiting in range(4):
             for number in range(3):
-                ctx.set(spikes.load, 1)
-                ctx.set(spikes.neuron, number)
-                await ctx.tick()
-            ctx.set(spikes.load, 0)
+                await update(ctx, spikes, number)
             for _ in range(waiting):
                 await ctx.tick()
             assert not ctx.get(spikes.empty)
@@ -192,18 +191,18 @@ def test_inputs_come_bit_by_bit_and_add_up_to_their_values(spec: FelifSpec, seed
             ctx.set(scanner.window.write_data, value)
             await ctx.tick()
         ctx.set(scanner.window.write, 0)
-        ctx.set(scanner.limit, limit)
-        ctx.set(scanner.start, 1)
+        ctx.set(scanner.scan.limit, limit)
+        ctx.set(scanner.scan.start, 1)
         await ctx.tick()
-        ctx.set(scanner.start, 0)
-        ctx.set(scanner.stop, stop)
-        assert ctx.get(scanner.busy)
+        ctx.set(scanner.scan.start, 0)
+        ctx.set(scanner.scan.stop, stop)
+        assert ctx.get(scanner.scan.busy)
         for _ in range(5000):
-            if not ctx.get(scanner.busy):
+            if not ctx.get(scanner.scan.busy):
                 break
             await ctx.tick()
-        assert not ctx.get(scanner.busy)
-        assert ctx.get(scanner.stopped) == (stop and limit > 1)
+        assert not ctx.get(scanner.scan.busy)
+        assert ctx.get(scanner.scan.stopped) == (stop and limit > 1)
 
     async def sink(ctx: Any) -> None:
         await take(ctx, scanner.o, found, random.Random(seed), stall)
@@ -250,18 +249,18 @@ def test_outputs_are_counts_or_voltages_and_the_first_greatest_wins(kind: str, o
                 for neuron in range(outputs):
                     voltage, spikes = rng.choice([-128, -3, -2, 5, 127]), rng.random() < 0.5
                     expected[neuron] = expected[neuron] + spikes if kind == "lif" else voltage
-                    ctx.set(readout.valid, 1)
-                    ctx.set(readout.neuron, neuron)
-                    ctx.set(readout.voltage, voltage)
-                    ctx.set(readout.spikes, spikes)
-                    ctx.set(readout.done, neuron == outputs - 1)
+                    ctx.set(readout.updates.valid, 1)
+                    ctx.set(readout.updates.neuron, neuron)
+                    ctx.set(readout.updates.voltage, voltage)
+                    ctx.set(readout.updates.spikes, spikes)
+                    ctx.set(readout.updates.done, neuron == outputs - 1)
                     await ctx.tick()
-                    ctx.set(readout.valid, 0)
-                    ctx.set(readout.done, 0)
+                    ctx.set(readout.updates.valid, 0)
+                    ctx.set(readout.updates.done, 0)
                     for _ in range(rng.choice([0, 0, 3]) + 2 * (neuron == outputs - 1)):
                         await ctx.tick()
-            assert ctx.get(readout.winner) == expected.index(max(expected))
-            assert ctx.get(readout.ticks) == ticks
+            assert ctx.get(readout.outcome.winner) == expected.index(max(expected))
+            assert ctx.get(readout.outcome.ticks) == ticks
             for neuron, value in enumerate(expected):
                 ctx.set(readout.window.read, 1)
                 ctx.set(readout.window.address, neuron)

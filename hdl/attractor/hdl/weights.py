@@ -9,7 +9,12 @@ from attractor.hdl.synapse import Synapse
 from attractor.spec import Window
 from attractor.spec.rows import LaneMemory
 
-__all__ = ["WeightStore"]
+__all__ = ["LARGE", "WeightStore"]
+
+#: Attribute of memories that one port is enough for, and of which no word is read before it was written: a build may
+#: put them into large RAMs, which have neither a second port nor contents. A component that has such memories has no
+#: others, for a build takes the contents of all of them.
+LARGE = "attractor_large"
 
 
 class WeightStore(wiring.Component):
@@ -103,7 +108,8 @@ class WeightStore(wiring.Component):
     def _memory(self, m: Module, window: Window, learns: Value, written: Value, learnt: Value) -> Value:
         """Build the memory of one window; return the word that it reads."""
         port = getattr(self.windows, port_name(window))
-        storage = memory.Memory(shape=unsigned(window.word_bits), depth=window.words, init=[])
+        attributes = {} if self.learning else {LARGE: "1"}
+        storage = memory.Memory(shape=unsigned(window.word_bits), depth=window.words, init=[], attrs=attributes)
         m.submodules[port_name(window)] = storage
         read, write = storage.read_port(), storage.write_port()
         address = Mux(port.read | port.write, port.address, self.row)

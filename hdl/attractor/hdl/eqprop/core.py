@@ -2,21 +2,22 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from attractor.hdl.arbiter import StreamArbiter
 from attractor.hdl.change_list import ChangeList
-from attractor.hdl.core import CoreSignature
+from attractor.hdl.core import CoreSignature, connect_windows
 from attractor.hdl.crossbar import Crossbar
-from attractor.hdl.crossbar import OperationKind as Kind
 from attractor.hdl.eqprop.control import RunControl
 from attractor.hdl.eqprop.events import EventSequencer
-from attractor.hdl.eqprop.layout import Bank, Context, NeuronState, Source, Store, sum_bits
+from attractor.hdl.eqprop.layout import Context, EqPropBank, NeuronState, Source, Store, sum_bits
 from attractor.hdl.eqprop.learner import Learner
 from attractor.hdl.eqprop.neurons import Neurons
 from attractor.hdl.eqprop.readout import RunRecord, ScoreReadout
 from attractor.hdl.eqprop.scanner import InputScanner
+from attractor.hdl.eqprop.signatures import BeatSignature
 from attractor.hdl.stream_register import StreamRegister
 from attractor.hdl.synapse import CountingSynapse, SignSynapse
 from attractor.hdl.weights import WeightStore
@@ -33,11 +34,14 @@ class EqPropCore(wiring.Component):
     or subtracted. A step visits all neurons once and finds their new states; those whose bit changed become the sources
     of the next events::
 
-        sample -> scanner --+
-                            +-> sequencer -> control -> crossbar -> neurons -+
-        change list --------+        |          ^                            |
-             ^                       +-> learner +                           |
-             +---------------------------------------------------------------+
+        sample -> scanner --+          control, read-out, learner --+
+                            +-> sequencer --------------------------+-> crossbar <-> neurons --+
+        change list --------+                                                                  |
+             ^                                                                                 |
+             +---------------------------------------------------------------------------------+
+
+    Control begins each stretch of a call with an operation of its own and waits until nothing is left to do; while it,
+    the read-out or the learner uses the crossbar, events wait.
 
     With ``G_l = ceil(neurons of layer l / lanes)`` groups of a layer and G of all a call takes, in clock cycles:
 
@@ -80,167 +84,163 @@ class EqPropCore(wiring.Component):
     def __init__(self, spec: EqPropSpec) -> None:
         self.spec = spec
         super().__init__({"bus": In(CoreSignature(spec)), "step_end": Out(1)})
+        self._crossbar = crossbar = build_crossbar(spec)
+        self._scanner = InputScanner(spec)
+        self._changes = ChangeList(spec.groups, spec.lanes)
+        self._sequencer = EventSequencer(spec, crossbar.operation)
+        self._control = RunControl(spec, crossbar.operation)
+        self._learner = Learner(spec, crossbar.operation, crossbar.beat) if spec.learning else None
+        self._readout = ScoreReadout(spec, crossbar.operation, crossbar.beat)
+        self._neurons = Neurons(spec, crossbar.beat)
+        self._record = RunRecord(spec)
+        # Crossbar operations and sources, where they are held for a cycle.
+        self._operations, self._sources = StreamRegister(crossbar.operation), StreamRegister(Source(spec))
+        self._beats: Any = BeatSignature(crossbar.beat).create()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spec, windows = self.spec, self.bus.windows
-        synapse = CountingSynapse(spec.counter_bits) if spec.learning else SignSynapse()
-        stores = {
-            Store.UP: WeightStore(spec.up_memory, synapse, learning=spec.learning),
-            Store.DOWN: WeightStore(spec.down_memory, SignSynapse(), learning=spec.learning),
-        }
-        m.submodules.crossbar = crossbar = Crossbar(
-            [stores[store] for store in Store],
-            groups=spec.groups,
-            lanes=spec.lanes,
-            sum_bits=sum_bits(spec),
-            banks=len(Bank),
-            parts=True,
-            push_sums=True,
-            state_bits=NeuronState(spec).size,
-            context=Context(spec),
-        )
-        m.submodules.control = control = RunControl(spec, crossbar.operation)
-        m.submodules.scanner = scanner = InputScanner(spec)
-        m.submodules.changes = changes = ChangeList(spec.groups, spec.lanes)
-        m.submodules.sequencer = sequencer = EventSequencer(spec, crossbar.operation)
-        m.submodules.neurons = neurons = Neurons(spec, crossbar.beat)
-        for name in crossbar.weights.signature.members:
-            wiring.connect(m, wiring.flipped(getattr(windows, name)), getattr(crossbar.weights, name))
-        wiring.connect(m, wiring.flipped(windows.sample), scanner.window)
-        # Who asks and what waits for a hazard are far apart.
-        m.submodules.operations = operations = StreamRegister(crossbar.operation)
-        wiring.connect(m, control.o, operations.i)
-        wiring.connect(m, operations.o, crossbar.i)
+        m.submodules.crossbar, m.submodules.neurons = crossbar, neurons = self._crossbar, self._neurons
+        wiring.connect(m, crossbar.neurons, neurons.crossbar)
+        wiring.connect(m, neurons.marks, self._changes.i)
         m.d.comb += [
-            neurons.beat.eq(crossbar.neurons.beat),
-            neurons.valid.eq(crossbar.neurons.valid),
-            crossbar.neurons.states.eq(neurons.states),
-            crossbar.neurons.keep_states.eq(neurons.keep_states),
-            crossbar.neurons.amplitudes.eq(neurons.amplitudes),
-            crossbar.neurons.signs.eq(neurons.signs),
-            crossbar.neurons.learns.eq(neurons.learns),
-            changes.i.valid.eq(neurons.loads),
-            changes.i.payload.group.eq(neurons.group),
-            changes.i.payload.mask.eq(neurons.mask),
-            changes.i.payload.flags.eq(neurons.flags),
-            control.start.eq(self.bus.start),
-            control.abort.eq(self.bus.abort),
-            control.stale.eq(Cat(getattr(crossbar.weights, n).write for n in crossbar.weights.signature.members).any()),
-            control.moved.eq(neurons.loads & neurons.moved),
-            sequencer.base.eq(control.base),
-            self.bus.busy.eq(control.busy),
-            self.step_end.eq(control.step_end),
+            self._beats.valid.eq(crossbar.neurons.valid),
+            self._beats.beat.eq(crossbar.neurons.beat),
+            self._beats.flips.eq(crossbar.flips),
         ]
-        self._sources(m, control, crossbar, scanner, changes, sequencer, operations)
-        flipped: Value = Const(0, 1)
-        if spec.learning:
-            flipped = self._learning(m, control, crossbar, scanner, sequencer, neurons)
-        else:
-            wiring.connect(m, sequencer.o, control.events)
-            m.d.comb += scanner.start.eq(control.scan)
-        self._results(m, control, crossbar, neurons, flipped)
+        self._connect_windows(m)
+        self._give_sources(m)
+        self._give_operations(m)
+        self._run(m)
+        self._report(m)
+        if self._learner is not None:
+            self._learn(m, self._learner)
         return m
 
-    def _sources(
-        self,
-        m: Module,
-        control: RunControl,
-        crossbar: Crossbar,
-        scanner: InputScanner,
-        changes: ChangeList,
-        sequencer: EventSequencer,
-        operations: StreamRegister,
-    ) -> None:
-        """Connect whatever has a source with the sequencer, and say when there is none."""
-        # Inputs and changes never overlap, so whoever has a source is heard.
-        m.submodules.sources = sources = StreamRegister(Source(self.spec))
+    def _connect_windows(self, m: Module) -> None:
+        windows, control = self.bus.windows, self._control
+        m.submodules.limits = limits = WindowRegister(self.spec.memory_map["steps"])
+        connect_windows(m, windows, self._crossbar.weights)
+        for window, part in (
+            (windows.sample, self._scanner),
+            (windows.steps, limits),
+            (windows.scores, self._readout),
+            (windows.result, self._record),
+        ):
+            wiring.connect(m, wiring.flipped(window), part.window)
+        weights = [getattr(windows, name) for name in self._crossbar.weights.signature.members]
+        m.d.comb += [
+            control.limits.eq(limits.value),
+            control.stale.eq(Cat(window.write for window in weights).any()),
+        ]
+
+    def _give_sources(self, m: Module) -> None:
+        """Bring inputs and neurons whose bit changed to the sequencer; there are never both."""
+        m.submodules.scanner, m.submodules.changes = scanner, changes = self._scanner, self._changes
+        m.submodules.source_arbiter = arbiter = StreamArbiter(Source(self.spec), 2)
+        # Registered: cuts the path from the lowest mark of a word, which is found in this cycle, to the rows of weights
+        # of its neuron; costs a cycle between the marks of a step and its first event.
+        m.submodules.sources = sources = self._sources
+        m.submodules.sequencer = sequencer = self._sequencer
+        inputs, changed = arbiter.i
+        wiring.connect(m, scanner.o, inputs)
+        m.d.comb += [
+            changed.valid.eq(changes.o.valid),
+            changed.payload.group.eq(changes.o.payload.group),
+            changed.payload.lane.eq(changes.o.payload.lane),
+            changed.payload.flag.eq(changes.o.payload.flag),
+            changes.o.ready.eq(changed.ready),
+        ]
+        wiring.connect(m, arbiter.o, sources.i)
         wiring.connect(m, sources.o, sequencer.i)
-        with m.If(scanner.o.valid):
-            wiring.connect(m, scanner.o, sources.i)
-        with m.Else():
-            m.d.comb += [
-                sources.i.valid.eq(changes.o.valid),
-                sources.i.payload.group.eq(changes.o.payload.group),
-                sources.i.payload.lane.eq(changes.o.payload.lane),
-                sources.i.payload.flag.eq(changes.o.payload.flag),
-                changes.o.ready.eq(sources.i.ready),
-            ]
-        # A cycle late; so what begins in this cycle is no longer quiet either.
+
+    def _give_operations(self, m: Module) -> None:
+        """Bring the operations of all parts to the crossbar; no two of them give one at a time."""
+        control, learner, sequencer = self._control, self._learner, self._sequencer
+        m.submodules.control, m.submodules.readout = control, self._readout
+        others = [control, self._readout] if learner is None else [control, self._readout, learner]
+        m.submodules.operation_arbiter = arbiter = StreamArbiter(self._crossbar.operation, len(others) + 1)
+        # Registered: cuts the path from the states of all that give operations to the crossbar's hazard, address and
+        # row; costs a cycle from an operation to its first beat.
+        m.submodules.operations = operations = self._operations
+        *places, events = arbiter.i
+        for part, place in zip(others, places, strict=True):
+            wiring.connect(m, part.o, place)
+        admits = control.admits if learner is None else control.admits | learner.admits
+        m.d.comb += [
+            events.valid.eq(sequencer.o.valid & admits),
+            events.payload.eq(sequencer.o.payload),
+            sequencer.o.ready.eq(events.ready & admits),
+        ]
+        wiring.connect(m, arbiter.o, operations.i)
+        wiring.connect(m, operations.o, self._crossbar.i)
+
+    def _run(self, m: Module) -> None:
+        """Run a call; say when a stretch of it has come to its end."""
+        control, scanner, operations, sources = self._control, self._scanner, self._operations, self._sources
+        giving = operations.i.valid | operations.o.valid | self._crossbar.busy | sources.o.valid | scanner.start
+        # Registered: cuts the path from the lists of all that is to be done to the states of control and learner; costs
+        # a cycle at the end of each stretch. What begins in this cycle counts, so that it is not taken for the end.
         quiet = Signal()
-        working = operations.i.valid | operations.o.valid | crossbar.busy | sources.o.valid | scanner.start
-        m.d.sync += quiet.eq(scanner.idle & changes.empty & sequencer.idle & ~working)
-        m.d.comb += control.quiet.eq(quiet)
-
-    def _learning(
-        self,
-        m: Module,
-        control: RunControl,
-        crossbar: Crossbar,
-        scanner: InputScanner,
-        sequencer: EventSequencer,
-        neurons: Neurons,
-    ) -> Value:
-        """Connect what learns; return whether a weight flipped."""
-        m.submodules.learner = learner = Learner(self.spec, crossbar.operation, crossbar.beat)
-        wiring.connect(m, learner.o, control.learner)
-        with m.If(learner.busy):
-            wiring.connect(m, sequencer.o, learner.i)
-        with m.Else():
-            wiring.connect(m, sequencer.o, control.events)
+        m.d.sync += quiet.eq(scanner.idle & self._changes.empty & self._sequencer.idle & ~giving)
         m.d.comb += [
-            crossbar.rule.eq(learner.rule),
-            learner.start.eq(control.learn),
-            learner.beat.eq(crossbar.neurons.beat),
-            learner.valid.eq(crossbar.neurons.valid),
-            learner.flips.eq(crossbar.flips),
-            learner.probed.eq(neurons.probes),
-            learner.differs.eq(neurons.mask.any()),
-            learner.quiet.eq(control.quiet),
-            learner.byte.eq(scanner.byte),
-            control.learning.eq(learner.busy),
-            control.byte.eq(scanner.byte),
-            scanner.fetch.eq(control.fetch | learner.fetch),
-            scanner.address.eq(Mux(learner.fetch, learner.address, control.address)),
-            scanner.start.eq(control.scan | learner.scan),
-            sequencer.teaching.eq(learner.busy),
-            sequencer.group.eq(learner.group),
-            sequencer.within.eq(learner.within),
-            sequencer.changed.eq(learner.changed),
-            sequencer.reversed.eq(control.reversed),
+            control.run.start.eq(self.bus.start),
+            control.abort.eq(self.bus.abort),
+            self.bus.busy.eq(control.run.busy),
+            control.quiet.eq(quiet),
+            control.moved.eq(self._neurons.moved),
+            self._sequencer.base.eq(control.base),
+            scanner.start.eq(control.scan if self._learner is None else control.scan | self._learner.scan),
+            self.step_end.eq(control.step_end),
         ]
-        return learner.flipped
 
-    def _results(self, m: Module, control: RunControl, crossbar: Crossbar, neurons: Neurons, flipped: Value) -> None:
-        """Connect the limits of the steps, the scores, and the record of the run."""
-        spec, windows, beat = self.spec, self.bus.windows, crossbar.neurons.beat
-        m.submodules.readout = readout = ScoreReadout(spec, crossbar.operation)
-        m.submodules.record = record = RunRecord(spec)
-        wiring.connect(m, readout.o, control.readout)
-        wiring.connect(m, wiring.flipped(windows.scores), readout.window)
-        m.submodules.steps = steps = WindowRegister(spec.memory_map["steps"])
-        wiring.connect(m, wiring.flipped(windows.steps), steps.window)
-        wiring.connect(m, wiring.flipped(windows.result), record.window)
+    def _report(self, m: Module) -> None:
+        """Connect the scores, and the record of the run."""
+        control, readout, record = self._control, self._readout, self._record
+        m.submodules.record = record
+        wiring.connect(m, control.scores, readout.scores)
+        wiring.connect(m, self._beats, readout.beats)
+        wiring.connect(m, self._neurons.touches, record.touches)
+        wiring.connect(m, control.report, record.report)
         m.d.comb += [
-            control.free_limit.eq(steps.value.free),
-            control.nudged_limit.eq(steps.value.nudged),
-            control.reading_out.eq(readout.busy),
-            control.known.eq(readout.known),
-            control.group.eq(readout.group),
-            control.lane.eq(readout.lane),
-            readout.start.eq(control.read_out),
-            readout.label.eq(control.label),
-            readout.valid.eq(crossbar.neurons.valid),
-            readout.states.eq(beat.states),
             record.start.eq(self.bus.start),
-            record.running.eq(control.busy),
-            record.touches.eq(crossbar.neurons.valid & (beat.kind == Kind.LEARN) & (beat.store == Store.UP)),
-            record.touched.eq(neurons.touched),
-            record.flipped.eq(flipped),
-            record.settled.eq(control.settled),
-            record.aborted.eq(control.aborted),
-            record.learnt.eq(control.learnt),
+            record.running.eq(control.run.busy),
             record.winner.eq(readout.winner),
-            record.free_steps.eq(control.free_steps),
-            record.nudged_steps.eq(control.nudged_steps),
         ]
+
+    def _learn(self, m: Module, learner: Learner) -> None:
+        """Connect what learns."""
+        control, (first, second) = self._control, self._scanner.readers
+        m.submodules.learner = learner
+        wiring.connect(m, control.update, learner.update)
+        wiring.connect(m, control.target, self._readout.target)
+        wiring.connect(m, control.header, first)
+        wiring.connect(m, learner.header, second)
+        wiring.connect(m, learner.lesson, self._sequencer.lesson)
+        wiring.connect(m, self._beats, learner.beats)
+        wiring.connect(m, self._neurons.probe, learner.probe)
+        m.d.comb += [
+            learner.quiet.eq(control.quiet),
+            learner.reversed.eq(control.reversed),
+            self._crossbar.rule.eq(learner.rule),
+            self._record.flipped.eq(learner.flipped),
+        ]
+
+
+def build_crossbar(spec: EqPropSpec) -> Crossbar:
+    """Return the crossbar of a network, with both memories of weights."""
+    synapse = CountingSynapse(spec.counter_bits) if spec.learning else SignSynapse()
+    stores = {
+        Store.UP: WeightStore(spec.up_memory, synapse, learning=spec.learning),
+        Store.DOWN: WeightStore(spec.down_memory, SignSynapse(), learning=spec.learning),
+    }
+    return Crossbar(
+        [stores[store] for store in Store],
+        groups=spec.groups,
+        lanes=spec.lanes,
+        sum_bits=sum_bits(spec),
+        banks=len(EqPropBank),
+        parts=True,
+        push_sums=True,
+        state_bits=NeuronState(spec).size,
+        context=Context(spec),
+    )

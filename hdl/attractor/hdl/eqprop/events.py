@@ -2,6 +2,7 @@
 
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -9,9 +10,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from attractor.hdl.arithmetic import times_constant
-from attractor.hdl.crossbar import Operation
-from attractor.hdl.crossbar import OperationKind as Kind
-from attractor.hdl.eqprop.layout import Bank, Source, Store, layer_flags
+from attractor.hdl.eqprop.layout import EqPropBank, Source, Store, layer_flags
+from attractor.hdl.eqprop.signatures import LessonSignature
+from attractor.hdl.operations import Operation, OperationKind
 from attractor.spec import EqPropSpec
 
 __all__ = ["EventSequencer", "down_row", "up_row"]
@@ -34,28 +35,18 @@ class EventSequencer(wiring.Component):
     i: ``In(stream of Source)``
     o: ``Out(stream of Operation)``
     base: ``In(1)``
-        The events go to :attr:`Bank.BASE` instead of :attr:`Bank.SUM`.
+        The events go to :attr:`EqPropBank.BASE` instead of :attr:`EqPropBank.SUM`.
+    lesson: ``In(LessonSignature)``
+        Sources teach instead of sending events. It stays as it is while a source is inside.
     idle: ``Out(1)``
         Nothing is inside.
-    teaching: ``In(1)``
-        A source teaches ``group``, one of the layer above, instead of sending events.
-    group, within: ``In(range(groups))``, ``In(range(groups))``
-        That group, and its place within its layer.
-    changed: ``In(1)``
-        The bits of the source differ between the phases; its flag is that of the nudged phase. Otherwise both are on.
-    reversed: ``In(1)``
-        What it teaches is the opposite.
     """
 
     i: stream.Interface
     o: stream.Interface
     base: Signal
+    lesson: Any
     idle: Signal
-    teaching: Signal
-    group: Signal
-    within: Signal
-    changed: Signal
-    reversed: Signal
 
     def __init__(self, spec: EqPropSpec, operation: Operation) -> None:
         self.spec = spec
@@ -64,12 +55,8 @@ class EventSequencer(wiring.Component):
                 "i": In(stream.Signature(Source(spec))),
                 "o": Out(stream.Signature(operation)),
                 "base": In(1),
+                "lesson": In(LessonSignature(spec)),
                 "idle": Out(1),
-                "teaching": In(1),
-                "group": In(range(spec.groups)),
-                "within": In(range(spec.groups)),
-                "changed": In(1),
-                "reversed": In(1),
             }
         )
         # What is being sent, the layer that it comes from (0 for an input), and where it still has to go.
@@ -85,10 +72,10 @@ class EventSequencer(wiring.Component):
             self.idle.eq(~self._up & ~self._down),
             self.i.ready.eq(self.idle | (self.o.ready & ~(self._up & self._down))),
             self.o.valid.eq(~self.idle),
-            operation.kind.eq(Kind.ADD),
+            operation.kind.eq(OperationKind.ADD),
             operation.store.eq(Mux(self._up, Store.UP, Store.DOWN)),
             operation.row.eq(Mux(self._up, up_row, down_row)),
-            operation.bank.eq(Mux(self.base, Bank.BASE, Bank.SUM)),
+            operation.bank.eq(Mux(self.base, EqPropBank.BASE, EqPropBank.SUM)),
             operation.negate.eq(~self._source.flag),
             operation.context.amplitude.eq(1),
         ]
@@ -97,8 +84,8 @@ class EventSequencer(wiring.Component):
                 self._source.eq(source),
                 self._layer.eq(layer),
                 self._up.eq(self.i.valid & ~layer[-1]),
-                self._down.eq(self.i.valid & ~self.teaching & layer[2:].any()),
-                up_row.eq(self._up_row(source, layer) + Mux(self.teaching, self.within, 0)),
+                self._down.eq(self.i.valid & ~self.lesson.teaching & layer[2:].any()),
+                up_row.eq(self._up_row(source, layer) + Mux(self.lesson.teaching, self.lesson.within, 0)),
                 down_row.eq(self._down_row(source, layer)),
             ]
         with m.Elif(self.o.ready):
@@ -110,19 +97,20 @@ class EventSequencer(wiring.Component):
                         m.d.comb += operation.first.eq(spec.first_group(other))
                         m.d.comb += operation.more.eq(spec.groups_of(other) - 1)
         if spec.learning:
-            with m.If(self.teaching):
+            with m.If(self.lesson.teaching):
                 self._teach(m)
         return m
 
     def _teach(self, m: Module) -> None:
+        """Turn the events into lessons: the weights to one group of the layer above learn."""
         operation, context, source = self.o.payload, self.o.payload.context, self._source
         m.d.comb += [
-            operation.kind.eq(Kind.LEARN),
-            operation.first.eq(self.group),
+            operation.kind.eq(OperationKind.LEARN),
+            operation.first.eq(self.lesson.group),
             operation.more.eq(0),
-            operation.negate.eq(self.reversed),
-            context.free.eq(~self.changed | ~source.flag),
-            context.nudged.eq(~self.changed | source.flag),
+            operation.negate.eq(self.lesson.reversed),
+            context.free.eq(~self.lesson.changed | ~source.flag),
+            context.nudged.eq(~self.lesson.changed | source.flag),
             context.origin.eq(source.group),
             context.lane.eq(source.lane),
             context.paired.eq(~source.input),
@@ -152,11 +140,12 @@ def up_row(spec: EqPropSpec, group: Value, lane: Value, layer: int) -> Value:
 
 
 def down_row(spec: EqPropSpec, group: Value, lane: Value, layer: int) -> Value:
-    """Return its first word in the memory ``down``."""
+    """Return the first word in the memory ``down`` of such a neuron."""
     return _row(spec, group, lane, layer, spec.down_base(layer - 1), spec.groups_of(layer - 1), spec.down_memory.words)
 
 
 def _row(spec: EqPropSpec, group: Value, lane: Value, layer: int, base: int, groups: int, words: int) -> Value:
+    """Return the first word of a neuron of ``layer`` in a memory where these begin at ``base``, ``groups`` for each."""
     place = times_constant(group, spec.lanes) + lane
     start = base - spec.first_group(layer) * spec.lanes * groups
     bits = ceil_log2(words)

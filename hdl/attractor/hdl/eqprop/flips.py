@@ -8,21 +8,22 @@ from amaranth.hdl import Assert, Module, Mux, Shape, Signal
 from amaranth.lib import data, enum, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.hdl.crossbar import Beat, Operation
-from attractor.hdl.crossbar import OperationKind as Kind
 from attractor.hdl.eqprop.events import down_row
-from attractor.hdl.eqprop.layout import Bank, Store, layer_flags
+from attractor.hdl.eqprop.layout import EqPropBank, Store, layer_flags
+from attractor.hdl.eqprop.signatures import BeatSignature
 from attractor.hdl.lane_walker import LaneWalker
+from attractor.hdl.operations import Beat, Operation, OperationKind
 from attractor.spec import EqPropSpec
 
-__all__ = ["MOST_WORDS", "FlipWriter", "Flips", "Step"]
+__all__ = ["FLIP_WORDS", "FlipStep", "FlipWriter", "Flips"]
 
-#: Words that may wait: one more than are on their way when a weight flips.
-MOST_WORDS = 4
+#: Words with flips that may wait: the first one, and those that may be on their way when it is seen, two in the
+#: register before the crossbar and one in the crossbar.
+FLIP_WORDS = 4
 
 
-class Step(enum.Enum, shape=2):
-    """Operations that follow a flip."""
+class FlipStep(enum.Enum, shape=2):
+    """Operations that follow a flip, in their order."""
 
     #: The new weight counts twice in the base of the neuron above: once against the old one.
     ABOVE = 0
@@ -55,11 +56,11 @@ class Flips(data.StructLayout):
 
 
 class FlipWriter(wiring.Component):
-    """Collects flips, one word at a time, and carries out what follows from each.
+    """Collects flips, one word at a time, and gives the operations that follow from each.
 
     A flip between an input and a neuron is only counted, one in a cycle. Others take three operations.
 
-    ``pending`` is high from the cycle after a word with a flip. No more than :data:`MOST_WORDS` with flips may come
+    ``pending`` is high from the cycle after a word with a flip. No more than :data:`FLIP_WORDS` with flips may come
     until it is low again: those on their way.
 
     Parameters
@@ -71,18 +72,17 @@ class FlipWriter(wiring.Component):
 
     Members
     -------
-    beat, valid, mask: ``In(Beat)``, ``In(1)``, ``In(lanes)``
-        Beats of the crossbar, and the weights that flip in them.
+    beats: ``In(BeatSignature)``
+        Flips in the memory ``up`` are collected from them.
     o: ``Out(stream of Operation)``
+        To the crossbar; only while ``pending``.
     flipped: ``Out(1)``
-        A flip was dealt with.
+        All that follows from a flip was given in this cycle.
     pending: ``Out(1)``
-        Not all were.
+        There are flips of which that is not so.
     """
 
-    beat: data.View
-    valid: Signal
-    mask: Signal
+    beats: Any
     o: stream.Interface
     flipped: Signal
     pending: Signal
@@ -91,9 +91,7 @@ class FlipWriter(wiring.Component):
         self.spec = spec
         super().__init__(
             {
-                "beat": In(beat),
-                "valid": In(1),
-                "mask": In(spec.lanes),
+                "beats": In(BeatSignature(beat)),
                 "o": Out(stream.Signature(operation)),
                 "flipped": Out(1),
                 "pending": Out(1),
@@ -102,13 +100,15 @@ class FlipWriter(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spec, beat = self.spec, self.beat
+        spec, beat = self.spec, self.beats.beat
         m.submodules.walker = walker = LaneWalker(spec.groups, spec.lanes)
-        m.submodules.words = words = fifo.SyncFIFO(width=Shape.cast(Flips(spec)).width, depth=MOST_WORDS)
+        m.submodules.words = words = fifo.SyncFIFO(width=Shape.cast(Flips(spec)).width, depth=FLIP_WORDS)
         arrived, word, walked = Signal(Flips(spec)), Signal(Flips(spec)), Signal()
-        learns = self.valid & (beat.kind == Kind.LEARN) & (beat.store == Store.UP)
+        learns = self.beats.valid & (beat.kind == OperationKind.LEARN) & (beat.store == Store.UP)
+        # Registered: cuts the path from the counters of all lanes, which decide what flips, to the write port of the
+        # queue; ``pending`` is a cycle later, in which one more word may come.
         m.d.sync += [
-            arrived.mask.eq(Mux(learns, self.mask, 0)),
+            arrived.mask.eq(Mux(learns, self.beats.flips, 0)),
             arrived.row.eq(beat.row),
             arrived.group.eq(beat.group),
             arrived.origin.eq(beat.context.origin),
@@ -136,7 +136,7 @@ class FlipWriter(wiring.Component):
     def _follow(self, m: Module, word: data.View, walker: LaneWalker) -> None:
         """Give the operations of the flip that the walker shows."""
         spec, operation, context = self.spec, self.o.payload, self.o.payload.context
-        step = Signal(Step)
+        step = Signal(FlipStep)
         flip: Any = walker.o.payload
         above = layer_flags(spec, flip.group)
         rows = (
@@ -145,13 +145,13 @@ class FlipWriter(wiring.Component):
         )
         m.d.comb += [
             self.o.valid.eq(walker.o.valid & word.paired),
-            walker.o.ready.eq(~word.paired | (self.o.ready & (step == Step.BELOW))),
+            walker.o.ready.eq(~word.paired | (self.o.ready & (step == FlipStep.BELOW))),
             self.flipped.eq(walker.o.valid & walker.o.ready),
-            operation.bank.eq(Bank.BASE),
+            operation.bank.eq(EqPropBank.BASE),
             context.alone.eq(1),
             context.amplitude.eq(2),
         ]
-        with m.If(step == Step.ABOVE):
+        with m.If(step == FlipStep.ABOVE):
             m.d.comb += [
                 operation.store.eq(Store.UP),
                 operation.row.eq(word.row),
@@ -160,16 +160,16 @@ class FlipWriter(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [
-                operation.kind.eq(Mux(step == Step.COPY, Kind.LEARN, Kind.ADD)),
+                operation.kind.eq(Mux(step == FlipStep.COPY, OperationKind.LEARN, OperationKind.ADD)),
                 operation.store.eq(Store.DOWN),
                 operation.row.eq(reduce(or_, rows) + word.origin),
                 operation.first.eq(word.origin),
                 context.lane.eq(word.lane),
             ]
         with m.If(self.o.valid & self.o.ready), m.Switch(step):
-            with m.Case(Step.ABOVE):
-                m.d.sync += step.eq(Step.COPY)
-            with m.Case(Step.COPY):
-                m.d.sync += step.eq(Step.BELOW)
+            with m.Case(FlipStep.ABOVE):
+                m.d.sync += step.eq(FlipStep.COPY)
+            with m.Case(FlipStep.COPY):
+                m.d.sync += step.eq(FlipStep.BELOW)
             with m.Default():
-                m.d.sync += step.eq(Step.ABOVE)
+                m.d.sync += step.eq(FlipStep.ABOVE)

@@ -1,4 +1,4 @@
-"""What the parts of an Equilibrium Propagation core say to each other, and the numbers that they derive from a spec."""
+"""Layouts of what the parts of an Equilibrium Propagation core exchange, and numbers that they derive from a spec."""
 
 from enum import IntEnum
 
@@ -8,11 +8,20 @@ from amaranth.lib import data
 from attractor.hdl.arithmetic import exceeds
 from attractor.spec import EqPropSpec
 
-__all__ = ["Bank", "Context", "NeuronState", "Source", "Store", "largest_amplitude", "layer_flags", "sum_bits"]
+__all__ = [
+    "Context",
+    "EqPropBank",
+    "NeuronState",
+    "Source",
+    "Store",
+    "largest_amplitude",
+    "layer_flags",
+    "sum_bits",
+]
 
 
-class Bank(IntEnum):
-    """Accumulators of a neuron."""
+class EqPropBank(IntEnum):
+    """Accumulators of a neuron in an Equilibrium Propagation core."""
 
     #: Weighted sum over the bits that its neighbours have sent.
     SUM = 0
@@ -25,11 +34,11 @@ class Bank(IntEnum):
 
 
 class Store(IntEnum):
-    """Weights of the crossbar."""
+    """The two memories of weights; each holds every weight between two neurons, since both ends send events."""
 
-    #: By the neuron below, with the counters.
+    #: Rows of the neuron or input below, for the events that go up; with the counters.
     UP = 0
-    #: By the neuron above.
+    #: Rows of the neuron above, for the events that go down.
     DOWN = 1
 
 
@@ -47,26 +56,26 @@ class Context(data.StructLayout):
     sets: ``1``
         New states are written.
     loads: ``1``
-        The marked neurons are sources to come.
+        The marked neurons, by default those whose bit changes, go to the list of changes and become sources.
 
     Only in networks with ``learning``:
 
     holds: ``1``
         The bits of the free phase stay as they are.
     shows: ``1``
-        Marked are not the neurons whose bit changes, but, with ``low``, those whose bit differs from that of the free
-        phase, and with ``high`` those that are on in both.
+        Marked are, with ``low``, the neurons whose bit differs from that of the free phase, and with ``high`` those
+        that are on in both.
     probes: ``1``
-        Whether any is marked is waited for.
+        The learner waits for the answer whether any neuron is marked.
     free, nudged: ``1``
         Bits of the source at the end of both phases; LEARN into :attr:`Store.UP` only, otherwise 0.
     origin: ``range(groups)``
     lane: ``range(lanes)``
-        Where the source is, if it is ``paired``.
+        Group and lane of the source, if it is ``paired``; with ``alone``, the lane of a target.
     paired: ``1``
         The source is a neuron: its weights are in :attr:`Store.DOWN` too.
     alone: ``1``
-        Only ``lane`` takes part, in whatever it is.
+        Only the target in ``lane`` takes part: in the others nothing is added, and no weight learns.
     """
 
     def __init__(self, spec: EqPropSpec) -> None:
@@ -79,7 +88,7 @@ class Context(data.StructLayout):
 
 
 class Source(data.StructLayout):
-    """An input or a neuron that has something to say to its neighbours.
+    """An input or a neuron whose bit its neighbours have to learn of, or that teaches them.
 
     Members
     -------

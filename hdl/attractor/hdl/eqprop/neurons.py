@@ -1,123 +1,116 @@
-"""The neuron behind each accumulator: its next state, what it adds to its field, and whether it has to be heard."""
+"""The neuron behind each accumulator: its next state, what it adds to its field, and whether it is marked."""
 
 from collections.abc import Callable
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
-from amaranth.lib import data, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import exceeds, one_hot
-from attractor.hdl.crossbar import Beat
-from attractor.hdl.eqprop.layout import NeuronState, layer_flags, sum_bits
+from attractor.hdl.change_queue import Marks
+from attractor.hdl.eqprop.layout import NeuronState, Store, layer_flags
+from attractor.hdl.eqprop.signatures import ProbeSignature, TouchSignature
+from attractor.hdl.operations import Beat, NeuronSignature, OperationKind
 from attractor.spec import EqPropSpec
 
 __all__ = ["Neurons"]
 
 
 class Neurons(wiring.Component):
-    """Watches the beats of the crossbar, and says what to write and to add.
+    """Answers the beats of the crossbar: what to write and to add. Marks the neurons that others have to learn of.
 
     The new state is half of the sum in the beat, rounded down, within 0 and the greatest state of the layer. A lane
-    that has no neuron in a group stays at 0, so that it never sends and never learns. What neurons have to say to
-    others, their ``marks``, is put into registers first: it is out a cycle after the beat.
+    that has no neuron in a group stays at 0, so that it never sends and never learns. The answer to a beat comes in the
+    same cycle; marks come a cycle later.
 
     Parameters
     ----------
     spec:
         The network.
     beat:
-        Layout of the crossbar's beats, with a :class:`Context`.
+        Layout of the crossbar's beats, with a :class:`~attractor.hdl.eqprop.layout.Context`.
 
     Members
     -------
-    beat, valid: ``In(Beat)``, ``In(1)``
-    states: ``Out(lanes times NeuronState)``
-    keep_states: ``Out(1)``
-    amplitudes: ``Out(lanes times sum_bits)``
-    signs: ``Out(lanes)``
-    learns: ``Out(lanes)``
-        As in :class:`~attractor.hdl.crossbar.Crossbar`.
-    touched: ``Out(lanes)``
-        Counters that the source touches, if this is a LEARN into :attr:`Store.UP`.
-    group, mask, flags: ``Out(range(groups))``, ``Out(lanes)``, ``Out(lanes)``
-        The marked neurons of the last beat, and their bits.
-    loads, probes: ``Out(1)``
-        Of its context, if there was a beat.
+    crossbar: ``In(NeuronSignature)``
+    touches: ``Out(TouchSignature)``
+        Counters that learn in this beat.
+    marks: ``Out(stream of Marks, always ready)``
+        The marked neurons of the last beat, if it ``loads``, and their bits.
+    probe: ``Out(ProbeSignature)``
+        Whether there are any, if it ``probes``.
     moved: ``Out(1)``
-        A new state in it was not the old one.
+        The last beat ``loads``, and a new state in it was not the old one.
     """
 
-    beat: data.View
-    valid: Signal
-    states: data.View
-    keep_states: Signal
-    amplitudes: data.View
-    signs: Signal
-    learns: Signal
-    touched: Signal
-    group: Signal
-    mask: Signal
-    flags: Signal
-    loads: Signal
-    probes: Signal
+    crossbar: Any
+    touches: Any
+    marks: stream.Interface
+    probe: Any
     moved: Signal
 
     def __init__(self, spec: EqPropSpec, beat: Beat) -> None:
         self.spec, self.state = spec, NeuronState(spec)
         super().__init__(
             {
-                "beat": In(beat),
-                "valid": In(1),
-                "states": Out(data.ArrayLayout(self.state.size, spec.lanes)),
-                "keep_states": Out(1),
-                "amplitudes": Out(data.ArrayLayout(sum_bits(spec), spec.lanes)),
-                "signs": Out(spec.lanes),
-                "learns": Out(spec.lanes),
-                "touched": Out(spec.lanes),
-                "group": Out(range(spec.groups)),
-                "mask": Out(spec.lanes),
-                "flags": Out(spec.lanes),
-                "loads": Out(1),
-                "probes": Out(1),
+                "crossbar": In(NeuronSignature(beat)),
+                "touches": Out(TouchSignature(spec)),
+                "marks": Out(stream.Signature(Marks(spec.groups, spec.lanes), always_ready=True)),
+                "probe": Out(ProbeSignature()),
                 "moved": Out(1),
             }
         )
-        self._in_layer = layer_flags(spec, self.beat.group)
+        self._beat = self.crossbar.beat
+        self._in_layer = layer_flags(spec, self._beat.group)
         self._high, self._exists = Signal(spec.state_bits), Signal(spec.lanes)
+        self._takes_part = Signal(spec.lanes)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spec, context = self.spec, self.beat.context
-        moves = Signal(spec.lanes)
-        m.d.comb += [self.keep_states.eq(~context.sets), self.moved.eq(moves.any())]
-        m.d.sync += [self.group.eq(self.beat.group), self.loads.eq(self.valid & context.loads)]
+        spec, beat, context, valid = self.spec, self._beat, self._beat.context, self.crossbar.valid
+        changes, marks = Signal(spec.lanes), self.marks.payload
+        m.d.comb += [
+            self._high.eq(self._greatest()),
+            self._exists.eq(self._existing()),
+            self._takes_part.eq(~0),
+            self.crossbar.keep_states.eq(~context.sets),
+            self.moved.eq(self.marks.valid & changes.any()),
+        ]
+        # Registered, as are the marks of each lane: cuts the path from the sum of a lane through its new state to the
+        # list of changes; costs a cycle between the last group of a step and its events.
+        m.d.sync += [marks.group.eq(beat.group), self.marks.valid.eq(valid & context.loads)]
         if spec.learning:
-            m.d.sync += self.probes.eq(self.valid & context.probes)
-        m.d.comb += [self._high.eq(self._greatest()), self._exists.eq(self._existing())]
-        taking_part = Signal(spec.lanes)
-        m.d.comb += taking_part.eq(~0)
-        if spec.learning:
-            m.d.comb += taking_part.eq(one_hot(context.lane, spec.lanes) | (~context.alone).replicate(spec.lanes))
+            m.d.sync += self.probe.answered.eq(valid & context.probes)
+            m.d.comb += [
+                self._takes_part.eq(one_hot(context.lane, spec.lanes) | (~context.alone).replicate(spec.lanes)),
+                self.probe.differs.eq(marks.mask.any()),
+                self.touches.valid.eq(valid & (beat.kind == OperationKind.LEARN) & (beat.store == Store.UP)),
+            ]
         for lane in range(spec.lanes):
-            state = data.View(self.state, self.beat.states[lane])
-            level, bit = self._next(m, lane)
-            old_bit = self._exceeds(state.level, lambda high: (high - 1) // 2)
-            m.d.comb += self.amplitudes[lane].eq(
-                Mux(context.adds_state, state.level, 0) | Mux(taking_part[lane], context.amplitude, 0)
-            )
-            m.d.sync += moves[lane].eq(level != state.level)
-            if spec.learning:
-                self._learn(m, lane, state, old_bit, level, bit, taking_part[lane])
-            else:
-                m.d.comb += self.states[lane].eq(level)
-                m.d.sync += [self.mask[lane].eq(bit ^ old_bit), self.flags[lane].eq(bit)]
+            m.d.sync += changes[lane].eq(self._lane(m, lane))
         return m
+
+    def _lane(self, m: Module, lane: int) -> Value:
+        """Build the neuron of a lane; return whether its state changes."""
+        context, marks = self._beat.context, self.marks.payload
+        state = data.View(self.state, self._beat.states[lane])
+        level, bit = self._next(m, lane)
+        old_bit = self._exceeds(state.level, lambda high: (high - 1) // 2)
+        amplitude = Mux(context.adds_state, state.level, 0) | Mux(self._takes_part[lane], context.amplitude, 0)
+        m.d.comb += self.crossbar.amplitudes[lane].eq(amplitude)
+        if self.spec.learning:
+            self._learn(m, lane, state, old_bit, level, bit)
+        else:
+            m.d.comb += self.crossbar.states[lane].eq(level)
+            m.d.sync += [marks.mask[lane].eq(bit ^ old_bit), marks.flags[lane].eq(bit)]
+        return level != state.level
 
     def _next(self, m: Module, lane: int) -> tuple[Value, Value]:
         """Return the new state of a lane and its bit."""
-        context, total = self.beat.context, Value.cast(self.beat.sums[lane])
+        context, total = self._beat.context, Value.cast(self._beat.sums[lane])
         half = total[1:-1]
         low, level, bit = Signal(name=f"low_{lane}"), Signal(self.spec.state_bits, name=f"level_{lane}"), Signal()
         over = context.high | self._exceeds(half, lambda high: high)
@@ -128,26 +121,24 @@ class Neurons(wiring.Component):
         ]
         return level, bit
 
-    def _learn(
-        self, m: Module, lane: int, state: data.View, old_bit: Value, level: Value, bit: Value, takes_part: Value
-    ) -> None:
+    def _learn(self, m: Module, lane: int, state: data.View, old_bit: Value, level: Value, bit: Value) -> None:
         """Keep the bits of the free phase, compare them with those of the other, and say which counters count."""
-        context = self.beat.context
+        context, crossbar, marks = self._beat.context, self.crossbar, self.marks.payload
         following = Signal(self.state, name=f"following_{lane}")
         shown = Mux(bit, state.free & old_bit, state.free ^ old_bit)
         touched = (old_bit & context.nudged) ^ (state.free & context.free)
         m.d.comb += [
             following.level.eq(level),
             following.free.eq(Mux(context.holds, state.free, bit)),
-            self.states[lane].eq(following),
-            self.touched[lane].eq(touched),
-            self.learns[lane].eq(Mux(context.alone, takes_part, touched)),
+            crossbar.states[lane].eq(following),
+            self.touches.mask[lane].eq(touched),
+            crossbar.learns[lane].eq(Mux(context.alone, self._takes_part[lane], touched)),
             # It was on with the source in the free phase, and is not now.
-            self.signs[lane].eq(state.free & context.free),
+            crossbar.signs[lane].eq(state.free & context.free),
         ]
         m.d.sync += [
-            self.mask[lane].eq(Mux(context.shows, shown, bit ^ old_bit)),
-            self.flags[lane].eq(Mux(context.shows, old_bit, bit)),
+            marks.mask[lane].eq(Mux(context.shows, shown, bit ^ old_bit)),
+            marks.flags[lane].eq(Mux(context.shows, old_bit, bit)),
         ]
 
     def _greatest(self) -> Value:
@@ -169,7 +160,7 @@ class Neurons(wiring.Component):
         spec = self.spec
         missing: Value = Const(0, spec.lanes)
         for layer in range(1, spec.connections + 1):
-            last = self.beat.group == spec.first_group(layer + 1) - 1
+            last = self._beat.group == spec.first_group(layer + 1) - 1
             neurons = spec.layers[layer] - (spec.groups_of(layer) - 1) * spec.lanes
             missing = missing | Mux(last, (1 << spec.lanes) - (1 << neurons), 0)
         return ~missing

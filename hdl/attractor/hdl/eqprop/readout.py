@@ -8,9 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import count_ones
 from attractor.hdl.core import WindowSignature
-from attractor.hdl.crossbar import Operation
-from attractor.hdl.crossbar import OperationKind as Kind
-from attractor.hdl.eqprop.layout import Bank, NeuronState
+from attractor.hdl.eqprop.layout import EqPropBank, NeuronState
+from attractor.hdl.eqprop.signatures import BeatSignature, ReportSignature, TargetSignature, TouchSignature
+from attractor.hdl.operations import Beat, Operation, OperationKind
+from attractor.hdl.ports import TaskSignature
 from attractor.hdl.windows import RecordReadout
 from attractor.spec import EqPropSpec
 
@@ -27,58 +28,46 @@ class ScoreReadout(wiring.Component):
     ----------
     spec:
         The network.
-    operation:
-        Layout of the crossbar's operations.
+    operation, beat:
+        Layouts of the crossbar's operations and beats.
 
     Members
     -------
-    start, busy: ``In(1)``, ``Out(1)``
+    scores: ``In(TaskSignature)``
+        Add up the scores.
     o: ``Out(stream of Operation)``
         To the crossbar, which has nothing else to do.
-    valid, states: ``In(1)``, ``In(lanes times NeuronState)``
-        A beat, and the states in it, which stay.
+    beats: ``In(BeatSignature)``
     winner: ``Out(range(classes))``
     window: ``In(WindowSignature)``
         The scores.
-    label: ``In(8)``
-        Class to be found while it reads.
-    known, group, lane: ``Out(1)``, ``Out(range(groups))``, ``Out(range(lanes))``
-        There is such a class, and where its first output is.
+    target: ``In(TargetSignature)``
+        Its label is looked for while scores are added up; what was found stays.
     """
 
-    start: Signal
-    busy: Signal
+    scores: Any
     o: stream.Interface
-    valid: Signal
-    states: data.View
+    beats: Any
     winner: Signal
     window: Any
-    label: Signal
-    known: Signal
-    group: Signal
-    lane: Signal
+    target: Any
 
-    def __init__(self, spec: EqPropSpec, operation: Operation) -> None:
+    def __init__(self, spec: EqPropSpec, operation: Operation, beat: Beat) -> None:
         self.spec, self.state = spec, NeuronState(spec)
         super().__init__(
             {
-                "start": In(1),
-                "busy": Out(1),
+                "scores": In(TaskSignature()),
                 "o": Out(stream.Signature(operation)),
-                "valid": In(1),
-                "states": In(data.ArrayLayout(self.state.size, spec.lanes)),
+                "beats": In(BeatSignature(beat)),
                 "winner": Out(range(spec.classes)),
                 "window": In(WindowSignature(spec.memory_map["scores"])),
-                "label": In(8),
-                "known": Out(1),
-                "group": Out(range(spec.groups)),
-                "lane": Out(range(spec.lanes)),
+                "target": In(TargetSignature(spec)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spec = self.spec
+        spec, target = self.spec, self.target
         # The output that is looked at: its place, its class, and its number among the replicas.
         group, lane = Signal(range(spec.groups)), Signal(range(spec.lanes))
         label, replica = Signal(range(spec.classes)), Signal(range(spec.replicas))
@@ -86,27 +75,27 @@ class ScoreReadout(wiring.Component):
         m.d.comb += [
             last_replica.eq(replica == spec.replicas - 1),
             last.eq(last_replica & (label == spec.classes - 1)),
-            self.o.payload.kind.eq(Kind.PUSH),
-            self.o.payload.bank.eq(Bank.FIELD),
+            self.o.payload.kind.eq(OperationKind.PUSH),
+            self.o.payload.bank.eq(EqPropBank.FIELD),
             self.o.payload.first.eq(group),
         ]
         with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("idle"))
-            with m.State("idle"), m.If(self.start):
+            m.d.comb += self.scores.busy.eq(~fsm.ongoing("idle"))
+            with m.State("idle"), m.If(self.scores.start):
                 m.d.sync += [group.eq(spec.first_group(spec.connections)), lane.eq(0), label.eq(0), replica.eq(0)]
-                m.d.sync += self.known.eq(0)
+                m.d.sync += target.known.eq(0)
                 m.next = "ask"
             with m.State("ask"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
                     m.next = "wait"
-            with m.State("wait"), m.If(self.valid):
+            with m.State("wait"), m.If(self.beats.valid):
                 m.next = "look"
             with m.State("look"):
                 m.d.comb += looking.eq(1)
                 m.d.sync += [lane.eq(lane + 1), replica.eq(replica + 1)]
-                with m.If((replica == 0) & (label == self.label)):
-                    m.d.sync += [self.known.eq(1), self.group.eq(group), self.lane.eq(lane)]
+                with m.If((replica == 0) & (label == target.label)):
+                    m.d.sync += [target.known.eq(1), target.group.eq(group), target.lane.eq(lane)]
                 with m.If(last_replica):
                     m.d.sync += [replica.eq(0), label.eq(label + 1)]
                 with m.If(lane == spec.lanes - 1):
@@ -114,7 +103,7 @@ class ScoreReadout(wiring.Component):
                     m.next = "ask"
                 with m.If(last):
                     m.next = "add"
-            # The last score is on its way through the two registers of the sum.
+            # The last score takes two cycles through the registers in ``_add`` before it is written.
             with m.State("add"):
                 m.next = "write"
             with m.State("write"):
@@ -128,10 +117,12 @@ class ScoreReadout(wiring.Component):
         m.submodules.scores = scores = memory.Memory(shape=unsigned(16), depth=spec.classes, init=[])
         read, write = scores.read_port(), scores.write_port()
         outputs = min(spec.lanes, spec.layers[-1])
-        levels = Array(data.View(self.state, self.states[index]).level for index in range(outputs))
+        levels = Array(data.View(self.state, self.beats.beat.states[index]).level for index in range(outputs))
         level, score, most = Signal(spec.state_bits), Signal(16), Signal(16)
         adds, begins, ends, ended = Signal(), Signal(), Signal(), Signal()
         added, written = Signal.like(label), Signal.like(label)
+        # Registered twice, before and behind the addition: cuts the path from the output's number through the choice of
+        # its state to the sum, and from there to the greatest; costs two cycles for all outputs together.
         m.d.sync += [
             level.eq(levels[lane]),
             adds.eq(looking),
@@ -165,41 +156,31 @@ class RunRecord(wiring.Component):
         Forget the last run.
     running: ``In(1)``
         Count clock cycles.
-    touches, touched: ``In(1)``, ``In(lanes)``
-        Counters are touched in this cycle, and which.
+    touches: ``In(TouchSignature)``
     flipped: ``In(1)``
         A weight flipped.
-    settled, aborted, learnt: ``In(1)``
-        How the run stands.
+    report: ``In(ReportSignature)``
     winner: ``In(range(classes))``
-    free_steps, nudged_steps: ``In(8)``
     window: ``In(WindowSignature)``
         The bytes.
     """
 
     start: Signal
     running: Signal
-    touches: Signal
-    touched: Signal
+    touches: Any
     flipped: Signal
-    settled: Signal
-    aborted: Signal
-    learnt: Signal
+    report: Any
     winner: Signal
-    free_steps: Signal
-    nudged_steps: Signal
     window: Any
 
     def __init__(self, spec: EqPropSpec) -> None:
         self.spec = spec
-        flags = ("start", "running", "touches", "flipped", "settled", "aborted", "learnt")
         super().__init__(
             {
-                **dict.fromkeys(flags, In(1)),
-                "touched": In(spec.lanes),
+                **dict.fromkeys(("start", "running", "flipped"), In(1)),
+                "touches": In(TouchSignature(spec)),
+                "report": In(ReportSignature()),
                 "winner": In(range(spec.classes)),
-                "free_steps": In(8),
-                "nudged_steps": In(8),
                 "window": In(WindowSignature(spec.memory_map["result"])),
             }
         )
@@ -211,9 +192,11 @@ class RunRecord(wiring.Component):
             m.d.sync += cycles.eq(cycles + 1)
         if self.spec.learning:
             valid, mask, count = Signal(), Signal(self.spec.lanes), Signal(range(self.spec.lanes + 1))
+            # Registered, as is their number: cuts the path from the states of all lanes to the count; costs nothing, as
+            # the call ends more than two cycles after its last lesson.
             m.d.sync += [
-                valid.eq(self.touches),
-                mask.eq(self.touched),
+                valid.eq(self.touches.valid),
+                mask.eq(self.touches.mask),
                 count.eq(Mux(valid, count_ones(mask), 0)),
                 touched.eq(touched + count),
                 flips.eq(flips + self.flipped),
@@ -223,13 +206,10 @@ class RunRecord(wiring.Component):
         m.submodules.readout = readout = RecordReadout(self.spec.memory_map["result"])
         wiring.connect(m, wiring.flipped(self.window), readout.window)
         values = readout.values
+        for name in self.report.signature.members:
+            m.d.comb += getattr(values, name).eq(getattr(self.report, name))
         m.d.comb += [
-            values.settled.eq(self.settled),
-            values.aborted.eq(self.aborted),
-            values.learnt.eq(self.learnt),
             values.winner.eq(self.winner),
-            values.free_steps.eq(self.free_steps),
-            values.nudged_steps.eq(self.nudged_steps),
             values.touched.eq(touched),
             values.flips.eq(flips),
             values.cycles.eq(cycles),

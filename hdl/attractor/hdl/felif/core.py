@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.hdl.core import CoreSignature
+from attractor.hdl.core import CoreSignature, connect_windows
+from attractor.hdl.felif.control import RunControl
 from attractor.hdl.felif.layer import Layer
 from attractor.hdl.felif.readout import OutputReadout, RunRecord
 from attractor.hdl.felif.scanner import InputScanner
@@ -58,73 +59,63 @@ class FelifCore(wiring.Component):
 
     def __init__(self, spec: FelifSpec) -> None:
         self.spec = spec
-        self.layers = [Layer(spec, index) for index in range(len(spec.layers))]
         watched = dict.fromkeys(("tick_ends", "leaves", "spikes"), Out(len(spec.layers)))
         super().__init__({"bus": In(CoreSignature(spec)), **watched})
+        self.layers = [Layer(spec, index) for index in range(len(spec.layers))]
+        self._scanner, self._control = InputScanner(spec), RunControl(spec)
+        self._outputs, self._record = OutputReadout(spec), RunRecord(spec)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spec, windows = self.spec, self.bus.windows
-        m.submodules.scanner = scanner = InputScanner(spec)
-        wiring.connect(m, wiring.flipped(windows.frames), scanner.window)
-        below: Any = scanner
-        parameters = []
+        m.submodules.scanner = self._scanner
         for index, layer in enumerate(self.layers):
             m.submodules[f"layer_{index}"] = layer
-            wiring.connect(m, below.o, layer.i)
-            for name in layer.windows.signature.members:
-                wiring.connect(m, wiring.flipped(getattr(windows, name)), getattr(layer.windows, name))
-                parameters.append(getattr(windows, name).write)
-            below = layer
-        m.submodules.outputs = outputs = OutputReadout(spec)
-        wiring.connect(m, wiring.flipped(windows.outputs), outputs.window)
-        m.d.sync += self.tick_ends.eq(Cat(layer.done for layer in self.layers))
+        m.submodules.outputs = self._outputs
+        self._connect_windows(m)
+        for below, above in zip((self._scanner, *self.layers), self.layers, strict=False):
+            wiring.connect(m, below.o, above.i)
+        updates = [layer.updates for layer in self.layers]
+        wiring.connect(m, updates[-1], self._outputs.updates)
+        m.d.sync += self.tick_ends.eq(Cat(update.done for update in updates))
         m.d.comb += [
-            self.leaves.eq(Cat(layer.valid for layer in self.layers)),
-            self.spikes.eq(Cat(layer.valid & layer.spikes for layer in self.layers)),
-            outputs.start.eq(self.bus.start),
-            outputs.valid.eq(below.valid),
-            outputs.neuron.eq(below.neuron),
-            outputs.spikes.eq(below.spikes),
-            outputs.voltage.eq(below.voltage),
-            outputs.done.eq(below.done),
+            self.leaves.eq(Cat(update.valid for update in updates)),
+            self.spikes.eq(Cat(update.valid & update.spikes for update in updates)),
         ]
-        self._run(m, scanner, outputs, Cat(parameters).any())
+        self._run(m)
         return m
 
-    def _run(self, m: Module, scanner: InputScanner, outputs: OutputReadout, written: Value) -> None:
-        """Run a call: the scanner gives all ticks, and the call ends when the last layer has nothing left to do."""
-        spec, windows = self.spec, self.bus.windows
-        stale, stopping, running = Signal(init=1), Signal(), Signal()
-        m.submodules.ticks = ticks_register = WindowRegister(spec.memory_map["ticks"])
-        m.submodules.keep = keep_register = WindowRegister(spec.memory_map["keep"])
-        wiring.connect(m, wiring.flipped(windows.ticks), ticks_register.window)
-        wiring.connect(m, wiring.flipped(windows.keep), keep_register.window)
-        ticks, keep = ticks_register.value.ticks, keep_register.value.keep
-        idle = Cat(layer.idle for layer in self.layers).all() & ~scanner.busy
-        # The last output is written a cycle after the last layer is done.
-        quiet = Signal()
-        with m.If(self.bus.start):
-            m.d.sync += [running.eq(1), stale.eq(0), stopping.eq(0), quiet.eq(0)]
-        with m.Elif(running):
-            m.d.sync += [quiet.eq(idle), running.eq(~quiet)]
-            with m.If(self.bus.abort):
-                m.d.sync += stopping.eq(1)
-        with m.If(written):
-            m.d.sync += stale.eq(1)
-        m.submodules.record = record = RunRecord(spec)
-        wiring.connect(m, wiring.flipped(windows.result), record.window)
+    def _connect_windows(self, m: Module) -> None:
+        windows = self.bus.windows
+        for layer in self.layers:
+            connect_windows(m, windows, layer.windows)
+        for window, part in (
+            (windows.frames, self._scanner),
+            (windows.outputs, self._outputs),
+            (windows.result, self._record),
+        ):
+            wiring.connect(m, wiring.flipped(window), part.window)
+        for name, member in (("ticks", self._control.ticks), ("keep", self._control.keep)):
+            m.submodules[name] = register = WindowRegister(self.spec.memory_map[name])
+            wiring.connect(m, wiring.flipped(getattr(windows, name)), register.window)
+            m.d.comb += member.eq(register.value)
+        parameters = [getattr(windows, name) for layer in self.layers for name in layer.windows.signature.members]
+        m.d.comb += self._control.written.eq(Cat(window.write for window in parameters).any())
+
+    def _run(self, m: Module) -> None:
+        """Connect what runs a call, and what reports about it."""
+        m.submodules.control, m.submodules.record = control, record = self._control, self._record
+        wiring.connect(m, control.scan, self._scanner.scan)
+        wiring.connect(m, self._outputs.outcome, record.outcome)
         m.d.comb += [
-            scanner.start.eq(self.bus.start),
-            scanner.stop.eq(stopping),
-            scanner.limit.eq(Mux(ticks > spec.ticks, spec.ticks, ticks)),
-            self.bus.busy.eq(running),
+            control.run.start.eq(self.bus.start),
+            control.abort.eq(self.bus.abort),
+            control.idle.eq(Cat(layer.idle for layer in self.layers).all()),
+            self.bus.busy.eq(control.run.busy),
+            self._outputs.start.eq(self.bus.start),
             record.start.eq(self.bus.start),
-            record.running.eq(running),
+            record.running.eq(control.run.busy),
             record.spikes.eq(self.spikes),
-            record.aborted.eq(scanner.stopped),
-            record.winner.eq(outputs.winner),
-            record.ticks.eq(outputs.ticks),
+            record.aborted.eq(control.scan.stopped),
         ]
         for layer in self.layers:
-            m.d.comb += [layer.start.eq(self.bus.start), layer.fresh.eq(~keep | stale)]
+            m.d.comb += [layer.start.eq(self.bus.start), layer.fresh.eq(control.fresh)]

@@ -6,11 +6,12 @@ from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.hdl.core import WindowSignature, port_name
+from attractor.hdl.core import WindowSignature, connect_windows, port_name
 from attractor.hdl.crossbar import Crossbar
-from attractor.hdl.felif.layout import Token
+from attractor.hdl.felif.layout import FelifBank, Token
 from attractor.hdl.felif.neurons import NeuronArray
-from attractor.hdl.felif.sequencer import Bank, LayerSequencer
+from attractor.hdl.felif.sequencer import LayerSequencer
+from attractor.hdl.felif.signatures import UpdateSignature
 from attractor.hdl.felif.spikes import SpikeList
 from attractor.hdl.synapse import IntegerSynapse
 from attractor.hdl.weights import WeightStore
@@ -42,10 +43,7 @@ class Layer(wiring.Component):
         A call begins; the neurons begin with their first states. Only while ``idle``.
     windows: ``In(one WindowSignature for each parameter window of the layer)``
         Only while ``idle``.
-    valid, neuron, spikes, voltage: ``Out``
-        A neuron at the end of a tick.
-    done: ``Out(1)``
-        It is the last one.
+    updates: ``Out(UpdateSignature)``
     idle: ``Out(1)``
         Between two ticks, nothing comes from below, and all spikes were taken.
     """
@@ -55,11 +53,7 @@ class Layer(wiring.Component):
     start: Signal
     fresh: Signal
     windows: Any
-    valid: Signal
-    neuron: Signal
-    spikes: Signal
-    voltage: Signal
-    done: Signal
+    updates: Any
     idle: Signal
 
     def __init__(self, spec: FelifSpec, index: int) -> None:
@@ -74,11 +68,7 @@ class Layer(wiring.Component):
                 "start": In(1),
                 "fresh": In(1),
                 "windows": In(wiring.Signature({port_name(w): Out(WindowSignature(w)) for w in memories})),
-                "valid": Out(1),
-                "neuron": Out(range(self.layer.neurons)),
-                "spikes": Out(1),
-                "voltage": Out(self.neurons.o_voltage.shape()),
-                "done": Out(1),
+                "updates": Out(UpdateSignature(self.layer)),
                 "idle": Out(1),
             }
         )
@@ -91,35 +81,28 @@ class Layer(wiring.Component):
             groups=spec.groups_of(index),
             lanes=spec.lanes_of(index),
             sum_bits=spec.sum_bits(index),
-            banks=len(Bank),
+            banks=len(FelifBank),
             parts=spec.groups_of(index) > 1,
             fold_shift=0 if index == 0 and spec.input_bits > 1 else None,
         )
         m.submodules.sequencer = sequencer = LayerSequencer(spec, index, crossbar.operation)
         m.submodules.neurons = neurons
-        for part in (crossbar.weights, neurons.windows):
-            for name in part.signature.members:
-                wiring.connect(m, wiring.flipped(getattr(self.windows, name)), getattr(part, name))
-        wiring.connect(m, sequencer.o, crossbar.i)
+        connect_windows(m, self.windows, crossbar.weights)
+        connect_windows(m, self.windows, neurons.windows)
         wiring.connect(m, wiring.flipped(self.i), sequencer.i)
+        wiring.connect(m, sequencer.o, crossbar.i)
+        wiring.connect(m, sequencer.turns, neurons.turns)
+        wiring.connect(m, neurons.updates, wiring.flipped(self.updates))
         fresh = Signal()
         with m.If(self.start):
             m.d.sync += fresh.eq(self.fresh)
-        with m.Elif(neurons.done):
+        with m.Elif(neurons.updates.done):
             m.d.sync += fresh.eq(0)
         m.d.comb += [
-            neurons.valid.eq(sequencer.valid),
-            neurons.neuron.eq(sequencer.neuron),
-            neurons.sum.eq(sequencer.sum),
             neurons.fresh.eq(fresh),
             sequencer.sums.eq(crossbar.neurons.beat.sums),
-            sequencer.done.eq(neurons.done),
+            sequencer.done.eq(neurons.updates.done),
             sequencer.clear.eq(self.start & self.fresh),
-            self.valid.eq(neurons.o_valid),
-            self.neuron.eq(neurons.o_neuron),
-            self.spikes.eq(neurons.o_spikes),
-            self.voltage.eq(neurons.o_voltage),
-            self.done.eq(neurons.done),
         ]
         self._send(m, sequencer)
         return m
@@ -127,19 +110,14 @@ class Layer(wiring.Component):
     def _send(self, m: Module, sequencer: LayerSequencer) -> None:
         """Bring the spikes to the layer above, and to the layer itself."""
         room: Value = Const(1, 1)
-        load = self.valid & self.spikes
         if not self.last:
-            m.submodules.upward = upward = SpikeList(self.layer.neurons)
+            m.submodules.upward = upward = SpikeList(self.layer, ends=True)
+            wiring.connect(m, self.neurons.updates, upward.updates)
             wiring.connect(m, upward.o, wiring.flipped(self.o))
-            m.d.comb += [upward.load.eq(load), upward.neuron.eq(self.neuron), upward.close.eq(self.done)]
             room = upward.empty
         m.d.comb += [sequencer.room.eq(room), self.idle.eq(sequencer.idle & room), sequencer.own_empty.eq(1)]
         if self.layer.recurrent:
-            m.submodules.own = own = SpikeList(self.layer.neurons)
+            m.submodules.own = own = SpikeList(self.layer, ends=False)
+            wiring.connect(m, self.neurons.updates, own.updates)
             wiring.connect(m, own.o, sequencer.own)
-            m.d.comb += [
-                own.load.eq(load),
-                own.neuron.eq(self.neuron),
-                own.clear.eq(self.start & self.fresh),
-                sequencer.own_empty.eq(own.empty),
-            ]
+            m.d.comb += [own.clear.eq(self.start & self.fresh), sequencer.own_empty.eq(own.empty)]

@@ -1,4 +1,6 @@
-"""What the parts of a spiking core say to each other."""
+"""Layouts of what the parts of a spiking core exchange."""
+
+from enum import IntEnum
 
 from amaranth.hdl import Shape
 from amaranth.lib import data, enum
@@ -6,7 +8,16 @@ from amaranth.lib import data, enum
 from attractor.spec import FelifLayer
 from attractor.spec.felif.layer import FELIF_B
 
-__all__ = ["NeuronState", "Token", "TokenKind"]
+__all__ = ["FelifBank", "NeuronState", "Token", "TokenKind"]
+
+
+class FelifBank(IntEnum):
+    """Accumulators of a neuron in a spiking core."""
+
+    #: Weighted sum of the tick.
+    SUM = 0
+    #: Never written, so it holds 0.
+    ZERO = 1
 
 
 class TokenKind(enum.Enum, shape=2):

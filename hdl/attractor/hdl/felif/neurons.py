@@ -6,13 +6,14 @@ from amaranth.hdl import Assert, Cat, Const, Module, Mux, Shape, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.hdl.core import WindowSignature, port_name
+from attractor.hdl.core import WindowSignature, connect_windows, port_name
 from attractor.hdl.felif.backlash import BacklashDatapath
 from attractor.hdl.felif.datapath import Datapath
 from attractor.hdl.felif.layout import NeuronState
 from attractor.hdl.felif.microstep import MicroStepDatapath
 from attractor.hdl.felif.pipeline import Stage, saturate
 from attractor.hdl.felif.plain import PlainDatapath
+from attractor.hdl.felif.signatures import TurnSignature, UpdateSignature
 from attractor.hdl.windows import WindowMemory
 from attractor.spec import FelifSpec
 from attractor.spec.felif.layer import FELIF_A, FELIF_B, SUBSTEPS
@@ -45,28 +46,18 @@ class NeuronArray(wiring.Component):
 
     Members
     -------
-    valid, neuron, sum: ``In(1)``, ``In(range(neurons))``, ``In(signed(sum_bits))``
-        A weighted sum.
+    turns: ``In(TurnSignature)``
     fresh: ``In(1)``
         The neurons begin with their first states. Constant while they are visited.
     windows: ``In(one WindowSignature for the neurons and each table)``
         Not to be used from the first sum to the last result.
-    o_valid, o_neuron, o_spikes, o_voltage: ``Out``
-        A neuron at the end of the tick: its state is in memory from the next cycle on.
-    done: ``Out(1)``
-        It is the last one.
+    updates: ``Out(UpdateSignature)``
     """
 
-    valid: Signal
-    neuron: Signal
-    sum: Signal
+    turns: Any
     fresh: Signal
     windows: Any
-    o_valid: Signal
-    o_neuron: Signal
-    o_spikes: Signal
-    o_voltage: Signal
-    done: Signal
+    updates: Any
 
     def __init__(self, spec: FelifSpec, index: int) -> None:
         self.layer = spec.layers[index]
@@ -76,19 +67,12 @@ class NeuronArray(wiring.Component):
         #: Cycles of a lap, in which every neuron makes one step.
         self.lap = max(self.layer.neurons, self._datapath.latency + 2)
         windows = (self._fields.window, *(memory.window for memory in tables))
-        number = range(self.layer.neurons)
         super().__init__(
             {
-                "valid": In(1),
-                "neuron": In(number),
-                "sum": In(Shape(spec.sum_bits(index), signed=True)),
+                "turns": In(TurnSignature(spec, index)),
                 "fresh": In(1),
                 "windows": In(wiring.Signature({port_name(w): Out(WindowSignature(w)) for w in windows})),
-                "o_valid": Out(1),
-                "o_neuron": Out(number),
-                "o_spikes": Out(1),
-                "o_voltage": Out(Shape(self.layer.state_bits, signed=True)),
-                "done": Out(1),
+                "updates": Out(UpdateSignature(self.layer)),
             }
         )
 
@@ -96,12 +80,11 @@ class NeuronArray(wiring.Component):
         m = Module()
         layer = self.layer
         m.submodules.datapath = self._datapath
-        for name in self._datapath.tables.signature.members:
-            wiring.connect(m, wiring.flipped(getattr(self.windows, name)), getattr(self._datapath.tables, name))
+        connect_windows(m, self.windows, self._datapath.tables)
         m.submodules.fields = fields = WindowMemory(self._fields.window)
         wiring.connect(m, wiring.flipped(getattr(self.windows, port_name(self._fields.window))), fields.window)
 
-        s = Stage(m, {"valid": self.valid, "neuron": self.neuron, "sum": self.sum})
+        s = Stage(m, {"valid": self.turns.valid, "neuron": self.turns.neuron, "sum": self.turns.sum})
         m.d.comb += [fields.read.eq(s.valid), fields.address.eq(s.neuron)]
         s = s.next().beside(**{name: fields.word[name] for name in self._fields.names})
         s = s.next(scaled=(s.sum * s.scale) >> layer.scale_shift)
@@ -127,7 +110,7 @@ class NeuronArray(wiring.Component):
             m,
             {
                 "valid": running & (place < neurons),
-                "neuron": place[: len(self.neuron)],
+                "neuron": place[: len(self.turns.neuron)],
                 "first": lap == 0,
                 "last": lap == SUBSTEPS - 1,
             },
@@ -148,13 +131,13 @@ class NeuronArray(wiring.Component):
                 m.d.sync += [place.eq(0), lap.eq(lap + 1)]
                 with m.If(asks.last):
                     m.d.sync += running.eq(0)
-        m.d.sync += Assert(~(running & (self.valid | drives.valid)), "a sum comes while the neurons are visited")
+        m.d.sync += Assert(~(running & (self.turns.valid | drives.valid)), "a sum comes while the neurons are visited")
         words = {name: fields.word[name] for name in self._fields.names}
         return asks, asks.next().beside(drive=read.data, **words)
 
     def _step(self, m: Module, asks: Stage, s: Stage) -> None:
         """Read the state of the neuron that enters a cycle later, send it through the datapath, and write it back."""
-        layer, datapath = self.layer, self._datapath
+        layer, datapath, updates = self.layer, self._datapath, self.updates
         m.submodules.states = states = memory.Memory(shape=self._state, depth=layer.neurons, init=[])
         read, write = states.read_port(), states.write_port()
         first_state: dict[int | str, Any] = {"polarisation": -layer.polarisation_high} if layer.ferroelectric else {}
@@ -174,10 +157,10 @@ class NeuronArray(wiring.Component):
             write.addr.eq(end.neuron),
             write.en.eq(end.valid),
             write.data.eq(datapath.state),
-            self.o_valid.eq(end.valid & end.last),
-            self.o_neuron.eq(end.neuron),
-            self.o_spikes.eq(datapath.spikes),
-            self.o_voltage.eq(datapath.state.voltage),
-            self.done.eq(self.o_valid & (end.neuron == layer.neurons - 1)),
+            updates.valid.eq(end.valid & end.last),
+            updates.neuron.eq(end.neuron),
+            updates.spikes.eq(datapath.spikes),
+            updates.voltage.eq(datapath.state.voltage),
+            updates.done.eq(updates.valid & (end.neuron == layer.neurons - 1)),
         ]
         m.d.sync += Assert(~(read.en & write.en & (read.addr == write.addr)), "a state is read while it is written")

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import count_ones
 from attractor.hdl.core import WindowSignature
+from attractor.hdl.felif.signatures import OutcomeSignature, UpdateSignature
 from attractor.hdl.windows import RecordReadout
 from attractor.spec import FelifSpec
 
@@ -28,23 +29,16 @@ class OutputReadout(wiring.Component):
     -------
     start: ``In(1)``
         A call begins: count from 0.
-    valid, neuron, spikes, voltage, done: ``In``
-        A neuron at the end of a tick, in their order; ``done`` with the last one.
-    winner: ``Out(range(outputs))``
-    ticks: ``Out(32)``
-        Ticks that the last layer ended in this call.
+    updates: ``In(UpdateSignature)``
+        Of the last layer.
+    outcome: ``Out(OutcomeSignature)``
     window: ``In(WindowSignature)``
         The outputs.
     """
 
     start: Signal
-    valid: Signal
-    neuron: Signal
-    spikes: Signal
-    voltage: Signal
-    done: Signal
-    winner: Signal
-    ticks: Signal
+    updates: Any
+    outcome: Any
     window: Any
 
     def __init__(self, spec: FelifSpec) -> None:
@@ -52,11 +46,9 @@ class OutputReadout(wiring.Component):
         self.output = Shape(spec.output_bits, signed=not spec.layers[-1].spikes)
         super().__init__(
             {
-                **dict.fromkeys(("start", "valid", "spikes", "done"), In(1)),
-                "neuron": In(range(spec.outputs)),
-                "voltage": In(Shape(spec.layers[-1].state_bits, signed=True)),
-                "winner": Out(range(spec.outputs)),
-                "ticks": Out(32),
+                "start": In(1),
+                "updates": In(UpdateSignature(spec.layers[-1])),
+                "outcome": Out(OutcomeSignature(spec)),
                 "window": In(WindowSignature(spec.memory_map["outputs"])),
             }
         )
@@ -65,22 +57,23 @@ class OutputReadout(wiring.Component):
         m = Module()
         m.submodules.outputs = outputs = memory.Memory(shape=self.output, depth=self.spec.outputs, init=[])
         read, write = outputs.read_port(), outputs.write_port()
-        valid, neuron, spikes, voltage = Signal(), Signal.like(self.neuron), Signal(), Signal.like(self.voltage)
-        value, most = Signal(self.output), Signal(self.output)
-        counts = self.spec.layers[-1].spikes
+        update, outcome, counts = self.updates, self.outcome, self.spec.layers[-1].spikes
+        valid, neuron = Signal(), Signal.like(update.neuron)
+        spikes, voltage = Signal(), Signal.like(update.voltage)
+        value, most, first = Signal(self.output), Signal(self.output), Signal()
+        # Registered until the count of the neuron was read; everything holds a cycle later than it could.
         m.d.sync += [
-            valid.eq(self.valid),
-            neuron.eq(self.neuron),
-            spikes.eq(self.spikes),
-            voltage.eq(self.voltage),
-            self.ticks.eq(Mux(self.start, 0, self.ticks + self.done)),
+            valid.eq(update.valid),
+            neuron.eq(update.neuron),
+            spikes.eq(update.spikes),
+            voltage.eq(update.voltage),
+            outcome.ticks.eq(Mux(self.start, 0, outcome.ticks + update.done)),
         ]
-        first = Signal()
-        with m.If(self.valid):
-            m.d.sync += first.eq(self.ticks == 0)
+        with m.If(update.valid):
+            m.d.sync += first.eq(outcome.ticks == 0)
         m.d.comb += [
-            read.addr.eq(Mux(self.window.read, self.window.address, self.neuron)),
-            read.en.eq(self.window.read | (self.valid if counts else 0)),
+            read.addr.eq(Mux(self.window.read, self.window.address, update.neuron)),
+            read.en.eq(self.window.read | (update.valid if counts else 0)),
             self.window.read_data.eq(read.data),
             value.eq(Mux(first, 0, read.data) + spikes if counts else voltage),
             write.en.eq(valid),
@@ -88,7 +81,7 @@ class OutputReadout(wiring.Component):
             write.data.eq(value),
         ]
         with m.If(valid & ((neuron == 0) | (value > most))):
-            m.d.sync += [most.eq(value), self.winner.eq(neuron)]
+            m.d.sync += [most.eq(value), outcome.winner.eq(neuron)]
         m.d.sync += Assert(~(read.en & write.en & (read.addr == write.addr)), "an output is read while it is written")
         return m
 
@@ -105,7 +98,7 @@ class RunRecord(wiring.Component):
     spikes: ``In(layers)``
         A neuron of a layer spikes.
     aborted: ``In(1)``
-    winner, ticks: ``In(range(outputs))``, ``In(32)``
+    outcome: ``In(OutcomeSignature)``
     window: ``In(WindowSignature)``
         The bytes.
     """
@@ -114,8 +107,7 @@ class RunRecord(wiring.Component):
     running: Signal
     spikes: Signal
     aborted: Signal
-    winner: Signal
-    ticks: Signal
+    outcome: Any
     window: Any
 
     def __init__(self, spec: FelifSpec) -> None:
@@ -124,8 +116,7 @@ class RunRecord(wiring.Component):
             {
                 **dict.fromkeys(("start", "running", "aborted"), In(1)),
                 "spikes": In(len(spec.layers)),
-                "winner": In(range(spec.outputs)),
-                "ticks": In(32),
+                "outcome": In(OutcomeSignature(spec)),
                 "window": In(WindowSignature(spec.memory_map["result"])),
             }
         )
@@ -143,8 +134,8 @@ class RunRecord(wiring.Component):
         values = readout.values
         m.d.comb += [
             values.aborted.eq(self.aborted),
-            values.winner.eq(self.winner),
-            values.ticks.eq(self.ticks),
+            values.winner.eq(self.outcome.winner),
+            values.ticks.eq(self.outcome.ticks),
             values.spikes.eq(spikes),
             values.cycles.eq(cycles),
         ]

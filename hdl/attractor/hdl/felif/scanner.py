@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from attractor.hdl.arithmetic import times_constant
 from attractor.hdl.core import WindowSignature
 from attractor.hdl.felif.layout import Token, TokenKind
+from attractor.hdl.felif.signatures import ScanSignature
 from attractor.hdl.lane_walker import LaneWalker
 from attractor.hdl.windows import WindowMemory
 from attractor.spec import FelifSpec
@@ -32,38 +33,22 @@ class InputScanner(wiring.Component):
     -------
     window: ``In(WindowSignature)``
         The frames.
-    start: ``In(1)``
-        Begin with the first tick.
-    stop: ``In(1)``
-        The tick under way is the last one.
-    limit: ``In(range(ticks + 1))``
-        Ticks to give.
+    scan: ``In(ScanSignature)``
+        Give the inputs of a call.
     o: ``Out(stream of Token)``
-    busy: ``Out(1)``
-        Not all tokens were taken.
-    stopped: ``Out(1)``
-        There were fewer ticks than asked for.
     """
 
     window: Any
-    start: Signal
-    stop: Signal
-    limit: Signal
+    scan: Any
     o: stream.Interface
-    busy: Signal
-    stopped: Signal
 
     def __init__(self, spec: FelifSpec) -> None:
         self.spec = spec
         super().__init__(
             {
                 "window": In(WindowSignature(spec.memory_map["frames"])),
-                "start": In(1),
-                "stop": In(1),
-                "limit": In(range(spec.ticks + 1)),
+                "scan": In(ScanSignature(spec)),
                 "o": Out(stream.Signature(Token(spec.inputs))),
-                "busy": Out(1),
-                "stopped": Out(1),
             }
         )
         # The bit that is given, the word that is read next, the first word of the tick, and the tick.
@@ -78,9 +63,9 @@ class InputScanner(wiring.Component):
         reading = self._read(m, walker)
         sign = spec.input_bits - 1
         with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("idle"))
-            with m.State("idle"), m.If(self.start):
-                m.d.sync += [self._plane.eq(sign), self._tick.eq(0), self._base.eq(0), self.stopped.eq(0)]
+            m.d.comb += self.scan.busy.eq(~fsm.ongoing("idle"))
+            with m.State("idle"), m.If(self.scan.start):
+                m.d.sync += [self._plane.eq(sign), self._tick.eq(0), self._base.eq(0), self.scan.stopped.eq(0)]
                 m.next = "plane"
             with m.State("plane"):
                 m.d.comb += [self.o.valid.eq(self._plane != sign), o.kind.eq(TokenKind.DOUBLE)]
@@ -105,11 +90,11 @@ class InputScanner(wiring.Component):
             with m.State("end"):
                 m.d.comb += [self.o.valid.eq(1), o.kind.eq(TokenKind.END)]
                 with m.If(self.o.ready):
-                    last = self._tick + 1 >= self.limit
+                    last = self._tick + 1 >= self.scan.limit
                     m.d.sync += [self._tick.eq(self._tick + 1), self._base.eq(self._base + spec.frame_words)]
                     m.next = "plane"
-                    with m.If(last | self.stop):
-                        m.d.sync += self.stopped.eq(~last)
+                    with m.If(last | self.scan.stop):
+                        m.d.sync += self.scan.stopped.eq(~last)
                         m.next = "idle"
         return m
 

@@ -1,6 +1,5 @@
 """The course of a tick in a layer: events add up in the crossbar, then the neurons get their sums one by one."""
 
-from enum import IntEnum
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Shape, Signal
@@ -8,21 +7,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import times_constant
-from attractor.hdl.crossbar import Operation
-from attractor.hdl.crossbar import OperationKind as Kind
-from attractor.hdl.felif.layout import Token, TokenKind
+from attractor.hdl.felif.layout import FelifBank, Token, TokenKind
+from attractor.hdl.felif.signatures import TurnSignature
+from attractor.hdl.operations import Operation, OperationKind
 from attractor.spec import FelifSpec
 
-__all__ = ["Bank", "LayerSequencer"]
-
-
-class Bank(IntEnum):
-    """Accumulators of a neuron."""
-
-    #: Weighted sum of the tick.
-    SUM = 0
-    #: Never written, so it holds 0.
-    ZERO = 1
+__all__ = ["LayerSequencer"]
 
 
 class LayerSequencer(wiring.Component):
@@ -56,8 +46,7 @@ class LayerSequencer(wiring.Component):
     o: ``Out(stream of Operation)``
     sums: ``In(lanes times signed(sum_bits))``
         Of the group that was asked for last.
-    valid, neuron, sum: ``Out(1)``, ``Out(range(neurons))``, ``Out(signed(sum_bits))``
-        A neuron's turn.
+    turns: ``Out(TurnSignature)``
     done: ``In(1)``
         The neurons are done.
     idle: ``Out(1)``
@@ -71,9 +60,7 @@ class LayerSequencer(wiring.Component):
     clear: Signal
     o: stream.Interface
     sums: Any
-    valid: Signal
-    neuron: Signal
-    sum: Signal
+    turns: Any
     done: Signal
     idle: Signal
 
@@ -91,15 +78,13 @@ class LayerSequencer(wiring.Component):
                 "clear": In(1),
                 "o": Out(stream.Signature(operation)),
                 "sums": In(data.ArrayLayout(total, self.lanes)),
-                "valid": Out(1),
-                "neuron": Out(range(self.layer.neurons)),
-                "sum": Out(total),
+                "turns": Out(TurnSignature(spec, index)),
                 "done": In(1),
                 "idle": Out(1),
             }
         )
         # The operation that is on offer while events are gathered.
-        self._kind, self._row, self._negate = Signal(Kind), Signal.like(self.o.payload.row), Signal()
+        self._kind, self._row, self._negate = Signal(OperationKind), Signal.like(self.o.payload.row), Signal()
         self._waiting, self._clearing = Signal(), Signal()
 
     def elaborate(self, platform: object) -> Module:
@@ -108,7 +93,7 @@ class LayerSequencer(wiring.Component):
             with m.State("gather"):
                 m.d.comb += self.idle.eq(~self._waiting & ~self._clearing & ~self.i.valid)
                 with m.If(self._clearing):
-                    self._push(m, Bank.ZERO)
+                    self._push(m, FelifBank.ZERO)
                     m.d.comb += self._whole()
                     with m.If(self.o.ready):
                         m.d.sync += self._clearing.eq(0)
@@ -125,12 +110,12 @@ class LayerSequencer(wiring.Component):
         """Let an operation visit all groups."""
         return self.o.payload.more.eq(self.groups - 1)
 
-    def _push(self, m: Module, addend: Bank) -> None:
+    def _push(self, m: Module, addend: FelifBank) -> None:
         operation = self.o.payload
         m.d.comb += [
             self.o.valid.eq(1),
-            operation.kind.eq(Kind.PUSH),
-            operation.bank.eq(Bank.SUM),
+            operation.kind.eq(OperationKind.PUSH),
+            operation.bank.eq(FelifBank.SUM),
             operation.addend.eq(addend),
         ]
 
@@ -156,7 +141,9 @@ class LayerSequencer(wiring.Component):
                 m.d.sync += [
                     self._waiting.eq(1),
                     self._kind.eq(
-                        Mux(token.kind == TokenKind.DOUBLE, Kind.FOLD, Kind.ADD) if self.doubles else Kind.ADD
+                        Mux(token.kind == TokenKind.DOUBLE, OperationKind.FOLD, OperationKind.ADD)
+                        if self.doubles
+                        else OperationKind.ADD
                     ),
                     self._row.eq(times_constant(token.source, self.groups)),
                     self._negate.eq(token.negate & (token.kind == TokenKind.EVENT)),
@@ -165,7 +152,7 @@ class LayerSequencer(wiring.Component):
                 with m.If(self.own.ready & self.own.valid):
                     m.d.sync += [
                         self._waiting.eq(1),
-                        self._kind.eq(Kind.ADD),
+                        self._kind.eq(OperationKind.ADD),
                         self._row.eq(times_constant(own.source, self.groups) + self.below * self.groups),
                         self._negate.eq(0),
                     ]
@@ -177,7 +164,7 @@ class LayerSequencer(wiring.Component):
         group, lane, number = Signal(range(self.groups)), Signal(range(self.lanes)), Signal(range(self.layer.neurons))
         last, last_lane, takes = Signal(), Signal(), Signal()
         with m.State("ask"):
-            self._push(m, Bank.SUM)
+            self._push(m, FelifBank.SUM)
             m.d.comb += self.o.payload.first.eq(group)
             with m.If(self.o.ready):
                 m.next = "take"
@@ -188,7 +175,7 @@ class LayerSequencer(wiring.Component):
                 takes.eq(~last_lane | self.o.ready),
             ]
             with m.If(last_lane):
-                self._push(m, Bank.ZERO)
+                self._push(m, FelifBank.ZERO)
                 m.d.comb += self.o.payload.first.eq(group)
             with m.If(takes):
                 m.d.sync += [lane.eq(lane + 1), number.eq(number + 1)]
@@ -198,4 +185,6 @@ class LayerSequencer(wiring.Component):
                 with m.If(last):
                     m.d.sync += [group.eq(0), number.eq(0)]
                     m.next = "finish"
-        m.d.sync += [self.valid.eq(takes), self.neuron.eq(number), self.sum.eq(self.sums[lane])]
+        # Registered: cuts the path from the crossbar's adders through the choice of a lane to the product with the
+        # neuron's scale; costs one cycle in a tick.
+        m.d.sync += [self.turns.valid.eq(takes), self.turns.neuron.eq(number), self.turns.sum.eq(self.sums[lane])]

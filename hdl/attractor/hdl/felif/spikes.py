@@ -1,11 +1,15 @@
 """The spikes of a layer on their way to those that they reach."""
 
+from typing import Any
+
 from amaranth.hdl import Assert, Module, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from attractor.hdl.felif.layout import Token, TokenKind
+from attractor.hdl.felif.signatures import UpdateSignature
+from attractor.spec import FelifLayer
 
 __all__ = ["SpikeList"]
 
@@ -15,39 +19,35 @@ class SpikeList(wiring.Component):
 
     Parameters
     ----------
-    neurons:
-        Neurons of the layer; no more spikes than these may wait.
+    layer:
+        The layer; no more spikes than it has neurons may wait.
+    ends:
+        Give the end of each tick as well, after its spikes.
 
     Members
     -------
-    load, neuron: ``In(1)``, ``In(range(neurons))``
-        A spike.
-    close: ``In(1)``
-        The tick has no more; a last spike may come with it. Only where nothing of the tick before is left.
+    updates: ``In(UpdateSignature)``
+        The neurons that may spike. With ``ends``, the last one of a tick only where nothing of the tick before is left.
     clear: ``In(1)``
-        Forget everything. Not together with ``load`` or ``close``.
+        Forget everything. Not together with an update.
     o: ``Out(stream of Token)``
-        An event for each spike, and an end for each ``close``.
+        An event for each spike, and with ``ends`` an end for each tick.
     empty: ``Out(1)``
         No spike and no end is left.
     """
 
-    load: Signal
-    neuron: Signal
-    close: Signal
+    updates: Any
     clear: Signal
     o: stream.Interface
     empty: Signal
 
-    def __init__(self, neurons: int) -> None:
-        self.neurons, self.token = neurons, Token(neurons)
+    def __init__(self, layer: FelifLayer, *, ends: bool) -> None:
+        self.neurons, self.ends = layer.neurons, ends
         super().__init__(
             {
-                "load": In(1),
-                "neuron": In(range(neurons)),
-                "close": In(1),
+                "updates": In(UpdateSignature(layer)),
                 "clear": In(1),
-                "o": Out(stream.Signature(self.token)),
+                "o": Out(stream.Signature(Token(layer.neurons))),
                 "empty": Out(1),
             }
         )
@@ -61,13 +61,15 @@ class SpikeList(wiring.Component):
         loaded, taken = Signal(range(self.neurons + 1)), Signal(range(self.neurons + 1))
         # The word that was read is on offer; all spikes of the tick are known.
         shown, closed = Signal(), Signal()
-        waiting, ends = Signal(), Signal()
+        load, close, waiting, ends = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
+            load.eq(self.updates.valid & self.updates.spikes),
+            close.eq(self.updates.done if self.ends else 0),
             waiting.eq(loaded != taken),
             ends.eq(closed & ~shown & ~waiting),
             write.addr.eq(loaded),
-            write.data.eq(self.neuron),
-            write.en.eq(self.load),
+            write.data.eq(self.updates.neuron),
+            write.en.eq(load),
             read.addr.eq(taken),
             read.en.eq(waiting & (~shown | self.o.ready)),
             self.o.valid.eq(shown | ends),
@@ -77,15 +79,15 @@ class SpikeList(wiring.Component):
         with m.If(shown):
             m.d.comb += [self.o.payload.kind.eq(TokenKind.EVENT), self.o.payload.source.eq(read.data)]
         m.d.sync += [
-            loaded.eq(loaded + self.load),
+            loaded.eq(loaded + load),
             taken.eq(taken + read.en),
             shown.eq(read.en | (shown & ~self.o.ready)),
-            closed.eq(self.close | (closed & ~(ends & self.o.ready))),
-            Assert(~(self.load & (loaded == self.neurons)), "too many spikes"),
-            Assert(~(self.close & closed), "a tick ends while the one before is still there"),
+            closed.eq(close | (closed & ~(ends & self.o.ready))),
+            Assert(~(load & (loaded == self.neurons)), "too many spikes"),
+            Assert(~(close & closed), "a tick ends while the one before is still there"),
             Assert(~(read.en & write.en & (read.addr == write.addr)), "a spike is read while it is written"),
         ]
         # An empty list begins anew, so that it needs no more words than there are neurons.
-        with m.If(self.clear | (self.empty & ~self.load & ~self.close)):
+        with m.If(self.clear | (self.empty & ~load & ~close)):
             m.d.sync += [loaded.eq(0), taken.eq(0), shown.eq(0), closed.eq(0)]
         return m

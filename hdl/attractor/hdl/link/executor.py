@@ -118,8 +118,8 @@ class Executor(wiring.Component):
             self._take_request(m)
             self._move_words(m)
             self._send_reply(m)
-        # The report shows byte ``index % 4`` of its CRC-32. The one in a request begins at byte 7, one before a multiple
-        # of four: it is compared by the number of the following byte.
+        # The report shows byte ``index % 4`` of its CRC-32. The one in a request begins at byte 7, one before a
+        # multiple of four: it is compared by the number of the following byte.
         m.d.comb += [
             self._report.index.eq(Mux(fsm.ongoing("COMPARE"), self._cursor.following, self._cursor.index)),
             self.reporting.eq(fsm.ongoing("REPORT")),
