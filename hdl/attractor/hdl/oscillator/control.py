@@ -27,8 +27,10 @@ class RunControl(wiring.Component):
 
     Members
     -------
-    start, abort, busy: ``In(1)``, ``In(1)``, ``Out(1)``
-        As in :class:`~attractor.hdl.core.CoreSignature`. An abort takes effect at the end of a slot.
+    run: ``In(TaskSignature)``
+        The call.
+    abort: ``In(1)``
+        End it after the slot under way.
     i: ``In(stream of Operation)``
         Operations of placements. They come only while there is something to load, to move or to teach.
     o: ``Out(stream of Operation)``
@@ -53,9 +55,8 @@ class RunControl(wiring.Component):
         Find the winner.
     """
 
-    start: Signal
+    run: Any
     abort: Signal
-    busy: Signal
     i: stream.Interface
     o: stream.Interface
     schedule: Any
@@ -75,9 +76,8 @@ class RunControl(wiring.Component):
         self.field_bank, self.zero_bank = self.sum_bank + 1, self.sum_bank + 2
         super().__init__(
             {
-                "start": In(1),
+                "run": In(TaskSignature()),
                 "abort": In(1),
-                "busy": Out(1),
                 "i": In(stream.Signature(operation)),
                 "o": Out(stream.Signature(operation)),
                 "schedule": In(ScheduleSignature(spec)),
@@ -106,8 +106,8 @@ class RunControl(wiring.Component):
         with m.If(self.abort):
             m.d.sync += self._stopping.eq(1)
         with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("idle"))
-            with m.State("idle"), m.If(self.start):
+            m.d.comb += self.run.busy.eq(~fsm.ongoing("idle"))
+            with m.State("idle"), m.If(self.run.start):
                 m.d.sync += [self.progress.slot.eq(0), self.progress.odd_period.eq(0)]
                 m.d.sync += [self._bank.eq(0), self._stopping.eq(0), self.outcome.aborted.eq(0)]
                 m.next = "clear"
@@ -131,7 +131,7 @@ class RunControl(wiring.Component):
         with m.Elif(self.placed):
             m.d.sync += placed.eq(1)
         m.d.comb += self.outcome.settled.eq(Mux(taught, ~learnt, self.schedule.settled))
-        with m.If(self.start):
+        with m.If(self.run.start):
             m.d.sync += [taught.eq(self.margin != 0), learnt.eq(0)]
         with m.Elif(self.learns):
             m.d.sync += learnt.eq(1)

@@ -102,9 +102,9 @@ class OscillatorCore(wiring.Component):
         wiring.connect(m, crossbar.neurons, lanes.crossbar)
         wiring.connect(m, mover.phases, phases.mover)
         m.d.comb += [
-            control.start.eq(self.bus.start),
+            control.run.start.eq(self.bus.start),
             control.abort.eq(self.bus.abort),
-            self.bus.busy.eq(control.busy),
+            self.bus.busy.eq(control.run.busy),
             schedule.start.eq(control.load.start),
             self.slot_end.eq(control.progress.slot_end),
         ]
@@ -163,7 +163,7 @@ class OscillatorCore(wiring.Component):
         wiring.connect(m, control.outcome, record.outcome)
         m.d.comb += [
             record.start.eq(self.bus.start),
-            record.running.eq(control.busy),
+            record.running.eq(control.run.busy),
             record.winner.eq(NO_WINNER),
         ]
         if self.spec.labels:
