@@ -23,9 +23,11 @@ from typing import Any
 import numpy as np
 from reporting import log, parser, report
 
-from attractor.data.chorales import Chorales, chorales
+from attractor.data.chorales import LOWEST_NOTE, Chorales, chorales
 from attractor.host import Model
-from attractor.train.felif import Recipe, Trainer, Training, exported, mean_loss
+from attractor.host.felif import NoteLogits, PianoRoll
+from attractor.host.interface import Interface
+from attractor.train.felif import OUTPUT_ONE, Recipe, Trainer, Training, exported, mean_loss
 from attractor.train.felif.music import (
     DEVICE,
     INTEGER,
@@ -96,7 +98,8 @@ def row_of(data: Chorales, row: tuple[str, str, int | None], given: argparse.Nam
     if given.folder is not None and forward == INTEGER and bits is not None:
         spec, parameters = exported(network, training.parameters, lanes=16)
         provenance = {"data": "jsb-chorales-quarter", "rule": "BRUNO", "seed": given.seed, "test_loss": losses["test"]}
-        Model(spec, parameters, provenance).save(given.folder / f"{name_of(*row)}-{given.seed}.safetensors")
+        interface = Interface(PianoRoll(LOWEST_NOTE), NoteLogits(LOWEST_NOTE, OUTPUT_ONE))
+        Model(spec, parameters, provenance, interface).save(given.folder / f"{name_of(*row)}-{given.seed}.safetensors")
     log(f"{name_of(*row)}: test {losses['test']:.4f}")
     found = [epoch.validation for epoch in training.history if epoch.validation is not None]
     return {

@@ -6,9 +6,10 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 from warnings import warn
 
-__all__ = ["MOVED", "find_moved_modules"]
+__all__ = ["MOVED", "MOVED_NAMES", "find_moved_modules", "moved_name"]
 
 #: Old name of each module, and its new one. Modules below it moved along.
 MOVED = {
@@ -27,11 +28,13 @@ MOVED = {
     "attractor.golden.felif.tables": "attractor.physics.felif.tables",
     "attractor.golden.felif.trials": "attractor.trials.felif",
     "attractor.golden.felif.twin": "attractor.physics.felif.twin",
+    "attractor.hdl.felif.window_memory": "attractor.hdl.windows",
     "attractor.host.acceptance": "attractor.verify",
     "attractor.host.annealer": "attractor.solve.annealer",
     "attractor.host.annealing": "attractor.solve.annealing",
     "attractor.host.dimod_extra": "attractor.solve.dimod_extra",
     "attractor.host.estimators": "attractor.estimators",
+    "attractor.host.estimators.presets": "attractor.estimators.eqprop.presets",
     "attractor.host.ising": "attractor.solve.ising",
     "attractor.host.learning": "attractor.host.oscillator.learning",
     "attractor.host.nir": "attractor.nir",
@@ -44,6 +47,7 @@ MOVED = {
     "attractor.host.problem_files": "attractor.solve.problem_files",
     "attractor.host.problems": "attractor.solve.problems",
     "attractor.host.sampler": "attractor.solve.sampler",
+    "attractor.sim.cache": "attractor.machine.cache",
     "attractor.sim.lockstep.eqprop_bench": "attractor.sim.lockstep.eqprop.bench",
     "attractor.sim.lockstep.eqprop_state": "attractor.sim.lockstep.eqprop.state",
     "attractor.sim.lockstep.felif_bench": "attractor.sim.lockstep.felif.bench",
@@ -69,6 +73,30 @@ MOVED = {
     "attractor.train.pruned": "attractor.train.oscillator.pruned",
     "attractor.train.psalm": "attractor.data.psalm",
 }
+
+#: Names that left a module which is still there, and the module that has them now.
+MOVED_NAMES = {
+    "attractor.golden.felif": (
+        "attractor.physics.felif",
+        {
+            *("FelifDevice", "FelifTwin", "FloatLayer", "FloatNetwork", "FloatRun", "FloatState"),
+            *("TwinRun", "TwinState", "felif_parameters", "tables_digest"),
+        },
+    ),
+}
+
+
+def moved_name(module: str, name: str) -> Any:
+    """Return what ``name`` of a module is now, with a warning; raise :class:`AttributeError` if it never was there."""
+    home, names = MOVED_NAMES[module]
+    if name not in names:
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    warn(
+        f"{module}.{name} is now {home}.{name}; import that, the old name goes with the next release",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return getattr(import_module(home), name)
 
 
 class _MovedModule(Loader):

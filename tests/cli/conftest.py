@@ -101,10 +101,10 @@ def learner(_learner: Model, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def other(_classifier: Model, tmp_path: Path) -> Path:
-    """Model file of the same classifier with other lanes."""
+    """Model file of a classifier with wider couplings."""
     path = tmp_path / "other.safetensors"
     spec: Any = _classifier.spec
-    Model(replace(spec, lanes=2), _classifier.parameters, _classifier.provenance).save(path)
+    replace(_classifier, spec=replace(spec, weight_bits=spec.weight_bits + 1)).save(path)
     return path
 
 
@@ -116,9 +116,9 @@ def patterns() -> np.ndarray:
 
 @pytest.fixture
 def memory(patterns: np.ndarray, tmp_path: Path) -> Path:
-    """Model file of an associative memory of the patterns."""
+    """Model file of an associative memory of the patterns, as the command trains it."""
     path = tmp_path / "memory.safetensors"
-    HopfieldNetwork().fit(patterns).model_.save(path)
+    HopfieldNetwork(binarize=None).fit(patterns).model_.save(path)
     return path
 
 

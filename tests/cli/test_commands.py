@@ -16,7 +16,7 @@ from rich.console import Console
 
 from attractor.cli import _hoist
 from attractor.cli.output import Output
-from attractor.estimators import OscillatorClassifier
+from attractor.estimators import HopfieldNetwork, OscillatorClassifier
 from attractor.gateware.boards import BOARDS, find_board
 from attractor.gateware.bundle import FORMAT, Bundle
 from attractor.host import Model
@@ -38,7 +38,7 @@ def test_train_on_a_users_images_and_patterns(run: Callable, tmp_path: Path, pat
     random = np.random.default_rng(0)
     np.savez(tmp_path / "mine.npz", images=random.random((30, 4, 4)), labels=np.arange(30) % 3)
     result = run("--json", "train", tmp_path / "mine.npz", "--epochs", 1, "-o", tmp_path / "a.safetensors").json
-    assert (result["spec"]["inputs"], result["spec"]["labels"]) == (17, 3)
+    assert (result["spec"]["inputs"], result["spec"]["labels"]) == (33, 3)  # two oscillators for each of 16 pixels
     assert "accuracy" not in result  # nothing was held out
     np.save(tmp_path / "mine.npy", patterns)
     result = run("--json", "train", tmp_path / "mine.npy", "--rule", "hebb", "-o", tmp_path / "b.safetensors").json
@@ -50,12 +50,44 @@ def test_info_of_a_file(run: Callable, classifier: Path, tmp_path: Path) -> None
     model = Model.load(classifier)
     told = run("info", classifier, "--json").json
     assert told["spec"] == model.spec.to_dict()
-    assert told["provenance"]["classes"] == ["0", "1", "2", "3"]
+    assert told["outputs"] == {"kind": "classes", "names": [0, 1, 2, 3], "by": "phases"}
+    assert told["inputs"]["kind"] == "pixel-phases"
+    assert told["provenance"]["epochs"] == 3
     (tmp_path / "spec.json").write_text(model.spec.to_json())
     assert run("info", tmp_path / "spec.json", "--json").json["fingerprint"] == model.spec.fingerprint.hex()
     text = run("info", classifier)
     assert model.spec.fingerprint.hex() in text.out
     assert text.err == ""
+
+
+def test_info_tells_network_and_build_apart(run: Callable, classifier: Path) -> None:
+    spec = load_spec(classifier)
+    for words in ((classifier,), ("--port", f"sim:{classifier}")):
+        told = run("info", *words, "--json").json
+        assert told["build"] == {"lanes": spec.to_dict()["lanes"]}
+        assert told["network"] | told["build"] == told["spec"] == spec.to_dict()
+        assert "lanes" not in told["network"]
+        names = [line.split("  ")[0] for line in run("info", *words).out.splitlines()]
+        assert names[-3:] == ["fingerprint", "network", "build"]  # the spec would say both again
+
+
+def test_info_shows_the_memory_map_if_asked(run: Callable, classifier: Path) -> None:
+    memory_map = load_spec(classifier).memory_map
+    for words in ((classifier,), ("--port", f"sim:{classifier}")):
+        assert run("info", *words, "--map", "--json").json["memory_map"] == memory_map.describe()
+        shown, plain = run("info", *words, "--map").out, run("info", *words).out
+        assert shown == f"{plain}\n{memory_map.table()}\n"
+        assert "memory_map" not in run("info", *words, "--json").json
+
+
+def test_a_model_runs_on_a_device_of_other_lanes(run: Callable, classifier: Path, images: Path) -> None:
+    fields = load_spec(classifier).to_dict()
+    expected = run("classify", classifier, images, "--json").json
+    for lanes in (1, 2, 3):
+        device = classifier.with_name(f"{lanes}.json")
+        device.write_text(json.dumps(fields | {"lanes": lanes}))
+        assert run("load", classifier, "--port", f"sim:{device}", "--json").json["valid"] is True
+        assert run("classify", classifier, images, "--port", f"sim:{device}", "--json").json == expected
 
 
 def test_info_of_a_device_that_holds_nothing(run: Callable, classifier: Path) -> None:
@@ -74,7 +106,7 @@ def test_load(run: Callable, classifier: Path) -> None:
 
 def test_classify_is_the_same_with_and_without_a_device(run: Callable, classifier: Path, images: Path) -> None:
     expected = OscillatorClassifier.from_model(Model.load(classifier)).predict(np.load(images))
-    rows = [{"image": index, "class": name} for index, name in enumerate(expected)]
+    rows = [{"image": index, "class": str(name)} for index, name in enumerate(expected)]
     assert run("classify", classifier, images, "--json").json == {"images": rows}
     assert run("classify", classifier, images, "--port", f"sim:{classifier}", "--json").json == {"images": rows}
 
@@ -87,6 +119,19 @@ def test_recall_repairs_damaged_patterns(run: Callable, memory: Path, patterns: 
         result = run("recall", memory, tmp_path / "damaged.npy", "-o", tmp_path / "found.npy", "--json", *port).json
         assert [row["changed"] for row in result["patterns"]] == [1, 0]
         assert (np.load(tmp_path / "found.npy") == patterns).all()
+
+
+def test_recall_takes_other_values_if_the_model_has_a_threshold(
+    run: Callable, patterns: np.ndarray, tmp_path: Path
+) -> None:
+    HopfieldNetwork(binarize=0.5).fit(patterns > 0).model_.save(tmp_path / "memory.safetensors")
+    grey = np.where(patterns > 0, 0.9, 0.2)
+    grey[0, 3] = 1.1 - grey[0, 3]
+    np.save(tmp_path / "grey.npy", grey)
+    words = ("recall", tmp_path / "memory.safetensors", tmp_path / "grey.npy", "-o", tmp_path / "found.npy")
+    result = run(*words, "--plot", tmp_path / "p.svg", "--json").json
+    assert [row["changed"] for row in result["patterns"]] == [1, 0]
+    assert (np.load(tmp_path / "found.npy") == patterns).all()
 
 
 def test_device_against_the_golden_model(run: Callable, classifier: Path) -> None:
@@ -123,8 +168,8 @@ def test_build_writes_bundle_and_bitstream_side_by_side(
     spec = load_spec(classifier)
     manifest = {
         "format": FORMAT,
-        "spec": spec.to_dict(),
-        "board": "hx8k-evn",
+        "network": spec.network_to_dict(),
+        "build": spec.build_to_dict() | {"board": "hx8k-evn"},
         "bitstream": "top.bin",
         "utilisation": {"ICESTORM_LC": [900, 7680]},
         "fmax_hz": {"clk": [31_000_000, 12_000_000]},
@@ -145,6 +190,9 @@ def test_build_writes_bundle_and_bitstream_side_by_side(
     assert Path(result["bitstream"]).read_bytes() == b"bits"
     assert Path(result["bitstream"]).stem == "classifier.hx8k-evn"  # two networks in one folder do not collide
     assert result["bitstream"] in result["program"]
+    assert (options["lanes"], result["lanes"]) == (None, spec.lanes)
+    run("build", classifier, "--board", "hx8k-evn", "--lanes", 5)
+    assert asked[-1][1]["lanes"] == 5
 
 
 # Options
@@ -212,12 +260,14 @@ def test_results_stay_on_standard_output_while_a_bar_is_shown(capsys: pytest.Cap
 def test_lines_are_neither_cut_nor_interpreted(capsys: pytest.CaptureFixture[str]) -> None:
     path = "/folder/" + "x" * 200 + " [bold]"
     output = Output()
-    output.result({"bundle_path": path, "share": 0.25, "count": 1234})
+    output.result({"bundle_path": path, "share": 0.25, "more": [1], "count": 1234}, only_json=("more",))
+    output.result({}, "/folder/:smile:/x [/] ")
     output.table("rows", [{"path": path, "valid": True}])
     assert capsys.readouterr().out.splitlines() == [
         f"bundle path  {path}",
         "share        0.25",
         "count        1,234",
+        "/folder/:smile:/x [/] ",
         "path" + " " * (len(path) - 2) + "valid",
         f"{path}  True",
     ]

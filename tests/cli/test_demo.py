@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attractor.cli import demo
-from attractor.cli.families import eqprop_demo, oscillator_demo
+from attractor.cli.eqprop import demo as eqprop_demo
+from attractor.cli.oscillator import demo as oscillator_demo
 from attractor.data.digits import Digits, digits
 from attractor.estimators import PRESETS, EqPropClassifier, OscillatorClassifier
 from attractor.gateware.bundle import FORMAT, Bundle
 from attractor.host import Device, Model
-from attractor.host.eqprop import SampleLearning
+from attractor.host.eqprop import EqPropCalls, SampleLearning
+from attractor.host.oscillator import OscillatorCalls
 from attractor.spec import OscillatorResult, OscillatorSpec
 
 #: Images in the quick runs: held out, and learnt on the device.
@@ -39,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attractor.sim.verilator.has_compiler", lambda: False)
+    monkeypatch.setattr("attractor.machine.programs.has_compiler", lambda: False)
 
 
 def test_without_a_compiler_the_golden_model_takes_over_and_says_so(
@@ -65,8 +66,8 @@ def test_a_port_and_a_board(run: Callable, folder: Path, monkeypatch: pytest.Mon
     def build(spec: Any, board: str, **_: object) -> Bundle:
         manifest = {
             "format": FORMAT,
-            "spec": spec.to_dict(),
-            "board": board,
+            "network": spec.network_to_dict(),
+            "build": spec.build_to_dict() | {"board": board},
             "bitstream": "top.bin",
             "utilisation": {"ICESTORM_LC": [3210, 5280]},
             "fmax_hz": {"clk": [30_000_000, 12_000_000], "other": [25_000_000, 12_000_000]},
@@ -75,7 +76,7 @@ def test_a_port_and_a_board(run: Callable, folder: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(importlib.import_module("attractor.gateware.build"), "build", build)
     # Another process would not see the stand-in.
-    monkeypatch.setattr(demo, "ProcessPoolExecutor", lambda workers, **_: ThreadPoolExecutor(workers))
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", lambda workers, **_: ThreadPoolExecutor(workers))
     spec = OscillatorSpec(oscillators=75, inputs=65, labels=10, reference=64)
     (folder / "spec.json").write_text(spec.to_json())
     outcome = run("demo", "--port", "sim:spec.json")
@@ -88,7 +89,7 @@ def test_a_port_and_a_board(run: Callable, folder: Path, monkeypatch: pytest.Mon
 @pytest.mark.usefixtures("folder")
 def test_a_board_that_differs_is_reported(run: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     no_compiler(monkeypatch)
-    right = Device.recall
+    right = OscillatorCalls.recall
 
     def wrong(*arguments: Any, **options: Any) -> list[OscillatorResult]:
         results = right(*arguments, **options)
@@ -97,7 +98,7 @@ def test_a_board_that_differs_is_reported(run: Callable, monkeypatch: pytest.Mon
         results[7] = OscillatorResult(**(vars(results[7]) | {"phases": phases}))
         return results
 
-    monkeypatch.setattr(Device, "recall", wrong)
+    monkeypatch.setattr(OscillatorCalls, "recall", wrong)
     outcome = run("demo", "--board", "none", "--json")
     assert (outcome.code, outcome.out) == (1, "")
     assert "error: the board differs from the golden model: call 7" in outcome.err
@@ -157,7 +158,7 @@ def test_a_board_that_learns_something_else_is_reported(
     run: Callable, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     no_compiler(monkeypatch)
-    learn, read = Device.learn_samples, Device.read_parameters
+    learn, read = EqPropCalls.learn_samples, Device.read_parameters
 
     def wrong_learning(*arguments: Any, **options: Any) -> SampleLearning:
         learning = learn(*arguments, **options)
@@ -169,14 +170,23 @@ def test_a_board_that_learns_something_else_is_reported(
         found["counters_1"][2, 5] += what.startswith("counters")
         return found
 
-    monkeypatch.setattr(Device, "learn_samples", wrong_learning)
+    monkeypatch.setattr(EqPropCalls, "learn_samples", wrong_learning)
     monkeypatch.setattr(Device, "read_parameters", wrong_parameters)
     outcome = run("demo", "--family", "eqprop", "--board", "none", "--json")
     assert (outcome.code, outcome.out) == (1, "")
     assert f"error: the board differs from the golden model: {what} is" in outcome.err
 
 
-def test_a_family_that_there_is_not(run: Callable) -> None:
-    outcome = run("demo", "--family", "springs")
-    assert outcome.code == 2
-    assert "'oscillator', 'eqprop'" in outcome.err
+@pytest.mark.parametrize(("family", "near"), [("springs", "oscillator"), ("felix", "did you mean 'felif'?")])
+def test_a_family_that_there_is_not(refused: Callable, family: str, near: str) -> None:
+    known = f"unknown network family '{family}'; this version knows eqprop, felif, oscillator"
+    refused("demo", "--family", family, says=(known, near))
+    refused("train", "digits", "-o", "x.safetensors", "--family", family, says=(known, near))
+
+
+def test_the_help_tells_what_is_written_unless_the_user_says_so(run: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = run("demo", "--help")
+    assert shown.code == 0
+    for told in ("learning.png (eqprop)", "chorale.safetensors (felif)", "icebreaker (oscillator)"):
+        assert told in shown.out

@@ -6,6 +6,8 @@ import importlib
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.numpy
 
 from attractor.cli import main
 from attractor.host import Model
-from attractor.host.model import FORMAT
+from attractor.host.model_files import Contents, encoded
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.pty_server import serve
 from attractor.spec import OscillatorSpec, Spec
@@ -82,6 +83,28 @@ def test_verbose_shows_where_it_happened_in_one_run_only(refused: Callable, clas
     refused("info", "--port", says=("--port needs an address",))
 
 
+@pytest.mark.parametrize("kind", [TypeError, KeyError, AssertionError, NotImplementedError, RecursionError])
+def test_errors_of_ours_are_not_shown_as_errors_of_the_user(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: type[Exception]
+) -> None:
+    monkeypatch.setattr("attractor.spec.files.load_spec", lambda _: (_ for _ in ()).throw(kind("ours")))
+    with pytest.raises(kind, match="ours"):
+        main(["info", "network.json"])
+    assert capsys.readouterr().err == ""
+
+
+def test_an_error_of_ours_ends_a_process_with_a_traceback(tmp_path: Path) -> None:
+    program = (
+        "import attractor.spec.files as files; from attractor.cli import main\n"
+        "def load_spec(path): raise TypeError('ours')\n"
+        "files.load_spec = load_spec; main(['info', 'network.json'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Traceback" in ended.stderr
+    assert "in load_spec" in ended.stderr
+
+
 # Files
 
 
@@ -116,8 +139,7 @@ def test_weights_out_of_range(refused: Callable, classifier: Path) -> None:
     model = Model.load(classifier)
     tensors = {name: array.copy() for name, array in model.parameters.items()}
     tensors["weights"][1, 2] = 99
-    told = {"format": FORMAT, "spec": model.spec.to_json(), "provenance": "{}", "sha256": "0" * 64}
-    safetensors.numpy.save_file(tensors, classifier, told)
+    classifier.write_bytes(encoded(Contents(model.spec, tensors, model.interface, {})))
     refused("load", classifier, "--port", "sim:unused", says=(classifier, "weights", "99", "15"))
 
 
@@ -146,18 +168,52 @@ def test_arrays_of_the_wrong_kind(refused: Callable, classifier: Path, tmp_path:
     refused("classify", classifier, tmp_path / "flat.npy", says=("flat.npy", "(16,)", "one row for each"))
     np.save(tmp_path / "objects.npy", np.array([{}, {}]), allow_pickle=True)
     refused("train", tmp_path / "objects.npy", "-o", out, says=("objects.npy", "numpy.save"))
+    np.save(tmp_path / "complex.npy", np.ones((2, 16), complex))
+    refused("classify", classifier, tmp_path / "complex.npy", says=("complex.npy", "complex128", ".astype(float)"))
     refused("train", "numbers", "-o", out, says=("'numbers'", "'digits'", ".npz"))
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "says"),
+    [
+        (np.zeros((2, 9), [("grey", "f4"), ("red", "f4")]), np.arange(2), ("images in", "grey", ".astype(float)")),
+        (np.full((2, 9), "dark"), np.arange(2), ("images in", "<U4", ".astype(float)")),
+        (np.zeros((2, 9)), np.array([b"a", b"b"]), ("labels in", "|S1", "one number or string for each image")),
+        (np.zeros((2, 9)), np.array(3), ("labels in", "shape ()", "one number or string for each image")),
+    ],
+)
+def test_images_and_labels_of_the_wrong_type(
+    refused: Callable, tmp_path: Path, images: np.ndarray, labels: np.ndarray, says: tuple[str, ...]
+) -> None:
+    path = tmp_path / "mine.npz"
+    np.savez(path, images=images, labels=labels)
+    for family in ("oscillator", "eqprop"):
+        words = ("train", path, "--family", family, "-o", tmp_path / "x.safetensors")
+        refused(*words, says=(path, *says))
 
 
 def test_images_of_the_wrong_size(refused: Callable, classifier: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "large.npy", np.zeros((3, 25)))
     for port in ((), ("--port", f"sim:{classifier}")):
-        refused("classify", classifier, tmp_path / "large.npy", *port, says=("25", "16 pixels"))
+        refused("classify", classifier, tmp_path / "large.npy", *port, says=("25", "16 values"))
+
+
+def test_patterns_that_cannot_be_stored_together(refused: Callable, tmp_path: Path) -> None:
+    np.save(tmp_path / "patterns.npy", [[1, 1, 1, -1], [-1, 1, 1, -1]])  # differ in one place
+    out = tmp_path / "memory.safetensors"
+    refused("train", tmp_path / "patterns.npy", "-o", out, says=("of 8 pattern values are not stable", "store fewer"))
+    assert not out.exists()
 
 
 def test_patterns_that_are_none(refused: Callable, memory: Path, images: Path) -> None:
     refused("recall", memory, images, says=("X holds 0.5", "+1 and -1"))
+
+
+def test_patterns_that_cannot_all_be_stored(refused: Callable, tmp_path: Path) -> None:
+    np.save(tmp_path / "many.npy", np.sign(np.random.default_rng(0).standard_normal((40, 16))))
+    refused("train", tmp_path / "many.npy", "-o", tmp_path / "x.safetensors", says=("not stable", "store fewer"))
+    assert not (tmp_path / "x.safetensors").exists()
 
 
 def test_models_for_another_command(refused: Callable, classifier: Path, memory: Path, images: Path) -> None:
@@ -224,7 +280,7 @@ def test_unknown_board(refused: Callable, classifier: Path, board: str, says: st
 
 def test_a_model_for_another_network(refused: Callable, classifier: Path, other: Path, images: Path) -> None:
     for words in (("load", other), ("classify", other, images), ("bench", other)):
-        refused(*words, "--port", f"sim:{classifier}", says=("lanes: 4, 2", "build gateware", "train a model"))
+        refused(*words, "--port", f"sim:{classifier}", says=("weight_bits: 5, 6", "build gateware", "train a model"))
 
 
 @pytest.mark.parametrize(
@@ -232,7 +288,7 @@ def test_a_model_for_another_network(refused: Callable, classifier: Path, other:
     [
         ("/dev/no-such-port", "no such port"),
         ("rlt:x.json", "known: rtl:, sim:"),
-        ("sim:", "cannot tell what kind of file"),
+        ("sim:", "is a board made for a network, and none is known here"),
     ],
 )
 def test_wrong_ports(refused: Callable, port: str, says: str) -> None:

@@ -14,7 +14,8 @@ from attractor.cli.felif.demo import FelifDemo, foretold
 from attractor.data.mnist import DATA_VARIABLE
 from attractor.data.psalm import old_hundredth
 from attractor.golden import FelifNetwork
-from attractor.host import Device, Model
+from attractor.host import Model
+from attractor.host.felif import FelifCalls
 from attractor.spec import FelifResult, FelifSpec
 from attractor.train.felif import OUTPUT_ONE
 
@@ -24,7 +25,7 @@ needs_chorales = pytest.mark.skipif(not os.environ.get(DATA_VARIABLE), reason="n
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, and no compiler."""
-    monkeypatch.setattr("attractor.sim.verilator.has_compiler", lambda: False)
+    monkeypatch.setattr("attractor.machine.programs.has_compiler", lambda: False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -63,17 +64,17 @@ def test_notes_are_foretold_by_the_greatest_scores_after_the_first_chords() -> N
 
 @pytest.mark.usefixtures("folder")
 def test_a_board_that_differs_is_reported(run: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = Device.run_ticks
+    right = FelifCalls.run_ticks
 
     def wrong(*arguments: Any, **options: Any) -> list[FelifResult]:
         results = right(*arguments, **options)
         results[7].outputs[3] += 1
         return results
 
-    monkeypatch.setattr(Device, "run_ticks", wrong)
+    monkeypatch.setattr(FelifCalls, "run_ticks", wrong)
     outcome = run("demo", "--family", "felif", "--board", "none", "--json")
     assert (outcome.code, outcome.out) == (1, "")
-    assert "error: the board differs from the golden model: call 7: outputs" in outcome.err
+    assert "error: the board differs from the golden model: call 7, window outputs, field output[3] is" in outcome.err
 
 
 def test_the_shipped_network_is_tested_and_measured_behind_the_protocol(run: Callable, folder: Path) -> None:

@@ -1,8 +1,9 @@
-"""Measures what networks cost and fits the LUT model of ``attractor.gateware.costs`` to it.
+"""Measures what networks cost, and fits to it the LUT models of all families and the one for any core.
 
 From the root of the project, ``python -m tests.gateware.fit_luts measure FILE [FAMILY]`` synthesises and packs the
 networks below that the file lacks, one line of JSON each (an hour for all); ``... fit FILE`` prints coefficients and
-the deviation of each network. Run it after a core or the link changed.
+the deviation of each network. For any core it also prints how wrong the networks of one family are where the model was
+fitted to those of the others. Run it after a core or the link changed.
 """
 
 # ruff: noqa: T201
@@ -20,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from attractor.gateware import flow
-from attractor.gateware.boards import Board, find_board
-from attractor.gateware.costs import PRODUCTS, Cost, cost
+from attractor.gateware.boards import Board, Family, find_board
+from attractor.gateware.costs import ANY_CORE, PRODUCTS, Cost, CostModel, cost
 from attractor.gateware.estimate import estimate
 from attractor.gateware.tools import ToolError, find_toolchain
 from attractor.gateware.top import system_top
@@ -155,32 +156,61 @@ def luts(row: dict[str, Any]) -> int:
     return row["used"]["ICESTORM_LC" if "ICESTORM_LC" in row["used"] else "TRELLIS_COMB"]
 
 
-def counting(spec: Spec, board: Board) -> Cost:
-    """Return the model of a network, with what its products cost only where no multiplier makes them."""
-    model = cost(spec, board.family)
-    if estimate(spec, board).multipliers:
-        model.terms[PRODUCTS] = 0
-    return model
+def counting(row: dict[str, Any], model: CostModel | None) -> Cost:
+    """Return what a model counts of a network, without products where multipliers make them."""
+    counted = cost(spec_from_dict(row["spec"]), find_board(row["board"]).family, model)
+    if row["used"].get("ICESTORM_DSP", row["used"].get("MULT18X18D")):
+        counted.terms.update({name: 0 for name in (PRODUCTS, "multiplied bits") if name in counted.terms})
+    return counted
+
+
+class Fit:
+    """Coefficients fitted to rows of one FPGA family, near those of the model."""
+
+    def __init__(self, rows: list[dict[str, Any]], model: CostModel | None = None) -> None:
+        self.model = model
+        costs = [counting(row, model) for row in rows]
+        self.names = list(costs[0].coefficients)
+        matrix = np.array([[counted.terms.get(name, 0) for name in self.names] for counted in costs], float)
+        known, used = (np.array(values) for values in ([c.known for c in costs], [luts(row) for row in rows]))
+        held = np.array([costs[0].coefficients[name] for name in self.names])
+        holding = HOLD / np.maximum(np.abs(held), 1)
+        # Relative deviations count, so that small networks weigh as much as large ones.
+        left = np.vstack([matrix / used[:, None], np.diag(holding)])
+        right = np.concatenate([(used - known) / used, holding * held])
+        self.coefficients, *_ = np.linalg.lstsq(left, right, rcond=None)
+
+    def __str__(self) -> str:
+        return str({n: round(float(c), 3) for n, c in zip(self.names, self.coefficients, strict=True)})
+
+    def deviation(self, row: dict[str, Any]) -> float:
+        """Return by what part the LUTs of a network are wrong."""
+        counted = counting(row, self.model)
+        terms = np.array([counted.terms.get(name, 0) for name in self.names])
+        return float(terms @ self.coefficients + counted.known) / luts(row) - 1
 
 
 def fit(path: Path) -> None:
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    kinds = sorted({(row["spec"]["family"], find_board(row["board"]).family.name) for row in rows})
-    for kind in kinds:
-        mine = [row for row in rows if (row["spec"]["family"], find_board(row["board"]).family.name) == kind]
-        costs = [counting(spec_from_dict(row["spec"]), find_board(row["board"])) for row in mine]
-        names = list(costs[0].terms)
-        matrix = np.array([list(model.terms.values()) for model in costs], float)
-        known, counted = (np.array(values) for values in ([m.known for m in costs], [luts(row) for row in mine]))
-        held = np.array([costs[0].coefficients[name] for name in names])
-        holding = HOLD / np.maximum(np.abs(held), 1)
-        # Relative deviations count, so that small networks weigh as much as large ones.
-        left = np.vstack([matrix / counted[:, None], np.diag(holding)])
-        right = np.concatenate([(counted - known) / counted, holding * held])
-        coefficients, *_ = np.linalg.lstsq(left, right, rcond=None)
-        print(*kind, {n: round(float(value), 2) for n, value in zip(names, coefficients, strict=True)})
-        for row, value in zip(mine, matrix @ coefficients + known, strict=True):
-            print(f"  {value / luts(row) - 1:+7.1%} of {luts(row):6d}  {json.dumps(row['spec'])}")
+    for fpga in Family:
+        mine = [row for row in rows if find_board(row["board"]).family is fpga]
+        families = sorted({row["spec"]["family"] for row in mine})
+        for family in families:
+            own = [row for row in mine if row["spec"]["family"] == family]
+            show(f"{family} on {fpga.value}", Fit(own), own)
+        show(f"any core on {fpga.value}", Fit(mine, ANY_CORE), mine)
+        for family in families:
+            own = [row for row in mine if row["spec"]["family"] == family]
+            others = [row for row in mine if row not in own]
+            if others:
+                show(f"any core on {fpga.value}, {family} foretold", Fit(others, ANY_CORE), own)
+
+
+def show(title: str, fitted: Fit, rows: list[dict[str, Any]]) -> None:
+    deviations = [fitted.deviation(row) for row in rows]
+    print(f"{title}: {fitted}, deviations {min(deviations):+.1%} to {max(deviations):+.1%}")
+    for row, deviation in zip(rows, deviations, strict=True):
+        print(f"  {deviation:+7.1%} of {luts(row):6d}  {json.dumps(row['spec'])}")
 
 
 if __name__ == "__main__":

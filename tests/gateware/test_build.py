@@ -13,7 +13,7 @@ from attractor.gateware.build import build, cache_folder, sources_sha256
 from attractor.gateware.bundle import Bundle
 from attractor.gateware.estimate import DoesNotFit
 from attractor.gateware.flow import CapacityError, Implementation
-from attractor.spec import EqPropSpec, OscillatorSpec
+from attractor.spec import EqPropSpec, OscillatorSpec, SpecError
 
 SPEC = OscillatorSpec(oscillators=6, lanes=2)
 
@@ -36,10 +36,11 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def test_a_bundle_says_where_it_came_from(builds: list[dict[str, Any]], tmp_path: Path) -> None:
     manifest = build(SPEC, "icebreaker", cache=tmp_path, seed=3).manifest
     assert builds[0]["board"] is BOARDS["icebreaker"]
-    assert builds[0]["seed"] == manifest["seed"] == 3
-    assert manifest["spec"] == SPEC.to_dict()
+    assert builds[0]["seed"] == 3
+    assert manifest["network"] == SPEC.network_to_dict()
+    made = {"board": "icebreaker", "clock_hz": 12_000_000, "baud": 1_000_000, "seed": 3}
+    assert manifest["build"] == {"lanes": 2, **made}
     assert manifest["fingerprint"] == SPEC.fingerprint.hex()
-    assert (manifest["board"], manifest["clock_hz"], manifest["baud"]) == ("icebreaker", 12_000_000, 1_000_000)
     assert {"yosys", "nextpnr-ice40", "icepack", "amaranth", "amaranth-boards"} == set(manifest["tools"])
     assert manifest["utilisation"] == {"ICESTORM_LC": [100, 5280]}
     assert manifest["fmax_hz"] == {"cd_sync.clk": [20_500_000, 12_000_000]}
@@ -59,6 +60,8 @@ def test_equal_inputs_are_built_once(builds: list[dict[str, Any]], tmp_path: Pat
     "change",
     [
         lambda folder: build(OscillatorSpec(oscillators=6, lanes=3), "icebreaker", cache=folder),
+        lambda folder: build(SPEC, "icebreaker", lanes=1, cache=folder),
+        lambda folder: build(OscillatorSpec(oscillators=7, lanes=2), "icebreaker", cache=folder),
         lambda folder: build(SPEC, "hx8k-evn", cache=folder),
         lambda folder: build(SPEC, "icebreaker", baud=500_000, cache=folder),
         lambda folder: build(SPEC, "icebreaker", seed=2, cache=folder),
@@ -76,11 +79,30 @@ def test_other_sources_or_tools_are_built_anew(
     builds: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(SPEC, "icebreaker", cache=tmp_path)
-    monkeypatch.setattr(module, "sources_sha256", lambda: "other")
+    monkeypatch.setattr(module, "sources_sha256", lambda _: "other")
     build(SPEC, "icebreaker", cache=tmp_path)
     monkeypatch.setattr(module, "_GENERATORS", ("amaranth",))
     build(SPEC, "icebreaker", cache=tmp_path)
     assert len(builds) == 3
+
+
+def test_lanes_are_of_the_build(builds: list[dict[str, Any]], tmp_path: Path) -> None:
+    folded = build(SPEC, "icebreaker", lanes=3, cache=tmp_path)
+    assert folded.spec == OscillatorSpec(oscillators=6, lanes=3)
+    assert folded.spec.same_network(SPEC)
+    assert folded.to_bytes() == build(folded.spec, "icebreaker", cache=tmp_path).to_bytes()
+    assert len(builds) == 1
+
+
+def test_lanes_that_a_network_cannot_have_are_refused(
+    builds: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SpecError, match="lanes is 7"):
+        build(SPEC, "icebreaker", lanes=7, cache=None)
+    monkeypatch.setattr(OscillatorSpec, "build_fields", classmethod(lambda _: ()))
+    with pytest.raises(SpecError, match="family 'oscillator' has no lanes"):
+        build(SPEC, "icebreaker", lanes=3, cache=None)
+    assert builds == []
 
 
 def test_a_damaged_cache_entry_is_built_anew(builds: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -133,19 +155,15 @@ def test_a_baud_that_the_clock_cannot_make_is_refused() -> None:
         build(SPEC, "icebreaker", baud=2_900_000, cache=None)
 
 
-def test_the_hash_of_the_sources_covers_their_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "settling_sources"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "part.py").write_text("A = 1\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(module, "_SOURCES", ("settling_sources",))
-    before = sources_sha256()
-    assert sources_sha256() == before
-    (package / "part.py").write_text("A = 2\n")
-    changed = sources_sha256()
-    (package / "part.py").rename(package / "other.py")
-    assert len({before, changed, sources_sha256()}) == 3
+def test_the_hash_of_the_sources_covers_their_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hashed(design: list[tuple[str, bytes]], flow: bytes) -> str:
+        monkeypatch.setattr(module, "design_sources", lambda _: design)
+        monkeypatch.setattr(module, "source_files", lambda name: [(name, flow)])
+        return sources_sha256(SPEC)
+
+    files = [("part.py", b"A = 1\n")], [("part.py", b"A = 2\n")], [("other.py", b"A = 2\n")], []
+    assert len({hashed(design, flow) for design in files for flow in (b"1", b"2")}) == 8
+    assert hashed(files[0], b"1") == hashed(files[0], b"1")
 
 
 @pytest.mark.slow

@@ -8,23 +8,33 @@ from typing import Any
 
 import pytest
 
-from attractor.gateware.bundle import FORMAT, Bundle, BundleError
+from attractor.gateware.bundle import FORMAT, Bundle, BundleError, describe_memory_map
 from attractor.spec import OscillatorSpec
+from attractor.spec.oscillator.call import SCHEDULE_ENTRY
 
 SPEC = OscillatorSpec(oscillators=6, lanes=3)
+BUILD = {"board": "icebreaker", "clock_hz": 12_000_000, "baud": 500_000, "seed": 4}
 
 
 def bundle(**changes: Any) -> Bundle:
     bitstream = bytes(range(256)) * 10
     manifest = {
         "format": FORMAT,
-        "spec": SPEC.to_dict(),
+        "network": SPEC.network_to_dict(),
+        "build": SPEC.build_to_dict() | BUILD,
         "fingerprint": SPEC.fingerprint.hex(),
-        "board": "icebreaker",
         "bitstream": "top.bin",
         "bitstream_sha256": hashlib.sha256(bitstream).hexdigest(),
     }
     return Bundle(bitstream, manifest | changes)
+
+
+def with_manifest(path: Path, manifest: dict[str, Any]) -> Path:
+    """Write the bundle with another manifest to ``path``, as a zip archive like any."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("manifest.json", json.dumps(manifest))
+        archive.writestr("top.bin", bundle().bitstream)
+    return path
 
 
 def test_a_saved_bundle_is_read_back(tmp_path: Path) -> None:
@@ -42,13 +52,37 @@ def test_the_archive_holds_three_readable_files(tmp_path: Path) -> None:
         (SPEC.memory_map.number(window.name), window.name) for window in SPEC.memory_map.windows
     ]
     assert {"name": "state", "region": "input", "words": 6, "word_bits": 8}.items() <= windows[4].items()
+    (schedule,) = (window for window in windows if window["name"] == "schedule")
+    assert [field["name"] for field in schedule["fields_of_a_word"]] == [field.name for field in SCHEDULE_ENTRY.fields]
+
+
+def test_windows_are_described_by_the_old_name_too() -> None:
+    with pytest.warns(DeprecationWarning, match=r"map\.describe"):
+        assert describe_memory_map(SPEC.memory_map) == SPEC.memory_map.describe()
+
+
+def test_network_and_build_are_apart() -> None:
+    built = bundle()
+    assert built.board == "icebreaker"
+    other = bundle(build={"lanes": 5} | BUILD)
+    assert other.spec == OscillatorSpec(oscillators=6, lanes=5)
+    assert other.manifest["network"] == built.manifest["network"]
+    assert bundle(build=BUILD).spec == SPEC.network
+
+
+def test_a_bundle_of_the_first_format_becomes_one_of_the_second(tmp_path: Path) -> None:
+    now = bundle().manifest
+    before = {name: value for name, value in now.items() if name not in ("network", "build")}
+    path = with_manifest(tmp_path / "old", before | {"format": 1, "spec": SPEC.to_dict()} | BUILD)
+    assert Bundle.open(path) == bundle()
+    assert Bundle.open(Bundle.open(path).save(tmp_path / "new")) == bundle()
 
 
 def test_equal_bundles_are_equal_bytes() -> None:
     first, second = bundle(), bundle()
     reordered = Bundle(second.bitstream, dict(reversed(second.manifest.items())))
     assert first.to_bytes() == reordered.to_bytes()
-    assert first.to_bytes() != bundle(board="hx8k-evn").to_bytes()
+    assert first.to_bytes() != bundle(build=SPEC.build_to_dict() | BUILD | {"board": "hx8k-evn"}).to_bytes()
 
 
 def test_the_bitstream_can_be_taken_out(tmp_path: Path) -> None:
@@ -60,23 +94,17 @@ def test_the_bitstream_can_be_taken_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": FORMAT + 1}, rf"format {FORMAT + 1}, and this version reads format {FORMAT}"),
+        ({"format": FORMAT + 1}, rf"format {FORMAT + 1}, and this version reads formats 1 to {FORMAT}"),
         ({"fingerprint": "00" * 8}, "fingerprint 0000000000000000, and its spec has"),
         ({"bitstream_sha256": "0"}, "not the one that was built"),
-        ({"spec": {"family": "unheard"}}, "unheard"),
+        ({"network": {"family": "unheard"}}, "unheard"),
+        ({"build": SPEC.build_to_dict() | {"lanes": 2}}, "fingerprint"),
+        ({"format": 1}, "not a whole bundle"),
     ],
 )
 def test_a_bundle_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    good = bundle().save(tmp_path / "good")
-    with zipfile.ZipFile(good) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-    files["manifest.json"] = json.dumps(json.loads(files["manifest.json"]) | changes).encode()
-    bad = tmp_path / "bad"
-    with zipfile.ZipFile(bad, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
     with pytest.raises(BundleError, match=message):
-        Bundle.open(bad)
+        Bundle.open(with_manifest(tmp_path / "bad", bundle().manifest | changes))
 
 
 @pytest.mark.parametrize("cut", [0, 10, 1000, -1])

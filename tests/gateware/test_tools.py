@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from attractor.gateware import tools
 from attractor.gateware.boards import Family
 from attractor.gateware.tools import ToolError, build_environment, find_toolchain
+from attractor.machine import programs
 
 NATIVE = {"yosys": "Yosys 0.56 (git sha1)", "nextpnr-ice40": '"nextpnr-ice40" (Version nextpnr-0.9)', "icepack": ""}
 
@@ -48,12 +48,12 @@ def test_one_missing_tool_rejects_the_native_set(only_path: Path) -> None:
 
 
 def test_the_environment_need_not_be_activated(only_path: Path) -> None:
-    programs = [tool.program for tool in find_toolchain(Family.ECP5).tools]
-    assert all(Path(program).parent != only_path and Path(program).is_file() for program in programs)
+    paths = [tool.command[0] for tool in find_toolchain(Family.ECP5).tools.values()]
+    assert all(Path(program).parent != only_path and Path(program).is_file() for program in paths)
 
 
 def test_no_tool_at_all_names_the_extra(only_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools.sysconfig, "get_path", lambda _: str(only_path))
+    monkeypatch.setattr(programs.sysconfig, "get_path", lambda _: str(only_path))
     with pytest.raises(ToolError, match=r"yosys was not found.*nextpnr-ecp5 >= 0\.7.*attractor\[gateware\]"):
         find_toolchain(Family.ECP5)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from attractor.golden.felif import FelifDevice, felif_parameters
+from attractor.physics.felif import FelifDevice, felif_parameters
 from attractor.spec import FelifLayer, FelifSpec
 from attractor.spec.felif.layer import KINDS, RESETS
 

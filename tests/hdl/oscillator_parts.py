@@ -27,12 +27,12 @@ def level(spec: OscillatorSpec, phase: int, slot: int) -> int:
     return 1 if (slot - phase) % spec.period < spec.period // 2 else -1
 
 
-async def serve(ctx: Any, memory: list[int], part: Any) -> None:
-    """Answer the reads of ``part`` from ``memory``, a cycle later."""
+async def serve(ctx: Any, memory: list[int], port: Any) -> None:
+    """Answer reads of ``memory`` at a port, a cycle later."""
     while True:
-        _, _, read, address = await ctx.tick().sample(part.read, part.address)
+        _, _, read, address = await ctx.tick().sample(port.read, port.address)
         if read:
-            ctx.set(part.phase, memory[address])
+            ctx.set(port.data, memory[address])
 
 
 async def write_window(ctx: Any, port: Any, words: list[int]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attractor.hdl.arbiter import StreamArbiter, StreamSwitch
+from attractor.hdl.arbiter import StreamArbiter
 
 from .link.streams import put, simulate, take, wait_until
 
@@ -22,15 +22,13 @@ def draw_turns(rng: random.Random, places: int) -> list[tuple[int, list[int]]]:
 
 
 @settings(max_examples=20, deadline=None)
-@given(inputs=st.integers(1, 5), selected=st.booleans(), before=STALLS, behind=STALLS, seed=st.integers(0, 2**32))
-def test_whoever_has_a_turn_is_passed_on(inputs: int, selected: bool, before: float, behind: float, seed: int) -> None:
-    rng, arbiter, out = random.Random(seed), StreamArbiter(8, inputs, selected=selected), []
+@given(inputs=st.integers(1, 5), before=STALLS, behind=STALLS, seed=st.integers(0, 2**32))
+def test_whoever_has_a_turn_is_passed_on(inputs: int, before: float, behind: float, seed: int) -> None:
+    rng, arbiter, out = random.Random(seed), StreamArbiter(8, inputs), []
     turns = draw_turns(rng, inputs)
 
     async def bench(ctx: Any) -> None:
         for source, values in turns:
-            if selected:
-                ctx.set(arbiter.select, source)
             await put(ctx, arbiter.i[source], values, rng, before)
         await wait_until(ctx, lambda: not ctx.get(arbiter.o.valid), 20)
         assert out == [value for _, values in turns for value in values]
@@ -41,14 +39,11 @@ def test_whoever_has_a_turn_is_passed_on(inputs: int, selected: bool, before: fl
     simulate(arbiter, bench, collect)
 
 
-@pytest.mark.parametrize("selected", [False, True])
-def test_it_takes_no_cycle_and_only_the_source_that_is_passed_on_is_ready(selected: bool) -> None:
-    arbiter = StreamArbiter(8, 3, selected=selected)
+def test_it_takes_no_cycle_and_only_the_source_that_is_passed_on_is_ready() -> None:
+    arbiter = StreamArbiter(8, 3)
 
     async def bench(ctx: Any) -> None:
         for source in range(3):
-            if selected:
-                ctx.set(arbiter.select, source)
             ctx.set(arbiter.i[source].valid, 1)
             ctx.set(arbiter.i[source].payload, 70 + source)
             for ready in range(2):
@@ -63,23 +58,9 @@ def test_it_takes_no_cycle_and_only_the_source_that_is_passed_on_is_ready(select
     simulate(arbiter, bench)
 
 
-def test_who_is_not_selected_waits() -> None:
-    arbiter = StreamArbiter(8, 2, selected=True)
-
-    async def bench(ctx: Any) -> None:
-        ctx.set(arbiter.o.ready, 1)
-        ctx.set(arbiter.select, 1)
-        ctx.set(arbiter.i[0].valid, 1)
-        await ctx.tick()
-        assert (ctx.get(arbiter.o.valid), ctx.get(arbiter.i[0].ready)) == (0, 0)
-
-    simulate(arbiter, bench)
-
-
-@pytest.mark.parametrize("selected", [False, True])
 @pytest.mark.parametrize("pair", [(0, 1), (0, 2), (1, 2)])
-def test_two_requests_in_one_cycle_end_a_simulation(selected: bool, pair: Sequence[int]) -> None:
-    arbiter = StreamArbiter(8, 3, selected=selected)
+def test_two_requests_in_one_cycle_end_a_simulation(pair: Sequence[int]) -> None:
+    arbiter = StreamArbiter(8, 3)
 
     async def bench(ctx: Any) -> None:
         for source in pair:
@@ -91,45 +72,6 @@ def test_two_requests_in_one_cycle_end_a_simulation(selected: bool, pair: Sequen
         simulate(arbiter, bench)
 
 
-@settings(max_examples=20, deadline=None)
-@given(outputs=st.integers(1, 4), before=STALLS, behind=STALLS, seed=st.integers(0, 2**32))
-def test_the_selected_sink_is_served(outputs: int, before: float, behind: float, seed: int) -> None:
-    rng, switch = random.Random(seed), StreamSwitch(8, outputs)
-    turns = draw_turns(rng, outputs)
-    served: list[list[int]] = [[] for _ in range(outputs)]
-
-    async def bench(ctx: Any) -> None:
-        for sink, values in turns:
-            ctx.set(switch.select, sink)
-            await put(ctx, switch.i, values, rng, before)
-        await ctx.tick().repeat(3)
-        for sink, values in enumerate(served):
-            assert values == [value for chosen, given in turns if chosen == sink for value in given]
-
-    def collector(sink: int) -> Any:
-        async def collect(ctx: Any) -> None:
-            await take(ctx, switch.o[sink], served[sink], random.Random(seed + sink), behind)
-
-        return collect
-
-    simulate(switch, bench, *map(collector, range(outputs)))
-
-
-def test_a_switch_must_not_be_changed_under_an_offer() -> None:
-    switch = StreamSwitch(8, 2)
-
-    async def bench(ctx: Any) -> None:
-        ctx.set(switch.i.valid, 1)
-        await ctx.tick()
-        ctx.set(switch.select, 1)
-        await ctx.tick()
-
-    with pytest.raises(AssertionError, match="a switch was changed under an offer"):
-        simulate(switch, bench)
-
-
 def test_there_is_something_to_connect() -> None:
     with pytest.raises(ValueError, match="an arbiter of 0 streams"):
         StreamArbiter(8, 0)
-    with pytest.raises(ValueError, match="a switch to 0 streams"):
-        StreamSwitch(8, 0)

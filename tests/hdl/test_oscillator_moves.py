@@ -51,8 +51,8 @@ def test_mover_goes_the_shorter_way(spec: OscillatorSpec, stall: float, seed: in
     layout, out = Placement(spec), []
 
     async def slot_of(ctx: Any, slot: int, max_step: int) -> None:
-        ctx.set(mover.slot, slot)
-        ctx.set(mover.max_step, max_step)
+        ctx.set(mover.progress.slot, slot)
+        ctx.set(mover.schedule.max_step, max_step)
         changes, expected = draw_changes(spec, rng), []
         for target, rises in changes:
             source, goal = spec.inputs + target, slot if rises else slot + spec.period // 2
@@ -81,7 +81,7 @@ def test_mover_goes_the_shorter_way(spec: OscillatorSpec, stall: float, seed: in
             await slot_of(ctx, slot, rng.choice([0, 1, spec.period // 2, rng.randrange(spec.period // 2 + 1)]))
 
     async def memory(ctx: Any) -> None:
-        await serve(ctx, phases, mover)
+        await serve(ctx, phases, mover.phases)
 
     async def collect(ctx: Any) -> None:
         await take(ctx, mover.o, out, random.Random(seed + 1), stall)

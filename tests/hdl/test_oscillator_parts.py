@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import random
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from attractor.hdl.oscillator.loader import StateLoader
 from attractor.hdl.oscillator.move import Placement
+from attractor.hdl.oscillator.phases import PhaseMemory
 from attractor.hdl.oscillator.readout import LabelReadout
 from attractor.hdl.oscillator.schedule import Schedule
 from attractor.hdl.records import record_layout
@@ -53,17 +55,17 @@ def test_read_out_finds_the_closest_label(spec: OscillatorSpec, seed: int) -> No
             if number == 0:  # every label as far away as can be: the greatest distance counts too
                 phases[:] = [spec.period // 2] * spec.oscillators
                 phases[spec.reference] = 0
-            ctx.set(readout.start, 1)
+            ctx.set(readout.task.start, 1)
             await ctx.tick()
-            ctx.set(readout.start, 0)
+            ctx.set(readout.task.start, 0)
             for _ in range(spec.labels + 2):
-                assert ctx.get(readout.busy)
+                assert ctx.get(readout.task.busy)
                 await ctx.tick()
-            assert not ctx.get(readout.busy)
+            assert not ctx.get(readout.task.busy)
             assert ctx.get(readout.winner) == winner(spec, phases)
 
     async def memory(ctx: Any) -> None:
-        await serve(ctx, phases, readout)
+        await serve(ctx, phases, readout.phases)
 
     simulate(readout, bench, memory)
 
@@ -111,29 +113,29 @@ async def walk(
     ctx.set(schedule.start, 0)
     for period in range(MOST_PERIODS):
         for _ in range(3):
-            if not ctx.get(schedule.busy):
+            if not ctx.get(schedule.now.busy):
                 break
             await ctx.tick()
-        assert not ctx.get(schedule.busy)
+        assert not ctx.get(schedule.now.busy)
         over = period == len(said) or (settle > 0 and quiet >= settle)
-        assert ctx.get(schedule.over) == over
-        assert ctx.get(schedule.settled) == (quiet >= max(settle, 1))
+        assert ctx.get(schedule.now.over) == over
+        assert ctx.get(schedule.now.settled) == (quiet >= max(settle, 1))
         if over:
             return
         moved_in_period = False
         for slot in range(slots):
             await ctx.tick().repeat(rng.randrange(1, 3))
-            outputs = (schedule.max_step, schedule.noise, schedule.lock, schedule.alternate)
+            outputs = (schedule.now.max_step, schedule.now.noise, schedule.now.lock, schedule.now.alternate)
             assert tuple(ctx.get(output) for output in outputs) == said[period]
             moved = rng.random() < motion
             moved_in_period |= moved
-            ctx.set(schedule.slot_end, 1)
-            ctx.set(schedule.moved, moved)
-            ctx.set(schedule.period_end, slot == slots - 1)
+            ctx.set(schedule.progress.slot_end, 1)
+            ctx.set(schedule.progress.moved, moved)
+            ctx.set(schedule.progress.period_end, slot == slots - 1)
             await ctx.tick()
-            for strobe in (schedule.slot_end, schedule.period_end):
+            for strobe in (schedule.progress.slot_end, schedule.progress.period_end):
                 ctx.set(strobe, 0)
-            ctx.set(schedule.moved, rng.getrandbits(1))  # counts at the end of a slot only
+            ctx.set(schedule.progress.moved, rng.getrandbits(1))  # counts at the end of a slot only
         quiet = 0 if moved_in_period else quiet + 1
     raise AssertionError(f"not over after {MOST_PERIODS} periods")
 
@@ -207,3 +209,53 @@ def expected_first(spec: OscillatorSpec, source: int, byte: int) -> dict[str, in
         | {"clamp": byte >> 7, "first": 1, "old": 0, "new": phase, "level": 1}
         | {"low": int(level(spec, phase, -1) < 0)}
     )
+
+
+# Phases
+
+
+@settings(max_examples=15, deadline=None)
+@given(spec=st.sampled_from(MOVERS), seed=SEEDS)
+def test_phases_are_those_that_were_placed_last(spec: OscillatorSpec, seed: int) -> None:
+    rng, memory = random.Random(seed), PhaseMemory(spec)
+    phases = [0] * spec.oscillators
+    readers = [
+        (memory.window, memory.window.read_data, spec.inputs, spec.targets),
+        (memory.readout, memory.readout.data, 0, spec.oscillators),
+        (memory.mover, memory.mover.data, 0, spec.oscillators),
+    ]
+
+    async def bench(ctx: Any) -> None:
+        for _ in range(60):
+            source, phase = rng.randrange(spec.oscillators), rng.randrange(spec.period)
+            ctx.set(memory.placement, {"source": source, "new": phase})
+            placed = rng.getrandbits(1)
+            ctx.set(memory.placed, placed)
+            port, data, first, words = rng.choice(readers)
+            # A phase is not read in the cycle in which it is placed.
+            address = rng.choice([word for word in range(words) if first + word != source or not placed] or [None])
+            if address is not None:
+                ctx.set(port.address, address)
+                ctx.set(port.read, 1)
+            await ctx.tick()
+            ctx.set(port.read, 0)
+            if address is not None:
+                assert ctx.get(data) == phases[first + address]
+            if placed:
+                phases[source] = phase
+
+    simulate(memory, bench)
+
+
+@pytest.mark.parametrize("pair", list(combinations(("window", "readout", "mover"), 2)))
+def test_two_readers_of_phases_in_one_cycle_end_a_simulation(pair: tuple[str, str]) -> None:
+    memory = PhaseMemory(MOVERS[1])
+
+    async def bench(ctx: Any) -> None:
+        for name in pair:
+            await ctx.tick()
+            ctx.set(getattr(memory, name).read, 1)
+        await ctx.tick()
+
+    with pytest.raises(AssertionError, match="phases read by two in one cycle"):
+        simulate(memory, bench)

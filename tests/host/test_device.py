@@ -5,16 +5,30 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from attractor.golden import OscillatorNetwork
-from attractor.host import Device, DeviceError, LinkError, LinkTimeout, LoadError, Model, ModelMismatch, NotADevice
+from attractor.host import (
+    Build,
+    Device,
+    DeviceError,
+    LinkError,
+    LinkTimeout,
+    LoadError,
+    Model,
+    ModelMismatch,
+    NotADevice,
+)
+from attractor.host.calls import Calls
+from attractor.host.felif import FelifCalls
+from attractor.host.oscillator import OscillatorCalls
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.line import PacedLine, VirtualClock
-from attractor.spec import OscillatorSpec, SpecError
+from attractor.spec import EqPropSpec, OscillatorSpec, SpecError
 from attractor.spec.protocol import Command, Counters, Identity, Reply, Request, Status, crc32, encode_description
 
 
@@ -170,6 +184,74 @@ def test_reconnect_opens_an_address_anew(tmp_path: Path, model: Model) -> None:
         assert not device.identity.parameters_valid
 
 
+def test_a_device_says_how_it_was_built(device: Device, spec: OscillatorSpec) -> None:
+    assert device.build == Build({"lanes": 7}, "golden model", 0, 0, metadata.version("attractor"))
+    assert device.build.lanes == spec.lanes
+    assert str(device.build) == "lanes 7 on golden model"
+
+
+def test_a_build_is_told_as_text_and_says_what_is_unknown() -> None:
+    spec = OscillatorSpec(oscillators=5, lanes=2)
+    said = {"board": "icebreaker", "clock_hz": 24_000_000, "baud": 1_000_000, "gateware": "0.1"}
+    build = Build.of(spec, said)
+    assert build == Build({"lanes": 2}, "icebreaker", 24_000_000, 1_000_000, "0.1")
+    assert str(build) == "lanes 2 on icebreaker at 24 MHz"
+    assert Build.of(spec, {}) == Build({"lanes": 2}, "unknown", 0, 0, "unknown")
+    nothing = Build({}, "board", 0, 0, "0.1")
+    assert (nothing.lanes, str(nothing)) == (None, "board")
+
+
+# The calls of its network
+
+
+def test_calls_are_those_of_the_family(device: Device) -> None:
+    assert isinstance(device.network, OscillatorCalls)
+    assert device.network_as(OscillatorCalls) is device.network
+    assert device.network_as(Calls) is device.network
+    message = "sim: holds a network of family 'oscillator', whose calls are OscillatorCalls, not FelifCalls"
+    with pytest.raises(ModelMismatch, match=message):
+        device.network_as(FelifCalls)
+    with pytest.raises(ModelMismatch, match="holds a network of family 'oscillator', not 'eqprop'"):
+        device.spec_of(EqPropSpec)
+
+
+def test_old_names_of_calls_warn_and_work(device: Device, model: Model) -> None:
+    device.load(model)
+    phases = np.random.default_rng(0).integers(0, 16, (3, 24))
+    with pytest.warns(DeprecationWarning, match=r"device.classify is now device.network.classify; the old name goes"):
+        found = device.classify(phases)
+    assert found.tolist() == device.network.classify(phases).tolist()
+    with (
+        pytest.warns(DeprecationWarning, match="device.learn_samples is now") as warned,
+        Device.open("sim:", EqPropSpec(layers=(4, 3, 2), classes=2, state_high=3)) as other,
+    ):
+        assert other.learn_samples == other.network.learn_samples
+    assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", ["infer", "run_ticks", "no_such_thing"])
+def test_names_of_other_families_are_none_of_a_device(device: Device, name: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(device, name)
+    assert str(caught.value) == (
+        f"{name!r} is nothing that a device has, nor its network of family 'oscillator'; device.network has classify, "
+        "learn, recall"
+    )
+    assert not hasattr(device, name)
+
+
+def test_what_a_device_has_itself_is_not_looked_for_in_its_network(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(AttributeError, match="Device has no attribute '_calls'"):
+        device._calls  # noqa: B018
+    with pytest.raises(AttributeError, match="Device has no attribute 'spec'"):
+        Device.__new__(Device).spec  # noqa: B018
+    monkeypatch.setattr(OscillatorCalls, "__init__", lambda self, _: self.absent)
+    with pytest.raises(AttributeError, match="'OscillatorCalls' object has no attribute 'absent'"):
+        device.network  # noqa: B018
+
+
 # Loading
 
 
@@ -196,6 +278,26 @@ def test_another_model_replaces_the_first(device: Device, model: Model, random_m
     assert not device.holds(model)
     smaller = OscillatorSpec(oscillators=5)
     assert not device.holds(random_model(smaller))
+
+
+@pytest.mark.parametrize("lanes", [1, 5, 20])
+def test_a_model_made_with_other_lanes_is_loaded(device: Device, model: Model, lanes: int) -> None:
+    other = Model(dataclasses.replace(model.spec, lanes=lanes), model.parameters)
+    device.load(other)
+    assert device.holds(other)
+    assert device.holds(model)
+    assert device.read_model().spec.lanes == 7
+
+
+def test_a_refused_model_says_what_of_the_network_differs(device: Device, model: Model) -> None:
+    spec = dataclasses.replace(model.spec, lanes=3, labels=2)
+    with pytest.raises(ModelMismatch) as caught:
+        device.load(Model(spec, model.parameters))
+    assert "(field: device, model): labels: 3, 2; build gateware" in str(caught.value)
+    with Device.open("sim:", EqPropSpec(layers=(4, 3, 2), classes=2, state_high=3)) as other:
+        with pytest.raises(ModelMismatch, match=r"family: eqprop, oscillator; .*; oscillators: absent, 24"):
+            other.load(model)
+        assert not other.holds(model)
 
 
 def test_a_model_of_another_spec_is_refused_before_a_byte_is_written(

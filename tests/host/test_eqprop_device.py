@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from attractor.golden import EqPropNetwork
 from attractor.host import Device, LearningError, LinkClient, LinkError, Model, ModelMismatch, NotADevice, PortError
-from attractor.host.eqprop import SampleLearning, drawn_sigmas
+from attractor.host.eqprop import EqPropCalls, SampleLearning, drawn_sigmas
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.line import Faults, FaultyLine, PacedLine, VirtualClock
 from attractor.spec import EqPropResult, EqPropSpec, SpecError
@@ -173,10 +173,10 @@ class TestRefusals:
 
     def test_a_device_of_another_family_says_so(self, model: Model) -> None:
         with Device.open(GoldenBoard(model.spec)) as device:
-            with pytest.raises(ModelMismatch, match="family 'oscillator', not 'eqprop'"):
-                device.network.infer(np.zeros((1, 24)))
-            with pytest.raises(ModelMismatch, match="family 'oscillator', not 'eqprop'"):
-                device.network.learn_samples(np.zeros((1, 24)), [0], [1])
+            with pytest.raises(ModelMismatch, match="family 'oscillator', whose calls are OscillatorCalls, not EqProp"):
+                device.network_as(EqPropCalls)
+            with pytest.raises(AttributeError, match=r"'infer' is nothing .* 'oscillator'; .* has classify, learn"):
+                device.infer(np.zeros((1, 24)))
 
     def test_a_device_without_valid_parameters_refuses(self) -> None:
         bits, labels, _ = random_samples(3)

@@ -11,7 +11,7 @@ import pytest
 
 from attractor.golden import FelifNetwork
 from attractor.host import Device, LinkError, Model, ModelMismatch
-from attractor.host.felif import joined_results
+from attractor.host.felif import FelifCalls, joined_results
 from attractor.physics.felif import FelifDevice, felif_parameters
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.rtl_board import RtlBoard
@@ -128,7 +128,7 @@ def test_the_sequences_tell_networks_apart() -> None:
     ],
 )
 def test_bad_sequences_name_the_value(device: Device, frames: np.ndarray, message: str) -> None:
-    for run in (device.run_sequence, device.run_ticks):
+    for run in (device.network.run_sequence, device.network.run_ticks):
         with pytest.raises(SpecError, match=message):
             run(frames)
 
@@ -140,8 +140,11 @@ def test_a_batch_has_three_axes(device: Device) -> None:
 
 def test_a_device_of_another_family_or_without_parameters_refuses() -> None:
     board = GoldenBoard(EqPropSpec(layers=(2, 2, 2), classes=2, state_high=1))
-    with Device.open(board) as other, pytest.raises(ModelMismatch, match="family 'eqprop', not 'felif'"):
-        other.network.run_sequence(np.zeros((1, 6), int))
+    with Device.open(board) as other:
+        with pytest.raises(ModelMismatch, match="family 'eqprop', whose calls are EqPropCalls, not FelifCalls"):
+            other.network_as(FelifCalls)
+        with pytest.raises(AttributeError, match=r"'run_sequence' is nothing .* 'eqprop'; .* has infer, learn_s"):
+            other.run_sequence(np.zeros((1, 6), int))
     with Device.open(GoldenBoard(COUNTING)) as empty, pytest.raises(LinkError, match="load a model first"):
         empty.network.run_sequence(np.zeros((1, 6), int))
 

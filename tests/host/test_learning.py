@@ -18,6 +18,8 @@ from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.rtl_board import RtlBoard
 from attractor.spec import OscillatorSpec, SpecError
 
+from ..sim.requests import SMALL  # noqa: TID252
+
 SPEC = OscillatorSpec(oscillators=20, lanes=7, learning=True, schedule_entries=2)
 
 
@@ -180,12 +182,11 @@ class TestRefusals:
 
 
 def test_the_gateware_learns_what_the_golden_board_learns() -> None:
-    spec = OscillatorSpec(oscillators=9, inputs=2, lanes=4, weight_bits=3, schedule_entries=1, learning=True)
-    patterns = random_patterns(3, 9, seed=1)
+    patterns = random_patterns(3, SMALL.oscillators, seed=1)
     learnt = []
-    for board in (GoldenBoard(spec), RtlBoard(spec)):
+    for board in (GoldenBoard(SMALL), RtlBoard(SMALL)):
         with Device.open(board, timeout=60) as device:
-            device.load(blank(spec))
+            device.load(blank(SMALL))
             learnt.append(
                 [device.network.learn(patterns, margin=6, max_epochs=8), device.network.learn(patterns, rule="hebb")]
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import tty
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ import serial
 from serial.tools.list_ports_common import ListPortInfo
 
 from attractor.host import Device, DeviceError, Model, Port, PortError, open_port, port
+from attractor.host.port import makes_board
 from attractor.sim.golden_board import GoldenBoard
+from attractor.spec import OscillatorSpec
 from attractor.spec.protocol import Command
 
 pty = pytest.importorskip("pty", reason="pseudo-terminals need a POSIX system")
@@ -122,6 +125,74 @@ def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         PortError, match=r"far:x needs no_such_package, which is not installed: pip install 'attractor\[sim\]'"
     ):
         open_port("far:x")
+
+
+# Boards made for a network
+
+
+def test_a_board_is_made_for_a_network(model: Model) -> None:
+    opened = open_port("sim:", None, model.spec)
+    assert isinstance(opened, GoldenBoard)
+    assert (opened.name, opened.spec) == ("sim:", model.spec)
+    with Device.open("sim:", model.spec) as device:
+        device.load(model)
+        assert device.holds(model)
+        device.reconnect()
+        assert device.spec == model.spec
+        assert not device.holds(model)
+
+
+def test_a_spec_means_nothing_to_an_address_that_names_a_board(tmp_path: Path, model: Model) -> None:
+    model.save(tmp_path / "model.safetensors")
+    with Device.open(f"sim:{tmp_path / 'model.safetensors'}", OscillatorSpec(oscillators=3)) as device:
+        assert device.spec == model.spec
+
+
+def test_a_board_for_an_unknown_network() -> None:
+    message = "sim: is a board made for a network, and none is known here; give the file of one, sim:FILE, or use sim:"
+    with pytest.raises(PortError, match=message):
+        open_port("sim:")
+    with pytest.raises(PortError, match=message):
+        Device.open("sim:")
+
+
+@pytest.fixture
+def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Register a port of another package, as it was written before boards were made, and return its name."""
+    (tmp_path / "far_away.py").write_text("def open_port(argument, baud):\n    return argument, baud\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "far_away", raising=False)
+    entry = EntryPoint("far", "far_away:open_port", port.ENTRY_POINTS)
+    monkeypatch.setattr(port, "entry_points", lambda **_: [entry])
+    return "far"
+
+
+@pytest.mark.usefixtures("far")
+def test_a_port_that_makes_no_boards(model: Model) -> None:
+    assert open_port("far:x", 7) == ("x", 7)
+    assert open_port("far:x", 7, model.spec) == ("x", 7)
+    # Nothing behind the prefix is for the port itself to understand, unless a board is asked for.
+    assert open_port("far:", 7) == ("", 7)
+    with pytest.raises(
+        PortError,
+        match="far: makes no board for a network, as far_away has no open_spec; say which board is meant, far",
+    ):
+        open_port("far:", None, model.spec)
+
+
+@pytest.mark.usefixtures("far")
+def test_a_port_from_outside_that_makes_boards(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    import far_away  # pyright: ignore[reportMissingImports]
+
+    monkeypatch.setattr(far_away, "open_spec", lambda spec: GoldenBoard(spec, name="far:"), raising=False)
+    with Device.open("far:", model.spec) as device:
+        assert (device.name, device.spec) == ("far:", model.spec)
+
+
+def test_addresses_that_name_no_board() -> None:
+    assert makes_board("sim:")
+    assert makes_board("rtl:")
+    assert not any(map(makes_board, ("", "sim", "sim:x.json", "COM3:", "/dev/ttyUSB0", "loop://")))
 
 
 def test_a_device_behind_a_pseudo_terminal(model: Model) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from attractor.machine.cache import CACHE_VARIABLE
+from attractor.machine.programs import ToolError
 from attractor.sim import rtl_board
-from attractor.sim.cache import CACHE_VARIABLE
 from attractor.sim.rtl_board import RtlBoard, open_port, system_verilog
-from attractor.sim.verilator import ToolError
 from attractor.spec import Region, SpecError
 from attractor.spec.protocol import (
     CRC32,

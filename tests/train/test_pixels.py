@@ -1,9 +1,6 @@
-"""Images become bits, as a definition pixel by pixel says, and their code survives a file."""
+"""Images become bits, as a definition pixel by pixel says."""
 
 from __future__ import annotations
-
-import json
-from typing import Any
 
 import numpy as np
 import pytest
@@ -56,25 +53,6 @@ def test_values_of_inputs_become_an_image() -> None:
     image = code.image([[1, 1, -1, -1], [1, 1, 1, 1]])
     np.testing.assert_array_equal(image, [[1, 0, np.nan, -1], [1, 1, np.nan, 1]])
     assert code.image([1, -1, -1, 1]).tolist()[:2] == [1, -1]
-
-
-def test_a_code_survives_json() -> None:
-    code = PixelCode.of_images(random_images(), (0.25, 0.75), most=7)
-    assert PixelCode.from_dict(json.loads(json.dumps(code.to_dict()))) == code
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"inputs": [0, 18]}, "names inputs that it has not"),
-        ({"inputs": []}, "names inputs that it has not"),
-        ({"black": None}, "lacks black"),
-    ],
-)
-def test_damaged_codes(change: dict[str, Any], message: str) -> None:
-    fields = PixelCode.of_images(random_images(), (0.25, 0.75)).to_dict() | change
-    with pytest.raises(ValueError, match=message):
-        PixelCode.from_dict({key: value for key, value in fields.items() if value is not None})
 
 
 @pytest.mark.parametrize(

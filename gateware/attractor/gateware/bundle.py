@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from warnings import warn
 
-from attractor.spec import MemoryMap, Spec, spec_from_dict
+from attractor.machine.files import write_whole
+from attractor.spec import MemoryMap, Spec, find_family, spec_from_dict
 
-__all__ = ["FORMAT", "Bundle", "BundleError", "describe_memory_map"]
+__all__ = ["FORMAT", "OLDEST_FORMAT", "Bundle", "BundleError", "describe_memory_map"]
 
 #: Raised when the meaning of a manifest's field changes.
-FORMAT = 1
+FORMAT = 2
+#: Oldest format that is read; what is written is always of format :data:`FORMAT`.
+OLDEST_FORMAT = 1
 
 _MANIFEST = "manifest.json"
 _MEMORY_MAP = "memory_map.json"
@@ -38,10 +42,12 @@ class Bundle:
     bitstream:
         What the board loads.
     manifest:
-        ``format``; ``attractor`` (version); ``spec`` and its ``fingerprint``; ``board``, ``clock_hz``, ``baud``,
-        ``seed``; ``bitstream`` (file name) and ``bitstream_sha256``; ``tools`` (version by name); ``utilisation``
-        (used and available by resource); ``fmax_hz`` (reached and required by clock); ``inputs_sha256`` (of all that
-        the build read) and ``sources_sha256`` (of the gateware's source files).
+        ``format``; ``attractor`` (version); ``network`` (what results depend on: the family and its fields); ``build``
+        (``board``, ``clock_hz``, ``baud``, ``seed``, and the spec's own fields of the build, such as ``lanes``);
+        ``fingerprint`` (of the spec, which is both); ``bitstream`` (file name) and ``bitstream_sha256``; ``tools``
+        (version by name); ``utilisation`` (used and available by resource); ``fmax_hz`` (reached and required by
+        clock); ``inputs_sha256`` (of all that the build read) and ``sources_sha256`` (of the source files of the
+        gateware).
     """
 
     bitstream: bytes
@@ -49,13 +55,15 @@ class Bundle:
 
     @property
     def spec(self) -> Spec:
-        """The network."""
-        return spec_from_dict(self.manifest["spec"])
+        """The network, in the folding that was built."""
+        network, build = self.manifest["network"], self.manifest["build"]
+        fields = find_family(network.get("family")).spec.build_fields()
+        return spec_from_dict(network | {name: build[name] for name in fields if name in build})
 
     @property
     def board(self) -> str:
         """Name of the board."""
-        return self.manifest["board"]
+        return self.manifest["build"]["board"]
 
     @property
     def bitstream_name(self) -> str:
@@ -67,7 +75,7 @@ class Bundle:
         files = {
             self.bitstream_name: self.bitstream,
             _MANIFEST: _json(self.manifest),
-            _MEMORY_MAP: _json(describe_memory_map(self.spec.memory_map)),
+            _MEMORY_MAP: _json(self.spec.memory_map.describe()),
         }
         buffer = io.BytesIO()
         # Stored: how deflate packs depends on the zlib that Python was built with.
@@ -82,29 +90,24 @@ class Bundle:
         """Write the archive to ``path``, whole or not at all, and return the path."""
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            partial.write_bytes(self.to_bytes())
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(target, self.to_bytes())
         return target
 
     def save_bitstream(self, folder: str | Path) -> Path:
-        """Write the bitstream alone into ``folder``, for a programming tool, and return its path."""
+        """Write the bitstream alone into ``folder``, whole or not at all, for a programming tool; return its path."""
         target = Path(folder) / self.bitstream_name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(self.bitstream)
+        write_whole(target, self.bitstream)
         return target
 
     @classmethod
     def open(cls, path: str | Path) -> Bundle:
-        """Read an archive.
+        """Read an archive; one of format 1 becomes one of format 2.
 
         Raises
         ------
         BundleError
-            If the file is no bundle of this format, or its bitstream or spec is not the one that was built.
+            If the file is no bundle of these formats, or its bitstream or spec is not the one that was built.
         OSError
             If the file cannot be read.
         """
@@ -112,12 +115,7 @@ class Bundle:
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 manifest = json.loads(archive.read(_MANIFEST))
-                if manifest["format"] != FORMAT:
-                    raise BundleError(
-                        f"{path} is a bundle of format {manifest['format']}, and this version reads format {FORMAT}; "
-                        "build it again"
-                    )
-                bundle = cls(archive.read(manifest["bitstream"]), manifest)
+                bundle = cls(archive.read(manifest["bitstream"]), _upgraded(manifest, path))
             fingerprint = bundle.spec.fingerprint.hex()
         except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
             if isinstance(error, BundleError):
@@ -134,17 +132,29 @@ class Bundle:
 
 
 def describe_memory_map(memory_map: MemoryMap) -> list[dict[str, Any]]:
-    """Return the windows as JSON objects in order, with the numbers by which the link addresses them."""
-    return [
-        {
-            "number": memory_map.number(window.name),
-            "name": window.name,
-            "region": window.region.value,
-            "words": window.words,
-            "word_bits": window.word_bits,
-        }
-        for window in memory_map.windows
-    ]
+    """Return what :meth:`MemoryMap.describe` does, by its name in version 0.1."""
+    warn("describe_memory_map(map) is now map.describe()", DeprecationWarning, stacklevel=2)
+    return memory_map.describe()
+
+
+def _upgraded(manifest: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+    """Return a manifest of format :data:`FORMAT`."""
+    if manifest["format"] == FORMAT:
+        return dict(manifest)
+    if manifest["format"] != OLDEST_FORMAT:
+        raise BundleError(
+            f"{path} is a bundle of format {manifest['format']}, and this version reads formats {OLDEST_FORMAT} to "
+            f"{FORMAT}; build it again, or install the version that wrote it"
+        )
+    # The first format had the spec as a whole, and what else was of the build beside it.
+    spec = spec_from_dict(manifest["spec"])
+    build = {name: manifest[name] for name in ("board", "clock_hz", "baud", "seed") if name in manifest}
+    kept = {name: value for name, value in manifest.items() if name not in build and name != "spec"}
+    return kept | {
+        "format": FORMAT,
+        "network": spec.network_to_dict(),
+        "build": spec.build_to_dict() | build,
+    }
 
 
 def _json(value: Any) -> bytes:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from attractor.gateware.boards import BOARDS, Board, Family
-from attractor.gateware.costs import LUTS_OF_LUT_RAM, Cost, cost
+from attractor.gateware.costs import LUT_TOLERANCE, LUTS_OF_LUT_RAM, Cost, cost
 from attractor.gateware.packing import Memory, Packed, pack, pack_large
 from attractor.spec import Spec, SpecError
 from attractor.spec.base import ceil_div
 
 __all__ = ["LUT_TOLERANCE", "DoesNotFit", "Estimate", "check_cells", "does_not_fit", "estimate"]
-
-#: Estimated LUTs are within this fraction of those after packing, for every network that the tests synthesise. When the
-#: model was fitted, the greatest deviation was 6 % on iCE40 and 8 % on ECP5.
-LUT_TOLERANCE = 0.15
 
 
 class DoesNotFit(ValueError):  # noqa: N818 - reads as what it says
@@ -32,11 +29,14 @@ class Estimate:
     spec, board:
         What is estimated.
     luts:
-        4-input LUTs after packing, ICESTORM_LC or TRELLIS_COMB; right to :data:`LUT_TOLERANCE`.
+        4-input LUTs after packing, ICESTORM_LC or TRELLIS_COMB; right to ``tolerance``.
     block_rams:
         Block RAMs: exact, as Yosys packs them.
     memories:
-        The memories and what each becomes.
+        The memories of the design, by their names in it, and what each becomes.
+    tolerance:
+        Greatest part by which ``luts`` may be wrong: :data:`LUT_TOLERANCE`, or more if the family of the network has no
+        model of its own.
     large_rams:
         Large single-ported RAMs (SPRAM of the UP5K): the weights, where they do not fit into block RAM.
     multipliers:
@@ -48,6 +48,7 @@ class Estimate:
     luts: int
     block_rams: int
     memories: tuple[tuple[Memory, Packed], ...]
+    tolerance: float = LUT_TOLERANCE
     large_rams: int = 0
     multipliers: int = 0
 
@@ -59,7 +60,7 @@ class Estimate:
     @property
     def shortage(self) -> str | None:
         """What is missing even then, as text; None if nothing is."""
-        return self._shortage(LUT_TOLERANCE)
+        return self._shortage(self.tolerance)
 
     @property
     def fits_as_estimated(self) -> bool:
@@ -85,15 +86,16 @@ class Estimate:
 
 
 def estimate(spec: Spec, board: Board) -> Estimate:
-    """Estimate what ``spec`` takes of ``board``, by arithmetic alone.
+    """Estimate what ``spec`` takes of ``board``, without any tool.
 
-    Block RAM comes from the list of memories and the shapes of the family's block RAM. LUTs come from a linear model
-    of the sizes that matter, fitted to packed netlists of Yosys 0.70 (``tests.gateware.fit_luts``).
+    Block RAM comes from the memories of the elaborated design and the shapes of the FPGA's block RAM. LUTs come from a
+    linear model of the sizes that matter, which the network's family brings, fitted to packed netlists of Yosys 0.70
+    (``tests.gateware.fit_luts``).
 
     Raises
     ------
-    TypeError
-        If no model is written for the family of the spec.
+    SpecError
+        If the family of the spec is not installed.
     """
     model = cost(spec, board.family)
     packed = _pack(model, board)
@@ -101,16 +103,16 @@ def estimate(spec: Spec, board: Board) -> Estimate:
     multiplies = board.family is Family.ECP5 or model.multipliers <= board.resources.multipliers
     luts = model.luts - (model.product_luts if multiplies else 0)
     multipliers = model.multipliers if multiplies else 0
-    return Estimate(spec, board, round(luts), block_rams, packed, large_rams, multipliers)
+    return Estimate(spec, board, round(luts), block_rams, packed, model.tolerance, large_rams, multipliers)
 
 
 def _pack(model: Cost, board: Board) -> tuple[tuple[Memory, Packed], ...]:
     """Return what each memory becomes; weights go to the large RAMs where block RAM is too small for them."""
     packed = tuple((memory, pack(memory, board.family)) for memory in model.memories)
     fits = sum(kind.block_rams for _, kind in packed) <= board.resources.block_rams
-    if fits or not board.resources.large_rams or not model.large:
+    if fits or not board.resources.large_rams:
         return packed
-    return tuple((memory, pack_large(memory) if memory.name in model.large else kind) for memory, kind in packed)
+    return tuple((memory, pack_large(memory) if memory.large else kind) for memory, kind in packed)
 
 
 def check_cells(cells: Mapping[str, int], spec: Spec, board: Board) -> None:
@@ -150,18 +152,30 @@ def does_not_fit(spec: Spec, board: Board, shortage: str) -> DoesNotFit:
 
 
 def _fewer_lanes(spec: Spec, board: Board) -> int | None:
-    """Return the most lanes, fewer than those of ``spec``, with which it fits."""
-    model = cost(spec, board.family)
-    for lanes in sorted(_useful_lanes(model.folded), reverse=True):
-        if lanes >= model.spec.lanes:
-            continue
-        try:
-            folded = dataclasses.replace(model.spec, lanes=lanes)
-        except SpecError:
-            return None  # so few lanes need more rows of weights than a window has words
-        if estimate(folded, board).fits_as_estimated:
-            return lanes
-    return None
+    """Return the most lanes, fewer than those of ``spec``, with which it fits; None if there are none.
+
+    What fits with some lanes fits with fewer, so the limit is found by halving: each step elaborates a design.
+    """
+    folded = _folded(spec, board)
+    fitting, candidates = 0, len(folded)
+    while fitting < candidates:
+        middle = (fitting + candidates) // 2
+        if estimate(folded[middle], board).fits_as_estimated:
+            fitting = middle + 1
+        else:
+            candidates = middle
+    return folded[fitting - 1].build_to_dict()["lanes"] if fitting else None
+
+
+def _folded(spec: Spec, board: Board) -> list[Spec]:
+    """Return the network in all useful foldings over fewer lanes, those of the fewest lanes first."""
+    folded = []
+    for lanes in sorted(_useful_lanes(cost(spec, board.family).folded)):
+        # Very few lanes may need more rows of weights than a window has words.
+        with suppress(SpecError):
+            if lanes < spec.build_to_dict()["lanes"]:
+                folded.append(dataclasses.replace(spec, lanes=lanes))
+    return folded
 
 
 def _useful_lanes(sizes: tuple[int, ...]) -> set[int]:

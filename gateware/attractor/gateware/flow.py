@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from attractor.gateware.boards import Board, Family
 from attractor.gateware.tools import Toolchain, ToolError, build_environment, find_toolchain
+from attractor.hdl.weights import LARGE
 
 if TYPE_CHECKING:
     from amaranth.hdl import Elaboratable
@@ -47,14 +48,11 @@ _STEPS = {"yosys": "synthesis", "nextpnr": "place and route", "icepack": "packin
 # comparator and a holding register around each memory. The components here never use such a word (they assert it in
 # simulation), and this line says so. Asynchronous and transparent ports keep their promise.
 _NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE>0 %i r:TRANSPARENCY_MASK<1 %i"
-# The large RAMs of the UP5K have no initial contents. Weights need none: no call runs before they were written.
-_LARGE_WEIGHTS = tuple(
-    line
-    for name in ("weights", "up", "down")
-    for line in (
-        rf"delete */t:$meminit_v2 */r:MEMID=\{name}_* %i",
-        f'setattr -set ram_style "huge" */m:{name}_*',
-    )
+# The large RAMs of the UP5K have no initial contents, so all contents go in the modules of the memories for them.
+_LARGE_WEIGHTS = (
+    f"select -set large */m:* */a:{LARGE} %i",
+    'setattr -set ram_style "huge" @large',
+    "delete @large %m */t:$meminit_v2 %i",
 )
 # The default router of ECP5 takes hours where most block RAM is used, and is no better elsewhere.
 _ROUTER = {Family.ICE40: "router1", Family.ECP5: "router2"}
@@ -189,10 +187,7 @@ def implement(
             _run(command, toolchain, root)
             if command[0] == "yosys" and check_cells is not None:
                 check_cells(_cells(root / "stat.json"))
-        name = f"{_NAME}.{_SUFFIX[board.family]}"
-        utilisation, fmax = _read_report(root / "report.json")
-        _check_timing(fmax, board)
-        return Implementation((root / name).read_bytes(), name, utilisation, fmax)
+        return _result(root, board)
 
 
 def synthesise(top: Elaboratable, board: Board, *, large_weights: bool = False) -> Cells:
@@ -203,6 +198,14 @@ def synthesise(top: Elaboratable, board: Board, *, large_weights: bool = False) 
         _write(plan, Path(folder))
         _run(next(command for command in _commands(plan) if command[0] == "yosys"), toolchain, Path(folder))
         return _cells(Path(folder) / "stat.json")
+
+
+def _result(folder: Path, board: Board) -> Implementation:
+    """Return what place and route has left in a folder; raise :class:`TimingError` if it is too slow."""
+    name = f"{_NAME}.{_SUFFIX[board.family]}"
+    utilisation, fmax = _read_report(folder / "report.json")
+    _check_timing(fmax, board)
+    return Implementation((folder / name).read_bytes(), name, utilisation, fmax)
 
 
 def _run(command: list[str], toolchain: Toolchain, folder: Path) -> None:

@@ -34,10 +34,13 @@ _ECP5_BLOCKS = (
     _Cell(16384, 1, 1, 128),
 )
 _ECP5_LUT_RAM = _Cell(16, 4, 4, 4)
+_BLOCKS = {Family.ICE40: _ICE40_BLOCKS, Family.ECP5: _ECP5_BLOCKS}
 # The single-ported RAM of the UP5K, taken only for memories that are told to be in it.
 _ICE40_LARGE = _Cell(16384, 16, 16, 2048)
 # What Yosys adds for each bit that has to be selected among banks, and for each bank whose write must be decoded.
 _SELECT_COST = 0.5
+# What a bit of a constant costs as logic.
+_CONSTANT_COST = 1 / 16
 # Smaller memories become flip-flops on iCE40, which has nothing between them and block RAM.
 _REGISTER_BITS = 64
 _REGISTER_WORDS = 4
@@ -45,27 +48,44 @@ _REGISTER_WORDS = 4
 
 @dataclass(frozen=True)
 class Memory:
-    """A memory of a design, with one synchronous read port.
+    """A memory of a design, with one write port.
 
     Parameters
     ----------
     name:
-        What it holds.
+        Its name in the design.
     words, word_bits:
         Its size.
     constant:
-        It is never written. ECP5 makes it of logic.
+        It is never written.
+    logic:
+        It is made of logic, whatever its size.
+    large:
+        It may be in a large RAM, which has one port and no contents.
+    read_ports:
+        Number of its read ports.
+    asynchronous:
+        A word is read in the cycle of its address.
     """
 
     name: str
     words: int
     word_bits: int
     constant: bool = False
+    logic: bool = False
+    large: bool = False
+    read_ports: int = 1
+    asynchronous: bool = False
+
+    @property
+    def bits(self) -> int:
+        """Bits of all words."""
+        return self.words * self.word_bits
 
 
 @dataclass(frozen=True)
 class Packed:
-    """What a memory becomes: one of the first four, the others are 0.
+    """What a memory becomes: block RAM, LUT RAM, flip-flops, large RAM, or, if all are 0, logic.
 
     Parameters
     ----------
@@ -90,18 +110,16 @@ class Packed:
 
 def pack(memory: Memory, family: Family) -> Packed:
     """Return what Yosys 0.70 makes of ``memory`` when no collision has to be emulated."""
+    cost, cells, selected = min(_use(memory, cell) for cell in _BLOCKS[family])
     if memory.constant:
-        return Packed()
-    bits = memory.words * memory.word_bits
-    if family is Family.ICE40:
-        if memory.words <= _REGISTER_WORDS or bits <= _REGISTER_BITS:
-            return Packed(flip_flops=bits)
-        _, cells, selected = min(_use(memory, cell) for cell in _ICE40_BLOCKS)
-        return Packed(block_rams=cells, selected_bits=selected)
-    cost, cells, selected = min(_use(memory, cell) for cell in _ECP5_BLOCKS)
-    lut_cost, lut_cells, lut_selected = _use(memory, _ECP5_LUT_RAM)
-    if lut_cost < cost:
-        return Packed(lut_rams=lut_cells, selected_bits=lut_selected)
+        if memory.logic or memory.asynchronous or memory.bits * _CONSTANT_COST <= cost:
+            return Packed()
+    elif family is Family.ECP5:
+        lut_cost, lut_cells, lut_selected = _use(memory, _ECP5_LUT_RAM)
+        if memory.asynchronous or lut_cost < cost:
+            return Packed(lut_rams=lut_cells, selected_bits=lut_selected)
+    elif memory.asynchronous or memory.words <= _REGISTER_WORDS or memory.bits <= _REGISTER_BITS * memory.read_ports:
+        return Packed(flip_flops=memory.bits)
     return Packed(block_rams=cells, selected_bits=selected)
 
 
@@ -112,9 +130,13 @@ def pack_large(memory: Memory) -> Packed:
 
 
 def _use(memory: Memory, cell: _Cell) -> tuple[float, int, int]:
-    """Return the cost of ``memory`` in cells of one shape, the number of cells, and the multiplexers behind them."""
+    """Return the cost of ``memory`` in cells of one shape, the number of cells, and the multiplexers behind them.
+
+    Each read port has cells of its own, all with the same contents.
+    """
     banks = ceil_div(memory.words, cell.words)
     cells = ceil_div(banks * ceil_div(memory.word_bits, cell.part), cell.bits // cell.part)
     selected = (banks - 1) * memory.word_bits
     decoded = banks if banks > 1 else 0
-    return cell.cost * cells + _SELECT_COST * (selected + decoded), cells, selected
+    copies = memory.read_ports
+    return (cell.cost * cells + _SELECT_COST * (selected + decoded)) * copies, cells * copies, selected * copies

@@ -89,7 +89,8 @@ class System(wiring.Component):
         wiring.connect(m, receiver.o, link.i)
         wiring.connect(m, link.o, transmitter.i)
         wiring.connect(m, link.core.windows, self.core.bus.windows)
-        # What the link decides to do reaches a core that may fill the whole device: give it a cycle of its own.
+        # Registered: cuts the paths from the link's decision, behind its frame memory and its comparison of checksums,
+        # to every part of a core that may fill the device; costs one cycle at the start of a call and at an abort.
         start = Signal()
         m.d.sync += [start.eq(link.core.start), self.core.bus.abort.eq(link.core.abort)]
         m.d.comb += [self.core.bus.start.eq(start), link.core.busy.eq(start | self.core.bus.busy)]

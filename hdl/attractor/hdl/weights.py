@@ -9,7 +9,12 @@ from attractor.hdl.synapse import Synapse
 from attractor.spec import Window
 from attractor.spec.rows import LaneMemory
 
-__all__ = ["WeightStore"]
+__all__ = ["LARGE", "WeightStore"]
+
+#: Attribute of memories that one port is enough for, and of which no word is read before it was written: a build may
+#: put them into large RAMs, which have neither a second port nor contents. A component that has such memories has no
+#: others, for a build takes the contents of all of them.
+LARGE = "attractor_large"
 
 
 class WeightStore(wiring.Component):
@@ -87,14 +92,15 @@ class WeightStore(wiring.Component):
                 directions = self.learns[lane], self.falls[lane]
                 following, flips = self.synapse.learn(self.word[lane], *directions, Value.cast(self.rule))
                 m.d.comb += [learnt[lane].eq(following), self.flips[lane].eq(flips)]
-        # What learns is far from all the memory that it is written to.
-        late, written, changed = Signal(), Signal.like(self.written), Signal(len(Value.cast(learnt)))
+        # Registered: cuts the path from the synapses of all lanes, which learn from what was just read, to the write
+        # ports of block RAMs all over the device; costs the cycle in which a word that learns must not be read.
+        storing, written, changed = Signal(), Signal.like(self.written), Signal(len(Value.cast(learnt)))
         if self.learning:
-            m.d.sync += [late.eq(self.write), written.eq(self.written), changed.eq(learnt)]
+            m.d.sync += [storing.eq(self.write), written.eq(self.written), changed.eq(learnt)]
         start, words = 0, []
         for window in self.layout.windows:
             stop = start + window.word_bits
-            words.append(self._memory(m, window, late, written, changed[start:stop]))
+            words.append(self._memory(m, window, storing, written, changed[start:stop]))
             start = stop
         m.d.comb += self.word.eq(Cat(words))
         return m
@@ -102,7 +108,8 @@ class WeightStore(wiring.Component):
     def _memory(self, m: Module, window: Window, learns: Value, written: Value, learnt: Value) -> Value:
         """Build the memory of one window; return the word that it reads."""
         port = getattr(self.windows, port_name(window))
-        storage = memory.Memory(shape=unsigned(window.word_bits), depth=window.words, init=[])
+        attributes = {} if self.learning else {LARGE: "1"}
+        storage = memory.Memory(shape=unsigned(window.word_bits), depth=window.words, init=[], attrs=attributes)
         m.submodules[port_name(window)] = storage
         read, write = storage.read_port(), storage.write_port()
         address = Mux(port.read | port.write, port.address, self.row)

@@ -46,7 +46,7 @@ def spec_from_json(text: str) -> Spec:
     """Build a spec from its JSON; raise :class:`SpecError` if it is damaged."""
     try:
         fields = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecError(f"a spec must be JSON: {error}") from error
     if not isinstance(fields, dict):
         raise SpecError(f"a spec must be a JSON object, not {type(fields).__name__}")

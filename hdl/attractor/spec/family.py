@@ -12,7 +12,7 @@ from typing import Any
 
 from attractor.spec.base import Spec, SpecError
 
-__all__ = ["ENTRY_POINTS", "FAMILIES", "Family", "family_of", "find_family", "spec_from_dict"]
+__all__ = ["ENTRY_POINTS", "FAMILIES", "Family", "family_of", "find_family", "forget", "spec_from_dict"]
 
 #: Entry points ``name = module:FAMILY``, by which families are found.
 ENTRY_POINTS = "attractor.families"
@@ -118,6 +118,12 @@ def _load(entry: EntryPoint) -> Family:
             "that name; correct the entry point, or the names of Family and spec"
         )
     return found
+
+
+def forget() -> None:
+    """Look for families anew when one is asked for next: after a package was installed, or put on the path."""
+    _entries.cache_clear()
+    _load.cache_clear()
 
 
 #: The network families that are installed, by name.

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attractor.spec import Spec, SpecError, spec_from_json
+from attractor.spec import Spec, SpecError, spec_from_dict, spec_from_json
 
-__all__ = ["HEADER_BYTES", "load_spec"]
+__all__ = ["HEADER_BYTES", "MODEL_FORMATS", "json_object", "load_spec", "spec_of_model"]
 
 #: Longest spec file and longest header of a model file, in bytes: far more than any has, far less than memory.
 HEADER_BYTES = 16 << 20
+#: Formats of model files that this version reads. The last one is written.
+MODEL_FORMATS = ("attractor-model-1", "attractor-model-2")
 _LENGTH_BYTES = 8
 
 
 def load_spec(path: str | Path) -> Spec:
     """Read a spec from a ``.json`` file or from the metadata of a ``.safetensors`` model.
 
-    Of a model only the header is read, so that describing hardware needs no library for tensors.
+    Of a model only the header is read, so that describing hardware needs no library for tensors. Its network comes in
+    the folding that it was trained for.
 
     Raises
     ------
@@ -26,14 +30,17 @@ def load_spec(path: str | Path) -> Spec:
         If the file is missing, damaged or holds no spec; the message names the file and the next step.
     """
     path = Path(path)
-    readers = {".json": _read_json, ".safetensors": _read_model}
-    reader = readers.get(path.suffix)
-    if reader is None:
+    readers: dict[str, tuple[Callable[[Path], Any], Callable[[Any], Spec]]] = {
+        ".json": (_read_json, spec_from_json),
+        ".safetensors": (_read_metadata, spec_of_model),
+    }
+    if path.suffix not in readers:
         raise SpecError(
             f"{path}: cannot tell what kind of file this is; a spec ends in .json, a trained model in .safetensors"
         )
+    read, described = readers[path.suffix]
     try:
-        text = reader(path)
+        contents = read(path)
     except FileNotFoundError as error:
         raise SpecError(f"{path}: no such file; check the name, or train a model first") from error
     except OSError as error:
@@ -41,9 +48,53 @@ def load_spec(path: str | Path) -> Spec:
     except UnicodeDecodeError as error:
         raise SpecError(f"{path} is not text: {error}; save or copy it again") from error
     try:
-        return spec_from_json(text)
+        return described(contents)
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from error
+
+
+def spec_of_model(metadata: Mapping[str, Any]) -> Spec:
+    """Return the spec that the metadata of a model file hold, of whatever format.
+
+    Format 1 has it under ``spec``. Format 2 has the network under ``network`` and, unless it is the default one, the
+    folding that it was trained for under ``build``.
+
+    Raises
+    ------
+    SpecError
+        If there is none, the format is of a newer version, or a field is unknown, missing or out of range.
+    """
+    if not {"spec", "network"} & metadata.keys():
+        raise SpecError("it holds tensors but no spec; it was not saved as a model of this project")
+    form = metadata.get("format")
+    if form not in MODEL_FORMATS:
+        raise SpecError(
+            f"its format is {form!r}; this version reads {' and '.join(MODEL_FORMATS)}: install the version that "
+            "wrote it"
+        )
+    if form == MODEL_FORMATS[0]:
+        return spec_from_dict(json_object(metadata, "spec"))
+    network, build = json_object(metadata, "network"), json_object(metadata, "build")
+    spec = spec_from_dict({**build, **network})
+    strange = sorted(build.keys() - set(spec.build_fields()))
+    if strange:
+        raise SpecError(
+            f"its build names {strange}, which are no fields of a build of family {spec.family!r}; was it written by "
+            "a newer version? Install that one, or save the model again"
+        )
+    return spec
+
+
+def json_object(metadata: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return what the JSON under ``name`` says, nothing if it is missing; raise :class:`SpecError` if it is damaged."""
+    text = metadata.get(name, "{}")
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SpecError(f"its {name} is no JSON: {error}; copy or train it again") from error
+    if not isinstance(found, dict):
+        raise SpecError(f"its {name} is {found!r} instead of a JSON object; copy or train it again")
+    return found
 
 
 def _read_json(path: Path) -> str:
@@ -54,7 +105,7 @@ def _read_json(path: Path) -> str:
     return data.decode()
 
 
-def _read_model(path: Path) -> str:
+def _read_metadata(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         length = int.from_bytes(prefix := file.read(_LENGTH_BYTES), "little")
         if len(prefix) == _LENGTH_BYTES and length > HEADER_BYTES:
@@ -66,15 +117,8 @@ def _read_model(path: Path) -> str:
     if len(prefix) < _LENGTH_BYTES or len(data) < length:
         size = len(prefix) + len(data)
         raise SpecError(f"{path} ends after {size} bytes, inside its header; it was cut off: copy or train it again")
-    spec = _metadata(path, data).get("spec")
-    if not isinstance(spec, str):
-        raise SpecError(f"{path} holds tensors but no spec; it was not saved as a model of this project")
-    return spec
-
-
-def _metadata(path: Path, header: bytes) -> dict[str, Any]:
     try:
-        metadata = json.loads(header).get("__metadata__", {})
-    except (ValueError, AttributeError) as error:
+        metadata = json.loads(data).get("__metadata__", {})
+    except (ValueError, AttributeError, RecursionError) as error:
         raise SpecError(f"{path} has a damaged header: {error}; copy or train it again") from error
     return metadata if isinstance(metadata, dict) else {}

@@ -73,6 +73,11 @@ class Window:
         return self.record is not None and self.record.bits == self.word_bits
 
     @property
+    def holds_several(self) -> bool:
+        """Whether there are several records, one in each word."""
+        return self.record_is_a_word and self.words > 1
+
+    @property
     def word_bytes(self) -> int:
         """Bytes of a word on the wire."""
         return (self.word_bits + 7) // 8
@@ -134,6 +139,19 @@ class MemoryMap:
             for number, window in enumerate(self.windows, start=1)
         ]
 
+    def table(self) -> str:
+        """Return the windows, and the fields of each, as tables in Markdown."""
+        lines = ["| number | window | region | words | bits of a word |", "| --- | --- | --- | --- | --- |"]
+        lines += [
+            f"| {number} | `{window.name}` | {window.region.value} | {window.words:,} | {window.word_bits:,} |"
+            for number, window in enumerate(self.windows, start=1)
+        ]
+        for window in self.windows:
+            if window.record is not None:
+                what = "a word of" if window.holds_several else "the window"
+                lines += ["", f"Fields of {what} `{window.name}`:", "", window.record.table()]
+        return "\n".join(lines)
+
     def number(self, name: str) -> int:
         """Return the number by which the link addresses the window ``name``."""
         return 1 + [window.name for window in self.windows].index(name)
@@ -180,19 +198,17 @@ class MemoryMap:
 def _decoded(window: Window, data: bytes) -> Any:
     if window.record is None:
         return data
-    return window.record.decode_words(data, window.words) if window.record_is_a_word else window.record.decode(data)
+    return window.record.decode_words(data, window.words) if window.holds_several else window.record.decode(data)
 
 
 def _encoded(window: Window, value: Any) -> bytes:
     if window.record is None:
         return value
-    return (
-        window.record.encode_words(value, window.words).tobytes()
-        if window.record_is_a_word
-        else window.record.encode(value)
-    )
+    if window.holds_several:
+        return window.record.encode_words(value, window.words).tobytes()
+    return window.record.encode(value)
 
 
 def _fields_of(window: Window) -> str:
     """Return what JSON calls the fields of a window."""
-    return "fields_of_a_word" if window.record_is_a_word else "fields_of_the_window"
+    return "fields_of_a_word" if window.holds_several else "fields_of_the_window"

@@ -1,34 +1,57 @@
-"""The ``attractor`` command: thin over the Python API."""
+"""The ``attractor`` command: thin over the Python API.
+
+Importing this package and its commands loads Typer and little else: what a command needs it imports when it runs, so
+that help comes at once.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from attractor.cli.app import app
-from attractor.cli.output import output
-from attractor.host import HostError
-from attractor.spec import SpecError
+from attractor.cli.output import output, show_version
 
 __all__ = ["main"]
 
 #: Options that mean the same everywhere, so they may stand before or after the command; value: takes an argument.
 _GLOBAL = {"--json": False, "-v": False, "--verbose": False, "-q": False, "--quiet": False, "--port": True}
+_FLAGS = {name for name, takes in _GLOBAL.items() if not takes}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; every error is one message and a non-zero exit code."""
+    """Run the command line; every error of the user's is one message and a non-zero exit code.
+
+    What else goes wrong is an error of ours, and shows where.
+    """
     given = sys.argv[1:] if arguments is None else arguments
     output.reset()
+    if "--version" in given and _FLAGS.issuperset(word for word in given if word != "--version"):
+        output.json = "--json" in given
+        show_version()
+        raise SystemExit(0)
     try:
+        # Not at the top: the version needs no command.
+        from attractor.cli.app import app
+
         app(_hoist(given), prog_name="attractor")
-    except (HostError, SpecError, ValueError, RuntimeError, OSError, TypeError) as error:
-        if output.verbose:
-            raise
-        output.error(str(error))
-        raise SystemExit(1) from error
     except KeyboardInterrupt:
         output.error("interrupted")
         raise SystemExit(130) from None
+    except Exception as error:
+        if output.verbose or not _is_the_users(error):
+            raise
+        output.error(str(error))
+        raise SystemExit(1) from error
+
+
+def _is_the_users(error: Exception) -> bool:
+    """Return whether the message of an error is meant for the user."""
+    if isinstance(error, ValueError | OSError):
+        return True
+    if isinstance(error, RuntimeError):
+        return not isinstance(error, NotImplementedError | RecursionError)
+    from attractor.host.errors import HostError
+
+    return isinstance(error, HostError)
 
 
 def _hoist(arguments: list[str]) -> list[str]:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from attractor.cli import boards, exchange, models, verification
-from attractor.cli.demo import demo
-from attractor.cli.output import output
+from attractor.cli.demo import DemoCommand, demo
+from attractor.cli.output import output, show_version
 from attractor.cli.solve import solve
+from attractor.cli.train import EPILOG, TrainCommand, train_with_options
 
 __all__ = ["app", "options"]
-
-_EPILOG = "--json, --port, -v and -q may stand before or after the command."
 
 app = typer.Typer(
     name="attractor",
     help="Networks that compute by settling, as FPGA gateware: train, build, load, run.",
-    epilog=_EPILOG,
+    epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,7 +30,7 @@ def _json(wanted: bool) -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        output.result({"version": version("attractor")}, version("attractor"))
+        show_version()
         raise typer.Exit
 
 
@@ -58,9 +56,9 @@ def options(
     context.obj = port
 
 
+app.command("demo", cls=DemoCommand, epilog=EPILOG)(demo)
+app.command("train", cls=TrainCommand, epilog=EPILOG)(train_with_options({}))
 for command in (
-    demo,
-    models.train,
     models.info,
     models.load,
     models.recall,
@@ -76,4 +74,4 @@ for command in (
     verification.doctor,
 ):
     # A function cannot be called import.
-    app.command(command.__name__.rstrip("_"), epilog=_EPILOG)(command)
+    app.command(command.__name__.rstrip("_"), epilog=EPILOG)(command)

@@ -10,8 +10,6 @@ import typer
 from attractor.cli.extras import optional
 from attractor.cli.files import check_writable
 from attractor.cli.output import output
-from attractor.host import open_port
-from attractor.spec.files import load_spec
 
 __all__ = ["board", "boards", "build"]
 
@@ -26,6 +24,8 @@ def board(
     """Offer a simulated board as a serial port, until interrupted."""
     if (sim is None) == (rtl is None):
         raise ValueError("say which board: either --sim FILE or --rtl FILE")
+    from attractor.host import open_port
+
     address = f"sim:{sim}" if sim is not None else f"rtl:{rtl}"
     if rtl is not None:
         optional("attractor.sim.verilator", "sim")
@@ -44,25 +44,32 @@ def build(
     file: Annotated[Path, typer.Argument(help="Model or spec file.")],
     board: Annotated[str, typer.Option(help="Name of the board; see 'attractor boards'.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Bundle to write; default beside the file.")] = None,
+    lanes: Annotated[
+        int | None, typer.Option(min=1, help="Neurons updated at once; default as in the file. A model runs on any.")
+    ] = None,
     baud: Annotated[int | None, typer.Option(help="Bits in a second on the serial line.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the placer.")] = 1,
     cache: Annotated[bool, typer.Option(help="Take the bundle from the cache if it was built before.")] = True,
 ) -> None:
     """Build the bitstream of a network for a board."""
+    from attractor.machine.files import write_whole
+    from attractor.spec.files import load_spec
+
     gateware = optional("attractor.gateware.build", "gateware")
     target = optional("attractor.gateware.boards", "gateware").find_board(board)
     spec = load_spec(file)
     path = out or file.with_suffix(f".{target.name}.zip")
     check_writable(path, ".zip")
-    bundle = gateware.build(spec, target, baud=baud, seed=seed, cache=cache, progress=output.log)
+    bundle = gateware.build(spec, target, lanes=lanes, baud=baud, seed=seed, cache=cache, progress=output.log)
     bundle.save(path)
     bitstream = path.with_suffix(Path(bundle.bitstream_name).suffix)
-    bitstream.write_bytes(bundle.bitstream)
+    write_whole(bitstream, bundle.bitstream)
     output.result(
         {
             "bundle": str(path),
             "bitstream": str(bitstream),
             "board": bundle.board,
+            **bundle.spec.build_to_dict(),
             "utilisation": bundle.manifest["utilisation"],
             "fmax_hz": bundle.manifest["fmax_hz"],
             "program": target.program_command(str(bitstream)),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attractor.cli.files import read_images
-from attractor.data.digits import digits
-from attractor.data.mnist import mnist
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["DATASETS", "Images", "load_images"]
 
@@ -24,8 +23,20 @@ class Images(NamedTuple):
     test_labels: np.ndarray
 
 
+def _digits() -> Any:
+    from attractor.data.digits import digits
+
+    return digits()
+
+
+def _mnist() -> Any:
+    from attractor.data.mnist import mnist
+
+    return mnist()
+
+
 #: What can be trained on by name.
-DATASETS: dict[str, Callable[[], Any]] = {"digits": digits, "mnist": mnist}
+DATASETS: dict[str, Callable[[], Any]] = {"digits": _digits, "mnist": _mnist}
 
 
 def load_images(data: str) -> Images:

@@ -2,53 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from attractor.cli.extras import optional
-from attractor.cli.families import Outcome, commands_of
+from attractor.cli.families import Demo, Outcome, all_commands, commands_of
 from attractor.cli.files import check_writable
-from attractor.cli.models import Baud
+from attractor.cli.models import BAUD, Baud
 from attractor.cli.output import output
 from attractor.cli.pictures import check_picture
-from attractor.host import Device
-from attractor.host.model import SUFFIX
-from attractor.spec import Spec
-from attractor.spec.protocol import DEFAULT_BAUD
 
-__all__ = ["demo"]
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from attractor.host import Device
+    from attractor.spec import Spec
+
+__all__ = ["DemoCommand", "demo"]
 
 
 def demo(
     context: typer.Context,
-    family: Annotated[str, typer.Option(help="Kind of network.")] = "oscillator",
+    family: Annotated[str, typer.Option(help="Kind of network")] = "oscillator",
     board: Annotated[
-        str | None,
-        typer.Option(help="Board whose bitstream is built, 'none' for none; default icebreaker, of felif ulx3s-12f."),
+        str | None, typer.Option(help="Board whose bitstream is built, 'none' for none; default that of the family")
     ] = None,
-    picture: Annotated[
-        Path | None, typer.Option(help="Picture to write; default phases.png, learning.png, chorale.png.")
-    ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(help="Model file to write; default digits.safetensors, learnt.safetensors, chorale.safetensors."),
-    ] = None,
-    baud: Baud = DEFAULT_BAUD,
+    picture: Annotated[Path | None, typer.Option(help="Picture to write; default that of the family")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model file to write; default that of the family")] = None,
+    baud: Baud = BAUD,
 ) -> None:
     """A network of each family, compared with the golden model in every bit: on a device, then as a bitstream.
 
-    Oscillators are trained here, loaded, and classify handwritten digits on the device; eqprop learns the digits on the
-    device itself, from random weights; felif, trained before, foretells the chords of a chorale. Without --port the
-    gateware itself is simulated, serial bits and all; without a C++ compiler the golden model takes its place, behind
-    the same protocol.
+    Without --port the gateware itself is simulated, serial bits and all; without a C++ compiler the golden model takes
+    its place, behind the same protocol.
     """
+    from dataclasses import asdict
+
+    from attractor.host.model import SUFFIX
+
     chosen = commands_of(family).demo()
     drawn, saved, board = picture or chosen.picture, model or chosen.model, board or chosen.board
     if board != "none":
@@ -76,6 +72,25 @@ def demo(
     output.result(result, _summary(outcome, result))
 
 
+class DemoCommand(TyperCommand):
+    """Tells in its help what each family shows, and which files and which board are its own."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Complete the help of the options, and show all."""
+        demos = {name: commands.demo() for name, commands in all_commands().items()}
+        told: dict[str | None, Callable[[Demo], Any]] = {
+            "family": lambda demo: demo.shows,
+            "board": lambda demo: demo.board,
+            "picture": lambda demo: demo.picture,
+            "model": lambda demo: demo.model,
+        }
+        for option in self.params:
+            if option.name in told:
+                each = [f"{told[option.name](demo)} ({name})" for name, demo in demos.items()]
+                option.help = f"{option.help}: {', '.join(each)}."  # type: ignore[attr-defined]
+        super().format_help(ctx, formatter)
+
+
 def _summary(outcome: Outcome, result: dict[str, Any]) -> str:
     """Return the result as text."""
     link = result["link"]
@@ -92,8 +107,12 @@ def _summary(outcome: Outcome, result: dict[str, Any]) -> str:
 @contextmanager
 def _device(port: str | None, model: Path, baud: int) -> Iterator[Device]:
     """Open the device of the demo: the one at ``port``, else simulated gateware, else the golden model."""
+    from attractor.host import Device
+
     if port is None:
-        if optional("attractor.sim.verilator", "sim").has_compiler():
+        from attractor.machine.programs import has_compiler
+
+        if has_compiler():
             port = f"rtl:{model}"
             output.log("starting the gateware in simulation (compiled once, then kept)")
         else:
@@ -109,6 +128,9 @@ def _building(spec: Spec, board: str) -> Iterator[Future[Any] | None]:
     if board == "none":
         yield None
         return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     build = optional("attractor.gateware.build", "gateware").build
     output.log(f"building the {board} bitstream meanwhile")
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:

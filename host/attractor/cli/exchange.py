@@ -5,14 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from attractor.cli.extras import optional
 from attractor.cli.files import check_writable, read_array
 from attractor.cli.output import output
-from attractor.host import Model
-from attractor.host.model import SUFFIX
 
 __all__ = ["export", "import_"]
 
@@ -36,12 +33,14 @@ def import_(
     ] = None,
 ) -> None:
     """Make a model of a NIR graph, and report what was decided and what rounding cost."""
+    from attractor.host.model import SUFFIX
+
     check_writable(out, SUFFIX)
     exchange = optional("attractor.nir", "nir")
     given: dict[str, Any] = {"discretisation": discretisation, "reset": reset, "strict": strict}
     given |= {"input_bits": input_bits, "input_scale": input_scale, "weight_bits": weight_bits}
     given |= {"state_bits": state_bits, "ticks": ticks}
-    drive: np.ndarray | None = None if frames is None else read_array(frames)
+    drive = None if frames is None else read_array(frames)
     found = exchange.from_nir(file, dt=dt, frames=drive, **given)
     found.model.save(out)
     report = {"model": str(out), "fingerprint": found.model.spec.fingerprint.hex(), **found.report.to_dict()}
@@ -59,6 +58,8 @@ def export(
     ] = None,
 ) -> None:
     """Write a model of LIF neurons as a NIR graph, and say what the graph cannot hold."""
+    from attractor.host import Model
+
     check_writable(out, ".nir")
     exchange = optional("attractor.nir", "nir")
     found = exchange.to_nir(Model.load(file), dt=dt, discretisation=discretisation)

@@ -6,16 +6,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
-from attractor.cli.datasets import Images
 from attractor.cli.output import output
-from attractor.estimators import ImageClassifier
-from attractor.host import Device, Model
 
-__all__ = ["Demo", "FamilyCommands", "Outcome", "Progress", "Trained", "measured_cycles", "train_classifier"]
+if TYPE_CHECKING:
+    import numpy as np
+
+    from attractor.cli.datasets import Images
+    from attractor.host import Device, Model
+
+__all__ = [
+    "Demo",
+    "FamilyCommands",
+    "Outcome",
+    "Progress",
+    "TrainOption",
+    "Trained",
+    "check_options_for",
+    "measured_cycles",
+    "train_classifier",
+]
 
 #: Called with the number of finished pieces of work and that of all.
 Progress = Callable[[int, int], None]
@@ -48,12 +59,15 @@ class Demo(ABC):
 
     Attributes
     ----------
+    shows:
+        What it shows, in a few words, for the help of ``demo``.
     picture, model:
         Files that are written unless the user names others.
     board:
         Board whose bitstream is built unless the user names another.
     """
 
+    shows: ClassVar[str]
     picture: ClassVar[Path]
     model: ClassVar[Path]
     board: ClassVar[str] = "icebreaker"
@@ -83,19 +97,63 @@ class Trained:
     values: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class TrainOption:
+    """An option of ``attractor train`` for one family.
+
+    Parameters
+    ----------
+    name:
+        Name of the value in Python; ``weight_bits`` is given as ``--weight-bits``.
+    kind:
+        Type of the value: ``int``, ``float``, ``str``, or ``bool`` for a pair ``--name`` and ``--no-name``.
+    help:
+        What it means, a sentence.
+    least:
+        Smallest number that may be given.
+    repeated:
+        May be given more than once; the value is a list.
+    only:
+        Kind of data that it goes with, in a word; empty for all.
+    """
+
+    name: str
+    kind: type
+    help: str
+    least: int | None = None
+    repeated: bool = False
+    only: str = ""
+
+    @property
+    def word(self) -> str:
+        """What users write."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All that users may write: a flag can be negated, too."""
+        return (self.word, f"--no-{self.word[2:]}") if self.kind is bool else (self.word,)
+
+
 class FamilyCommands(ABC):
     """What differs between families in the commands.
 
+    Modules of families are imported for the help of ``train``, too: what learns is imported by the methods.
+
     Attributes
     ----------
-    demo:
-        Its demo.
+    data:
+        What its networks can learn from, for the help of ``train``.
     options:
-        Options of ``attractor train`` that mean something to it.
+        Options of ``train`` that mean something to it.
     """
 
-    demo: ClassVar[type[Demo]]
-    options: ClassVar[frozenset[str]]
+    data: ClassVar[str]
+    options: ClassVar[tuple[TrainOption, ...]] = ()
+
+    @abstractmethod
+    def demo(self) -> Demo:
+        """Return its demo."""
 
     @abstractmethod
     def train(self, data: str, given: Mapping[str, Any]) -> Trained:
@@ -106,7 +164,7 @@ class FamilyCommands(ABC):
         data:
             Name of a data set, or a file's.
         given:
-            Options that the user gave, of those in :attr:`options`.
+            Values of the options that the user gave, by name.
 
         Raises
         ------
@@ -119,11 +177,17 @@ class FamilyCommands(ABC):
         """Make so many calls to a device that holds the model, which it holds afterwards, too; say what they took."""
 
 
+def check_options_for(kind: str, options: tuple[TrainOption, ...], given: Mapping[str, Any]) -> None:
+    """Raise :class:`ValueError` if one of the given options does not go with this kind of data."""
+    for option in options:
+        if option.name in given and option.only not in ("", kind):
+            raise ValueError(f"{option.word} does not go with {kind}; leave it out")
+
+
 def train_classifier(classifier: Any, images: Images) -> Trained:
     """Fit a classifier and say how well it does; ``accuracy`` only with images that were held out."""
     with output.progress("training") as progress:
         classifier.fit(images.train_images, images.train_labels, progress=progress)
-    assert isinstance(classifier, ImageClassifier)
     values = {"training_accuracy": float(classifier.score(images.train_images, images.train_labels))}
     if len(images.test_images):
         values["accuracy"] = float(classifier.score(images.test_images, images.test_labels))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["check_writable", "read_array", "read_images", "read_rows"]
 
@@ -21,10 +21,12 @@ def check_writable(path: Path, suffix: str = "") -> None:
 
 def read_array(path: Path) -> np.ndarray:
     """Read a .npy file; raise :class:`ValueError` naming the file."""
+    import numpy as np
+
     array = _read(path)
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{path} holds several arrays; save the one that is meant with numpy.save")
-    return array
+    return _numbers(array, str(path))
 
 
 def read_rows(path: Path) -> np.ndarray:
@@ -34,6 +36,8 @@ def read_rows(path: Path) -> np.ndarray:
 
 def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read a .npz file with ``images`` and ``labels``; raise :class:`ValueError` naming the file."""
+    import numpy as np
+
     arrays = _read(path)
     found = [] if isinstance(arrays, np.ndarray) else sorted(arrays)
     missing = {"images", "labels"} - set(found)
@@ -42,11 +46,22 @@ def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
             f"{path} has no array {' and no array '.join(sorted(missing))} (it has: {', '.join(found) or 'none'}); "
             "write it with numpy.savez(FILE, images=..., labels=...)"
         )
-    return _rows(arrays["images"], f"images in {path}"), arrays["labels"]
+    labels = arrays["labels"]
+    # Classes may be strings, but not bytes, records or one value for all.
+    if labels.ndim == 0 or labels.dtype.kind not in "biufU":
+        raise ValueError(
+            f"labels in {path} are of type {labels.dtype} and shape {labels.shape}; give one number or string for "
+            "each image"
+        )
+    return _rows(_numbers(arrays["images"], f"images in {path}"), f"images in {path}"), labels
 
 
 def _read(path: Path) -> Any:
     """Return an array, or all arrays of an archive by name."""
+    from zipfile import BadZipFile
+
+    import numpy as np
+
     try:
         # Opened here, because NumPy leaves a damaged archive open. Never unpickled: data must not run code.
         with path.open("rb") as file:
@@ -58,6 +73,12 @@ def _read(path: Path) -> Any:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}; check the file") from error
     except (ValueError, EOFError, BadZipFile) as error:
         raise ValueError(f"{path} is no intact file of numeric arrays; write it with numpy.save or savez") from error
+
+
+def _numbers(array: np.ndarray, name: str) -> np.ndarray:
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: the values are of type {array.dtype}; give real numbers, with .astype(float)")
+    return array
 
 
 def _rows(array: np.ndarray, name: str) -> np.ndarray:

@@ -1,29 +1,27 @@
-"""Commands about models and devices: train, info, load, recall, classify."""
+"""Commands about models and devices: info, load, recall, classify."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
-from attractor.cli.families import commands_of
 from attractor.cli.files import check_writable, read_rows
+from attractor.cli.late import LateDefault
 from attractor.cli.output import output
 from attractor.cli.pictures import check_picture
-from attractor.estimators import HopfieldNetwork, classifier_from_model
-from attractor.golden import OscillatorNetwork
-from attractor.host import Device, Model
-from attractor.host.model import SUFFIX
-from attractor.plot.dynamics import recall_figure
-from attractor.spec.files import load_spec
-from attractor.spec.protocol import DEFAULT_BAUD
-from attractor.train.oscillator import pattern_phases
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from attractor.estimators import HopfieldNetwork
+    from attractor.host import Device
 
 __all__ = [
+    "BAUD",
     "PICTURED",
     "Baud",
     "ModelFile",
@@ -34,10 +32,11 @@ __all__ = [
     "load",
     "port_of",
     "recall",
-    "train",
 ]
 
 Baud = Annotated[int, typer.Option(min=1, help="Bits in a second on a serial line.")]
+#: Default of a :data:`Baud`.
+BAUD: Any = LateDefault("attractor.spec.protocol:DEFAULT_BAUD")
 #: Patterns in a picture.
 PICTURED = 6
 ModelFile = Annotated[Path, typer.Argument(help="Model file (.safetensors).")]
@@ -53,6 +52,8 @@ def port_of(context: typer.Context) -> str:
 @contextmanager
 def device_of(context: typer.Context, baud: int) -> Iterator[Device]:
     """Open the device at ``--port``."""
+    from attractor.host import Device
+
     with Device.open(port_of(context), baud=baud) as device:
         yield device
 
@@ -67,77 +68,26 @@ def device_if_any(context: typer.Context, baud: int) -> Iterator[Device | None]:
         yield None
 
 
-def train(
-    data: Annotated[
-        str,
-        typer.Argument(
-            help="'digits', 'mnist', a .npz file with arrays images and labels, or a .npy file of +1/-1 patterns; "
-            "'chorales' (felif)."
-        ),
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
-    family: Annotated[str, typer.Option(help="Kind of network.")] = "oscillator",
-    hidden: Annotated[
-        list[int] | None, typer.Option(help="Neurons of the hidden layer; once more for each further one (eqprop).")
-    ] = None,
-    lanes: Annotated[int | None, typer.Option(help="Neurons updated in a cycle; 0 for all.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=0, help="Passes over the data.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all that is random.")] = None,
-    weight_bits: Annotated[int | None, typer.Option(help="Width of a coupling or weight (oscillator, felif).")] = None,
-    phase_bits: Annotated[int | None, typer.Option(help="Width of a phase (oscillator).")] = None,
-    rule: Annotated[str | None, typer.Option(help="Learning rule (oscillator, patterns).")] = None,
-    neuron: Annotated[str | None, typer.Option(help="felif_a, felif_b, lif or recurrent_lif (felif).")] = None,
-    replicas: Annotated[int | None, typer.Option(help="Outputs for each class (eqprop).")] = None,
-    counter_bits: Annotated[int | None, typer.Option(help="Width of a counter (eqprop).")] = None,
-    counters: Annotated[
-        bool | None,
-        typer.Option("--counters/--no-counters", help="Keep counters, to learn on in the device (eqprop)."),
-    ] = None,
-) -> None:
-    """Train a network here and write it to a model file.
-
-    What is not given is chosen by family and data.
-    """
-    check_writable(out, SUFFIX)
-    options = {
-        "hidden": hidden or None,
-        "lanes": lanes,
-        "epochs": epochs,
-        "seed": seed,
-        "weight_bits": weight_bits,
-        "phase_bits": phase_bits,
-        "rule": rule,
-        "neuron": neuron,
-        "replicas": replicas,
-        "counter_bits": counter_bits,
-        "counters": counters,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
-    chosen = commands_of(family)
-    for name in given.keys() - chosen.options:
-        known = ", ".join(f"--{option.replace('_', '-')}" for option in sorted(chosen.options))
-        raise ValueError(f"--{name.replace('_', '-')} means nothing to family {family}, which takes {known}")
-    trained = chosen.train(data, given)
-    model = trained.model
-    model.save(out)
-    output.result(
-        {"model": str(out)}
-        | trained.values
-        | {"spec": model.spec.to_dict(), "fingerprint": model.spec.fingerprint.hex()}
-    )
-
-
 def info(
     context: typer.Context,
     file: Annotated[Path | None, typer.Argument(help="A model or spec file instead of a device.")] = None,
-    baud: Baud = DEFAULT_BAUD,
+    memory_map: Annotated[bool, typer.Option("--map", help="Show the memory map, too: what windows hold.")] = False,
+    baud: Baud = BAUD,
 ) -> None:
-    """Show what a device, or a model file, is."""
+    """Show what a device, or a model file, is: the network, and the build, on which no result depends.
+
+    Of a network that is not built yet the build is what it prefers. A model also tells how its inputs are made and how
+    its outputs are read.
+    """
+    from attractor.host import Model
+    from attractor.spec.files import load_spec
+
     if file is not None:
         result: dict[str, Any] = {"file": str(file)}
         if file.suffix == ".safetensors":
             model = Model.load(file)
-            spec, result["provenance"] = model.spec, dict(model.provenance)
+            spec = model.spec
+            result |= model.interface.to_dict() | {"provenance": dict(model.provenance)}
         else:
             spec = load_spec(file)
     else:
@@ -149,11 +99,23 @@ def info(
                 "parameters_valid": device.identity.parameters_valid,
                 "counters": vars(counters),
             }
-    output.result(result | {"fingerprint": spec.fingerprint.hex(), "spec": spec.to_dict()})
+    result |= {
+        "fingerprint": spec.fingerprint.hex(),
+        "spec": spec.to_dict(),
+        "network": spec.network_to_dict(),
+        "build": spec.build_to_dict(),
+    }
+    if memory_map:
+        result["memory_map"] = spec.memory_map.describe()
+    output.result(result, only_json=("spec", "memory_map"))
+    if memory_map:
+        output.text(f"\n{spec.memory_map.table()}")
 
 
-def load(context: typer.Context, file: ModelFile, baud: Baud = DEFAULT_BAUD) -> None:
+def load(context: typer.Context, file: ModelFile, baud: Baud = BAUD) -> None:
     """Load a model into a device, and verify it there."""
+    from attractor.host import Model
+
     model = Model.load(file)
     with device_of(context, baud) as device:
         with output.progress("loading") as progress:
@@ -166,20 +128,28 @@ def load(context: typer.Context, file: ModelFile, baud: Baud = DEFAULT_BAUD) -> 
 def recall(
     context: typer.Context,
     file: ModelFile,
-    patterns: Annotated[Path, typer.Argument(help="Patterns of +1 and -1 to complete, a .npy file.")],
+    patterns: Annotated[
+        Path, typer.Argument(help="Patterns to complete, a .npy file; of +1 and -1, if the model says no threshold.")
+    ],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write the completed patterns.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Picture of the first patterns to write.")] = None,
-    baud: Baud = DEFAULT_BAUD,
+    baud: Baud = BAUD,
 ) -> None:
     """Complete patterns with an associative memory, on the device at --port or on the golden model."""
+    import numpy as np
+
+    from attractor.estimators import HopfieldNetwork
+    from attractor.host import Model
+
     if out is not None:
         check_writable(out, ".npy")
     if plot is not None:
         check_picture(plot)
     network = HopfieldNetwork.from_model(Model.load(file))
-    start = read_rows(patterns)
+    given = read_rows(patterns)
     with device_if_any(context, baud) as network.device, output.progress("recalling") as progress:
-        found = network.recall(start, progress=progress)
+        found = network.recall(given, progress=progress)
+    start = given if network.binarize is None else np.where(given > network.binarize, 1, -1)
     if out is not None:
         np.save(out, found)
     if plot is not None:
@@ -191,6 +161,10 @@ def recall(
 
 def _draw_recall(network: HopfieldNetwork, given: np.ndarray, found: np.ndarray) -> Any:
     """Let patterns settle once more on the golden model, which equals every device, and draw how they do."""
+    from attractor.golden import OscillatorNetwork
+    from attractor.plot.dynamics import recall_figure
+    from attractor.train.oscillator import pattern_phases
+
     spec = network.spec_
     golden = OscillatorNetwork(spec, network.model_.parameters)
     traces = []
@@ -205,9 +179,12 @@ def classify(
     context: typer.Context,
     file: ModelFile,
     images: Annotated[Path, typer.Argument(help="Images, a .npy file with one row each.")],
-    baud: Baud = DEFAULT_BAUD,
+    baud: Baud = BAUD,
 ) -> None:
     """Classify images, on the device at --port or on the golden model."""
+    from attractor.estimators import classifier_from_model
+    from attractor.host import Model
+
     classifier = classifier_from_model(Model.load(file))
     rows = read_rows(images)
     with device_if_any(context, baud) as classifier.device, output.progress("classifying") as progress:

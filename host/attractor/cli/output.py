@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+if TYPE_CHECKING:
+    from rich.console import Console
 
-__all__ = ["Output", "output"]
+__all__ = ["Output", "output", "show_version"]
 
 
 class Output:
@@ -26,22 +27,37 @@ class Output:
 
     def __init__(self) -> None:
         self.reset()
-        self._result = Console(highlight=False, soft_wrap=True)
-        self._log = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    @cached_property
+    def _log(self) -> Console:
+        """Where all but results goes; made when it is needed, because results need no Rich."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, soft_wrap=True)
 
     def reset(self) -> None:
         """Forget the options of an earlier run."""
         self.json = self.verbose = self.quiet = False
 
-    def result(self, values: Mapping[str, Any], text: str | None = None) -> None:
-        """Print the result of a command: ``values`` as JSON, or ``text``, or ``values`` one on a line."""
+    def result(self, values: Mapping[str, Any], text: str | None = None, only_json: Collection[str] = ()) -> None:
+        """Print the result of a command.
+
+        Parameters
+        ----------
+        values:
+            What is printed as JSON; as text one on a line.
+        text:
+            What is printed as text instead.
+        only_json:
+            Values that the text leaves out, because others say the same.
+        """
         if self.json:
-            # Flushed, because a program may wait for it at the other end of a pipe.
-            print(json.dumps(values, indent=2, allow_nan=False), flush=True)  # noqa: T201 - printing happens here
+            self._print(json.dumps(values, indent=2, allow_nan=False))
         elif text is not None:
-            self._result.print(text, markup=False)
+            self._print(text)
         else:
-            self._print_aligned([[name.replace("_", " "), _plain(value)] for name, value in values.items()])
+            shown = {name: value for name, value in values.items() if name not in only_json}
+            self._print_aligned([[name.replace("_", " "), _plain(value)] for name, value in shown.items()])
 
     def table(self, key: str, rows: list[dict[str, Any]]) -> None:
         """Print rows with the same keys; as JSON they are a list named ``key``."""
@@ -51,25 +67,37 @@ class Output:
         header = [[name.replace("_", " ") for name in rows[0]]] if rows else []
         self._print_aligned(header + [[_plain(value) for value in row.values()] for row in rows])
 
+    def text(self, text: str) -> None:
+        """Print more of a result for people; programs have it in :meth:`result`."""
+        if not self.json:
+            self._print(text)
+
     def log(self, message: str) -> None:
         """Say what is being done."""
         if not self.quiet:
-            self._log.print(message, markup=False)
+            self._log.print(message, markup=False, emoji=False)
 
     def error(self, message: str) -> None:
         """Say what went wrong."""
-        self._log.print(f"error: {message}", markup=False, style="bold red")
+        self._log.print(f"error: {message}", markup=False, emoji=False, style="bold red")
 
     def _print_aligned(self, rows: list[list[str]]) -> None:
         """Print columns, each line whole: a path that is cut or wrapped cannot be copied."""
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            self._result.print(line.rstrip(), markup=False)
+            self._print(line.rstrip())
+
+    @staticmethod
+    def _print(text: str) -> None:
+        # Flushed, because a program may wait for it at the other end of a pipe.
+        print(text, flush=True)  # noqa: T201 - printing happens here
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Callable[[int, int], None]]:
         """Show a bar while the block runs; the value is a callback for finished and all pieces."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -103,3 +131,11 @@ def _plain(value: Any) -> str:
 
 #: The printer of this process.
 output = Output()
+
+
+def show_version() -> None:
+    """Print the version of this installation."""
+    from importlib.metadata import version
+
+    found = version("attractor")
+    output.result({"version": found}, found)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from attractor.cli.extras import optional
 from attractor.cli.files import check_writable
-from attractor.cli.models import Baud, device_of
+from attractor.cli.models import BAUD, Baud, device_of
 from attractor.cli.output import output
 from attractor.cli.pictures import check_picture
-from attractor.host import Device
-from attractor.spec.protocol import DEFAULT_BAUD
+
+if TYPE_CHECKING:
+    from attractor.host import Device
 
 __all__ = ["solve"]
 
@@ -39,7 +40,7 @@ def solve(
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which no run is begun.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Solution to write, .json or text.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Picture of the best run to write.")] = None,
-    baud: Baud = DEFAULT_BAUD,
+    baud: Baud = BAUD,
 ) -> None:
     """Find a large cut or a colouring of a graph, or a low energy of a model.
 

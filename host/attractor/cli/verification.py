@@ -5,23 +5,19 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-import tempfile
 from enum import StrEnum
-from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attractor.cli.extras import optional
 from attractor.cli.families import commands_of
-from attractor.cli.models import Baud, ModelFile, device_of
+from attractor.cli.models import BAUD, Baud, ModelFile, device_of
 from attractor.cli.output import output
-from attractor.host import Model
-from attractor.spec import Spec
-from attractor.spec.files import load_spec
-from attractor.spec.protocol import DEFAULT_BAUD
-from attractor.verify import accept
+
+if TYPE_CHECKING:
+    from attractor.spec import Spec
 
 __all__ = ["Calls", "Simulator", "bench", "doctor", "test"]
 
@@ -44,13 +40,16 @@ def test(
     simulator: Annotated[Simulator, typer.Option(help="Where to run the gateware, without --port.")] = (
         Simulator.VERILATOR
     ),
-    baud: Baud = DEFAULT_BAUD,
+    baud: Baud = BAUD,
 ) -> None:
     """Compare a device at --port, or the gateware in a simulator, with the golden model.
 
     A device is loaded with random models, and taught if it can learn; then it holds again what it held. In the
     simulator every state is compared after every slot or step.
     """
+    from attractor.spec.files import load_spec
+    from attractor.verify import accept
+
     if context.obj:
         with device_of(context, baud) as device, output.progress("comparing") as progress:
             found = accept(device, calls=calls, seed=seed, progress=progress)
@@ -64,6 +63,9 @@ def test(
 
 
 def _test_in_simulator(spec: Spec, simulator: Simulator, calls: int, seed: int) -> None:
+    """Run the bench of the network's family; its waves are left for the user if something differs."""
+    import tempfile
+
     lockstep = optional("attractor.sim.lockstep", "sim")
     if simulator not in lockstep.simulators():
         raise ValueError(f"{simulator} is not installed; install it, or test with {lockstep.simulators()[0]}")
@@ -81,9 +83,11 @@ def bench(
     context: typer.Context,
     file: ModelFile,
     calls: Annotated[int, typer.Option(min=1, help="Random calls.")] = 100,
-    baud: Baud = DEFAULT_BAUD,
+    baud: Baud = BAUD,
 ) -> None:
     """Measure a model on the device at --port: clock cycles, periods or steps, and frames."""
+    from attractor.host import Model
+
     model = Model.load(file)
     family = commands_of(model.spec)
     with device_of(context, baud) as device, output.progress("running") as progress:
@@ -96,6 +100,10 @@ def bench(
 
 def doctor() -> None:
     """Show which parts are installed and which tools are found."""
+    from importlib import metadata
+
+    from attractor.machine.programs import find_compiler, has_compiler
+
     rows = [{"part": "python", "state": platform.python_version(), "next_step": ""}]
     for package, extra in (
         ("amaranth", "hdl"),
@@ -114,7 +122,7 @@ def doctor() -> None:
             rows.append({"part": package, "state": metadata.version(package), "next_step": ""})
         except metadata.PackageNotFoundError:
             rows.append({"part": package, "state": "absent", "next_step": f"pip install 'attractor[{extra}]'"})
-    compiler = next((found for name in ("g++", "clang++", "c++") if (found := shutil.which(name))), None)
+    compiler = " ".join(find_compiler().command) if has_compiler() else None
     step = "" if compiler else "install g++; without it use sim: instead of rtl:"
     rows.append({"part": "C++ compiler", "state": compiler or "absent", "next_step": step})
     icarus = shutil.which("iverilog")

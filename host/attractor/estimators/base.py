@@ -5,20 +5,28 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from attractor.host.device import Device
+from attractor.host.interface import Classes, Interface, Part
 from attractor.host.link import Progress
 from attractor.host.model import Model
 from attractor.spec import IntegerArray, Spec
 
-__all__ = ["Estimator", "ImageClassifier", "checked_samples", "connected"]
+__all__ = ["Estimator", "ImageClassifier", "Images", "RandomState", "connected", "seed_of"]
+
+#: Grey values, shape (samples, pixels).
+Images = npt.NDArray[np.float64]
+#: What decides about all that is random, as scikit-learn takes it: None for anything, a seed, or a generator.
+RandomState = int | np.random.RandomState | None
 
 
 class Estimator(BaseEstimator):
@@ -29,16 +37,30 @@ class Estimator(BaseEstimator):
     model_: Model
     n_features_in_: int
 
-    def _check_features(self, x: npt.NDArray[Any]) -> None:
-        if x.shape[1] != self.n_features_in_:
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether there is a network; a fit that failed may have left other attributes."""
+        return hasattr(self, "model_")
+
+    def _checked_rows(self, X: npt.ArrayLike) -> Images:
+        """Return samples for the fitted network as numbers; raise :class:`ValueError` if they are none for it."""
+        check_is_fitted(self)
+        rows = check_array(X, dtype="float64", estimator=self, input_name="X")
+        if rows.shape[1] != self.n_features_in_:
             raise ValueError(
-                f"X has {x.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
-                f"as input; give it images of {self.n_features_in_} pixels, as in fit"
+                f"X has {rows.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} "
+                f"features as input; give it samples of {self.n_features_in_} values, as in fit"
             )
+        self._validated(X, reset=False, skip_check_array=True)  # names of features, if X has any
+        return rows
+
+    def _validated(self, *data: npt.ArrayLike, reset: bool, **options: Any) -> Any:
+        """Return data as :func:`sklearn.utils.validation.validate_data` does, which tells type checkers little."""
+        validate: Any = validate_data
+        return validate(self, *data, reset=reset, **options)
 
 
 class ImageClassifier(ClassifierMixin, Estimator):
-    """A classifier of grey images, of whatever family.
+    """A classifier of grey images, or of other samples of numbers, of whatever family.
 
     Attributes
     ----------
@@ -47,9 +69,10 @@ class ImageClassifier(ClassifierMixin, Estimator):
     """
 
     classes_: npt.NDArray[Any]
-    #: Family of the models that it makes, and what else a model has to say to be one of them.
+    #: Family of the models that it makes, and what their inputs and their learning are.
     _spec_type: ClassVar[type[Spec]]
-    _needed: ClassVar[tuple[str, ...]]
+    _inputs_type: ClassVar[type[Part]]
+    _learning_type: ClassVar[type[Part] | None] = None
     #: What else can be done with a model that does not.
     _otherwise: ClassVar[str] = ""
 
@@ -70,10 +93,10 @@ class ImageClassifier(ClassifierMixin, Estimator):
         ValueError
             If data do not fit, or a parameter is out of range.
         """
-        images, labels = checked_samples(X, y)
+        images, labels = self._checked_samples(X, y, reset=True)
         classes = self._checked_classes(labels)
         self._train(images, np.searchsorted(classes, labels), classes, progress)
-        self.classes_, self.n_features_in_ = classes, images.shape[1]
+        self.classes_ = classes
         return self
 
     def predict(self, X: npt.ArrayLike, *, progress: Progress | None = None) -> npt.NDArray[Any]:
@@ -89,7 +112,7 @@ class ImageClassifier(ClassifierMixin, Estimator):
         Returns
         -------
         ndarray
-            Class of each image, shape (samples,).
+            Class of each image, shape (samples,): that with the greatest score, the lowest one on ties.
 
         Raises
         ------
@@ -98,10 +121,22 @@ class ImageClassifier(ClassifierMixin, Estimator):
         HostError
             If the device fails.
         """
-        check_is_fitted(self)
-        images = check_array(X, dtype="float64")
-        self._check_features(images)
-        return self.classes_[self._winners(images, progress)]
+        images = self._checked_rows(X)
+        return self.classes_[self._scores(images, progress).argmax(axis=1)]
+
+    def decision_function(self, X: npt.ArrayLike, *, progress: Progress | None = None) -> Images:
+        """Say how much speaks for each class.
+
+        Parameters, and errors, as for :meth:`predict`.
+
+        Returns
+        -------
+        ndarray
+            Score of each class, shape (samples, classes); of two classes, by how much that of the second is greater,
+            shape (samples,).
+        """
+        scores = self._scores(self._checked_rows(X), progress)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     @classmethod
     @abstractmethod
@@ -110,17 +145,22 @@ class ImageClassifier(ClassifierMixin, Estimator):
 
     @abstractmethod
     def _train(
-        self,
-        images: npt.NDArray[np.float64],
-        numbers: IntegerArray,
-        classes: npt.NDArray[Any],
-        progress: Progress | None,
+        self, images: Images, numbers: IntegerArray, classes: npt.NDArray[Any], progress: Progress | None
     ) -> None:
         """Train the model on images, shape (samples, pixels), by the number of each one's class, shape (samples,)."""
 
     @abstractmethod
-    def _winners(self, images: npt.NDArray[np.float64], progress: Progress | None) -> IntegerArray:
-        """Return the number of the class of each image, shape (samples,)."""
+    def _scores(self, images: Images, progress: Progress | None) -> Images:
+        """Return the score of each class for each image, shape (samples, classes)."""
+
+    def _checked_samples(self, X: npt.ArrayLike, y: npt.ArrayLike, *, reset: bool) -> tuple[Images, npt.NDArray[Any]]:
+        """Return images, shape (samples, pixels), and their classes, (samples,); raise :class:`ValueError` otherwise.
+
+        With ``reset`` these images decide how many pixels there are.
+        """
+        images, labels = self._validated(X, y, reset=reset, dtype="float64")
+        check_classification_targets(labels)
+        return images, labels
 
     def _checked_classes(self, classes: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the different classes, sorted; raise :class:`ValueError` if there is only one."""
@@ -130,38 +170,55 @@ class ImageClassifier(ClassifierMixin, Estimator):
         return found
 
     @classmethod
-    def _check_model(cls, model: Model) -> None:
-        """Raise :class:`ValueError` unless the model is one of this classifier's."""
+    def _checked_interface(cls, model: Model) -> tuple[Interface, npt.NDArray[Any]]:
+        """Return what a model means, and its classes; raise :class:`ValueError` unless it is one of this classifier."""
         if not isinstance(model.spec, cls._spec_type):
             raise ValueError(
                 f"the model is of family {model.spec.family!r}, and {cls.__name__} is for {cls._spec_type.family!r}; "
                 "use classifier_from_model, which takes any"
             )
-        missing = [name for name in cls._needed if name not in model.provenance]
+        said = model.interface
+        needed = {"inputs": cls._inputs_type, "outputs": Classes, "learning": cls._learning_type}
+        missing = [
+            f"{name} of kind {kind.kind!r}"
+            for name, kind in needed.items()
+            if kind is not None and not isinstance(getattr(said, name), kind)
+        ]
         if missing:
             raise ValueError(
-                f"the model is no classifier of images (its provenance lacks {missing}); save one that "
+                f"the model is no classifier of images (it has no {', no '.join(missing)}); save one that "
                 f"{cls.__name__}.fit made{cls._otherwise}"
             )
+        assert isinstance(said.outputs, Classes)
+        return said, np.array(said.outputs.names)
 
 
-def checked_samples(X: npt.ArrayLike, y: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any]]:
-    """Return images, shape (samples, pixels), and their classes, (samples,); raise :class:`ValueError` otherwise."""
-    images = check_array(X, dtype="float64")
-    labels = column_or_1d(y, warn=True)
-    check_consistent_length(images, labels)
-    check_classification_targets(labels)
-    return images, labels
+def seed_of(random_state: RandomState) -> int:
+    """Return the seed of all that is random: an integer is one, from others it is drawn.
+
+    Raises
+    ------
+    ValueError
+        If it is neither an integer from 0 on, None, nor a :class:`numpy.random.RandomState`.
+    """
+    if not isinstance(random_state, Integral):
+        return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    if random_state < 0:
+        raise ValueError(f"random_state is {random_state}; a seed must be 0 or a positive integer")
+    return int(random_state)
 
 
 @contextmanager
 def connected(device: str | Device, model: Model) -> Iterator[Device]:
-    """Give a device that holds the model; close it afterwards if it was opened here."""
+    """Give a device that holds the model; close it afterwards if it was opened here.
+
+    ``"sim:"`` and ``"rtl:"`` are simulated boards that are made for the model's network.
+    """
     if isinstance(device, Device):
         if not device.holds(model):
             device.load(model)
         yield device
         return
-    with Device.open(device) as opened:
+    with Device.open(device, model.spec) as opened:
         opened.load(model)
         yield opened

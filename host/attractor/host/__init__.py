@@ -1,5 +1,6 @@
 """Models, ports and devices. Estimators are in :mod:`attractor.estimators`."""
 
+from attractor.host.build import Build
 from attractor.host.device import Device
 from attractor.host.errors import (
     DeviceError,
@@ -13,14 +14,17 @@ from attractor.host.errors import (
     NotADevice,
     PortError,
 )
+from attractor.host.interface import Interface
 from attractor.host.link import LinkClient
 from attractor.host.model import Model
 from attractor.host.port import Port, open_port
 
 __all__ = [
+    "Build",
     "Device",
     "DeviceError",
     "HostError",
+    "Interface",
     "LearningError",
     "LinkClient",
     "LinkError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attractor.host.errors import ModelMismatch
@@ -10,6 +10,7 @@ from attractor.spec import IntegerArray, Spec
 
 if TYPE_CHECKING:
     from attractor.host.device import Device
+    from attractor.host.interface import Interface
     from attractor.host.model import Model
 
 __all__ = ["AnySpec", "Calls", "Progress", "spec_as"]
@@ -44,13 +45,52 @@ class Calls:
         """Run the core once on the bytes of the input region; return those of the output region."""
         return self.device.call(inputs, time_limit=time_limit)
 
+    def results(
+        self,
+        inputs: Iterable[bytes],
+        total: int,
+        *,
+        progress: Progress | None = None,
+        before: int = 0,
+        time_limit: float | None = None,
+    ) -> Iterator[Any]:
+        """Make calls one after the other, each when its result is asked for.
+
+        Parameters
+        ----------
+        inputs:
+            Input regions.
+        total:
+            Calls that there can be, for ``progress``.
+        progress:
+            Called with the number of finished calls and ``total``, once a result has been taken.
+        before:
+            Calls that were finished before.
+        time_limit:
+            Seconds for each call; None for :data:`attractor.host.link.CALL_SECONDS`.
+
+        Yields
+        ------
+        Any
+            What each call reports, as :meth:`Spec.decode_output` returns it.
+
+        Raises
+        ------
+        LinkError
+            If a call failed.
+        """
+        for done, data in enumerate(inputs, start=before + 1):
+            yield self.spec.decode_output(self.call(data, time_limit=time_limit))
+            if progress is not None:
+                progress(done, total)
+
     def read_parameters(self) -> dict[str, IntegerArray]:
         """Read all parameters back."""
         return self.device.read_parameters()
 
-    def read_model(self, provenance: Mapping[str, Any] | None = None) -> Model:
+    def read_model(self, provenance: Mapping[str, Any] | None = None, interface: Interface | None = None) -> Model:
         """Read all parameters back as a model."""
-        return self.device.read_model(provenance)
+        return self.device.read_model(provenance, interface)
 
 
 def spec_as(spec: Spec, kind: type[AnySpec]) -> AnySpec:

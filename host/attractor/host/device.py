@@ -10,24 +10,24 @@ from typing import Any, Self, TypeVar
 from warnings import warn
 
 from attractor.host import memory
+from attractor.host.build import Build
 from attractor.host.calls import AnySpec, Calls, spec_as
 from attractor.host.errors import DeviceError, LinkTimeout, LoadError, ModelMismatch, NotADevice
+from attractor.host.interface import Interface
 from attractor.host.link import CALL_SECONDS, TIMEOUT, LinkClient, Progress, accept
+from attractor.host.meeting import identify, meet
 from attractor.host.model import Model
 from attractor.host.port import Port, open_port
-from attractor.spec import PAYLOAD_BYTES, IntegerArray, Region, Spec, SpecError, Window, family_of, spec_from_dict
+from attractor.spec import PAYLOAD_BYTES, IntegerArray, Region, Spec, SpecError, family_of
 from attractor.spec.protocol import (
     CRC32,
     DEFAULT_BAUD,
-    DESCRIPTION_WINDOW,
-    PROTOCOL_VERSION,
     Command,
     Counters,
     Identity,
     Request,
     Status,
     crc32,
-    decode_description,
 )
 
 __all__ = ["CALL_TRIES", "REPAIRS", "AnyCalls", "Device"]
@@ -39,6 +39,8 @@ CALL_TRIES = 8
 
 
 AnyCalls = TypeVar("AnyCalls", bound=Calls)
+# Attributes that a device has once it was met.
+_MET = ("spec", "identity", "description")
 
 
 class Device:
@@ -75,6 +77,7 @@ class Device:
     def open(
         cls,
         port: str | Port,
+        spec: Spec | None = None,
         *,
         baud: int = DEFAULT_BAUD,
         timeout: float = TIMEOUT,
@@ -86,6 +89,9 @@ class Device:
         ----------
         port:
             Address for :func:`open_port`, or an open port.
+        spec:
+            Network for which a simulated board is made if the address is ``sim:`` or ``rtl:`` alone. It means nothing
+            to any other: what is there is met, and :meth:`load` compares.
         baud:
             Bits each second on the line.
         timeout:
@@ -102,7 +108,7 @@ class Device:
         """
         reopen = None
         if isinstance(port, str):
-            reopen = partial(open_port, port, baud)
+            reopen = partial(open_port, port, baud, spec)
             port = reopen()
         try:
             return cls(LinkClient(port, baud=baud, timeout=timeout, clock=clock), reopen)
@@ -128,8 +134,10 @@ class Device:
 
     def __getattr__(self, name: str) -> Any:
         """Give the calls of the network under the names that they had here before."""
-        if name.startswith("_") or name in ("spec", "identity", "description"):
+        if name.startswith("_") or name in _MET:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        if hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # a property that failed: it does so again, and says why
         if not hasattr(type(self.network), name):
             raise AttributeError(
                 f"{name!r} is nothing that a device has, nor its network of family {self.spec.family!r}; "
@@ -162,6 +170,11 @@ class Device:
     def spec_of(self, kind: type[AnySpec]) -> AnySpec:
         """Return the spec as one of ``kind``; raise :class:`ModelMismatch` if it is of another family."""
         return spec_as(self.spec, kind)
+
+    @property
+    def build(self) -> Build:
+        """How the network was put on the device: its folding, the board, its clock and line."""
+        return Build.of(self.spec, self.description)
 
     @property
     def name(self) -> str:
@@ -230,7 +243,7 @@ class Device:
         """Return whether the device holds exactly this model's parameters, and they are valid."""
         if not self.spec.same_network(model.spec):
             return False
-        self.identity = self._identify()
+        self.identity = identify(self._link)
         contents = self.spec.encode_parameters(model.parameters)
         return self.identity.parameters_valid and not memory.differing(self._link, self._parameters(), contents)
 
@@ -240,8 +253,13 @@ class Device:
             {piece.window.name: memory.read(self._link, piece) for piece in self._parameters()}
         )
 
-    def read_model(self, provenance: Mapping[str, Any] | None = None) -> Model:
+    def read_model(self, provenance: Mapping[str, Any] | None = None, interface: Interface | None = None) -> Model:
         """Read all parameters back as a model: one that learnt can be saved, and loaded to go on from there.
+
+        Parameters
+        ----------
+        provenance, interface:
+            As in :class:`Model`; a device keeps neither, so those of the model that was loaded are of use.
 
         Raises
         ------
@@ -250,7 +268,7 @@ class Device:
         SpecError
             If the device holds parameters that are out of range, as one may that was never loaded.
         """
-        return Model(self.spec, self.read_parameters(), provenance or {})
+        return Model(self.spec, self.read_parameters(), provenance or {}, interface or Interface())
 
     def digest(self, window: str) -> int:
         """Return the CRC-32 that the device computes of one window, by its name in the spec's memory map."""
@@ -292,7 +310,7 @@ class Device:
         copy of a write after both: then the device is asked again.
         """
         if self._link.statistics.repeated > repeats:
-            self.identity = self._identify()
+            self.identity = identify(self._link)
         return self.identity.parameters_valid
 
     # Running
@@ -375,61 +393,8 @@ class Device:
             begin += window.size
         return outputs
 
-    # Meeting a device
-
     def _meet(self) -> None:
-        try:
-            self._link.flush()
-            self._link.ask(Command.ABORT)
-            self.identity = self._identify()
-            self.description = decode_description(self._read_description())
-            self.spec = self._described_spec()
-        except LinkTimeout as error:
-            raise NotADevice(self._why_silent()) from error
-        except ValueError as error:  # no identity, no description, no spec
-            raise NotADevice(
-                f"{self.name}: a device answers, but not as this version expects: {error}; "
-                "build its gateware with this version"
-            ) from error
-        self._link.busy_bytes = self.identity.receive_buffer
-
-    def _read_description(self) -> bytes:
-        size = self.identity.description_bytes
-        rom = Window("description", Region.OUTPUT, size, 8)
-        return memory.read(self._link, memory.Piece(DESCRIPTION_WINDOW, rom, 0, size))
-
-    def _identify(self) -> Identity:
-        payload = self._link.ask(Command.IDENTIFY)
-        if payload and payload[0] != PROTOCOL_VERSION:
-            raise NotADevice(
-                f"{self.name}: the device speaks protocol version {payload[0]}, this program {PROTOCOL_VERSION}; "
-                "build its gateware with this version, or install the version that built it"
-            )
-        return Identity.unpack(payload)
-
-    def _described_spec(self) -> Spec:
-        fields = self.description.get("spec")
-        if not isinstance(fields, dict):
-            raise SpecError("its description has no spec")
-        spec = spec_from_dict(fields)
-        if spec.fingerprint != self.identity.fingerprint:
-            raise SpecError(
-                f"its description is of a spec with fingerprint {spec.fingerprint.hex()}, its core's is "
-                f"{self.identity.fingerprint.hex()}"
-            )
-        return spec
-
-    def _why_silent(self) -> str:
-        seen = self._link.statistics
-        if seen.received_bytes == 0:
-            return (
-                f"{self.name}: nothing answers; check that the board is powered and holds this project's bitstream, "
-                "and that the port is the right one"
-            )
-        return (
-            f"{self.name}: {seen.received_bytes} bytes arrived but no answer ({seen.damaged} damaged frames); "
-            "another baud, another program's device or a wrong port"
-        )
+        self.identity, self.description, self.spec = meet(self._link)
 
 
 def _calls_of(network: Calls) -> list[str]:

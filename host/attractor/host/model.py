@@ -1,10 +1,8 @@
-"""Models: a spec, trained parameters and where they came from, in one file."""
+"""Models: a network, trained parameters, what they mean and where they came from, in one file."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,32 +11,44 @@ from typing import Any
 
 import numpy as np
 import safetensors
-import safetensors.numpy
 
 from attractor.host.errors import ModelFileError
-from attractor.spec import IntegerArray, Spec, SpecError, spec_from_json
-from attractor.spec.files import HEADER_BYTES
+from attractor.host.interface import Interface
+from attractor.host.model_files import (
+    FORMAT,
+    SUFFIX,
+    Contents,
+    Damage,
+    Unknown,
+    canonical,
+    decoded,
+    encoded,
+    hash_of,
+)
+from attractor.machine.files import write_whole
+from attractor.spec import IntegerArray, Spec, SpecError
 
 __all__ = ["FORMAT", "SUFFIX", "Model"]
-
-#: Raised when the meaning of a model file changes.
-FORMAT = "attractor-model-1"
-SUFFIX = ".safetensors"
-_LENGTH_BYTES = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
     """A trained network, checked and read-only.
 
+    Models are equal if their networks, parameters, interfaces and provenances are. The folding is none of these: it is
+    the one that was asked for, a preference that files keep, and results do not depend on it.
+
     Parameters
     ----------
     spec:
-        The network.
+        The network, in the folding that gateware for it gets unless another is asked for.
     parameters:
         Integer arrays as ``spec.parameters`` describes them; copied.
     provenance:
-        Where they came from: data set, rule, seed, metrics. Anything that JSON can hold; copied.
+        Where they came from: data set, rule, seed, metrics. Anything that JSON can hold; copied. Nothing is read from
+        it but by people.
+    interface:
+        How inputs are made and outputs are read.
 
     Raises
     ------
@@ -51,6 +61,7 @@ class Model:
     spec: Spec
     parameters: Mapping[str, IntegerArray]
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    interface: Interface = field(default_factory=Interface)
 
     def __post_init__(self) -> None:
         checked = self.spec.check_parameters(self.parameters)
@@ -59,18 +70,13 @@ class Model:
         for array in arrays.values():
             array.setflags(write=False)
         object.__setattr__(self, "parameters", MappingProxyType(arrays))
-        object.__setattr__(self, "provenance", MappingProxyType(json.loads(_canonical(dict(self.provenance)))))
+        object.__setattr__(self, "provenance", MappingProxyType(json.loads(canonical(dict(self.provenance)))))
 
     @property
     def digest(self) -> str:
-        """SHA-256 of spec, parameters and provenance, in hexadecimal."""
-        digest = hashlib.sha256()
-        for part in (FORMAT, self.spec.to_json(), _canonical(dict(self.provenance))):
-            digest.update(f"{len(part.encode())}:{part}".encode())
-        for name, array in sorted(self.parameters.items()):
-            digest.update(f"{name}:{array.dtype.str}:{array.shape}:".encode())
-            digest.update(array.tobytes())
-        return digest.hexdigest()
+        """SHA-256 of network, interface, provenance and parameters, in hexadecimal; whatever the folding."""
+        described = (self.spec.network_to_dict(), self.interface.to_dict(), dict(self.provenance))
+        return hash_of([FORMAT, *map(canonical, described)], self.parameters)
 
     def __eq__(self, other: object) -> bool:
         return self.digest == other.digest if isinstance(other, Model) else NotImplemented
@@ -79,10 +85,12 @@ class Model:
         return hash(self.digest)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Model, (self.spec, dict(self.parameters), dict(self.provenance))
+        return Model, (self.spec, dict(self.parameters), dict(self.provenance), self.interface)
 
     def save(self, path: str | Path) -> None:
-        """Write the model to a ``.safetensors`` file, whole or not at all; equal models give equal bytes.
+        """Write the model to a ``.safetensors`` file, whole or not at all.
+
+        Equal models of the same folding give equal bytes; see :mod:`attractor.host.model_files` for the format.
 
         Raises
         ------
@@ -92,13 +100,8 @@ class Model:
         path = Path(path)
         if path.suffix != SUFFIX:
             raise ModelFileError(f"{path}: the name of a model file ends in {SUFFIX}")
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            try:
-                temporary.write_bytes(self._to_bytes())
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write_whole(path, encoded(Contents(self.spec, self.parameters, self.interface, self.provenance)))
         except OSError as error:
             raise ModelFileError(
                 f"{path} cannot be written: {error.strerror}; choose a folder that exists and that you may write to"
@@ -106,76 +109,25 @@ class Model:
 
     @classmethod
     def load(cls, path: str | Path) -> Model:
-        """Read a model file and check that nothing in it was altered.
+        """Read a model file, of this format or that of version 0.1, and check that nothing in it was altered.
+
+        What an older version of the format did not have gets its default.
 
         Raises
         ------
         ModelFileError
-            If the file is missing, damaged, altered or no model; the message names the file and the reason.
+            If the file is missing, damaged, altered, of a newer version or no model; the message names the file, the
+            reason and the next step.
         """
         path = Path(path)
         try:
-            return cls._from_bytes(path.read_bytes())
+            spec, parameters, interface, provenance = decoded(path.read_bytes())
+            return cls(spec, parameters, provenance, interface)
         except FileNotFoundError as error:
             raise ModelFileError(f"{path}: no such file; check the name, or train a model first") from error
         except OSError as error:
             raise ModelFileError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
-        except (safetensors.SafetensorError, _Damage, SpecError, ValueError) as error:
+        except Unknown as error:
+            raise ModelFileError(f"{path} is no model that this version knows: {error}") from error
+        except (safetensors.SafetensorError, Damage, SpecError, ValueError) as error:
             raise ModelFileError(f"{path} is no intact model file: {error}; copy it again or train it again") from error
-
-    def _to_bytes(self) -> bytes:
-        metadata = {
-            "format": FORMAT,
-            "spec": self.spec.to_json(),
-            "provenance": _canonical(dict(self.provenance)),
-            "sha256": self.digest,
-        }
-        return _canonical_header(safetensors.numpy.save(dict(self.parameters), metadata))
-
-    @classmethod
-    def _from_bytes(cls, data: bytes) -> Model:
-        tensors = safetensors.numpy.load(data)
-        # The library has checked the header, but gives metadata only for files.
-        metadata = json.loads(data[_LENGTH_BYTES : _LENGTH_BYTES + _header_length(data)]).get("__metadata__") or {}
-        missing = sorted({"format", "spec", "provenance", "sha256"} - metadata.keys())
-        if missing:
-            raise _Damage(f"its metadata have no {', '.join(missing)}")
-        if metadata["format"] != FORMAT:
-            raise _Damage(f"its format is {metadata['format']!r}, this version reads {FORMAT!r}")
-        model = cls(spec_from_json(metadata["spec"]), tensors, json.loads(metadata["provenance"]))
-        if model.digest != metadata["sha256"]:
-            raise _Damage(f"its SHA-256 is {model.digest}, it was saved with {metadata['sha256']}")
-        return model
-
-
-class _Damage(Exception):  # noqa: N818
-    pass
-
-
-def _canonical(value: Any) -> str:
-    try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
-    except TypeError as error:
-        raise ValueError(f"provenance must fit JSON: {error}") from error
-
-
-def _plain(value: Any) -> Any:
-    """Return NumPy's numbers and arrays as Python's."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"{value!r} of type {type(value).__name__} does not")
-
-
-def _header_length(data: bytes) -> int:
-    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
-    if length > HEADER_BYTES:
-        raise _Damage(f"its header has {length} bytes, more than the {HEADER_BYTES} that a model may have")
-    return length
-
-
-def _canonical_header(data: bytes) -> bytes:
-    """Return a safetensors file with its header's keys sorted: the library leaves the order of metadata to chance."""
-    end = _LENGTH_BYTES + _header_length(data)
-    header = json.dumps(json.loads(data[_LENGTH_BYTES:end]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)  # tensors start at multiples of 8 bytes
-    return len(header).to_bytes(_LENGTH_BYTES, "little") + header + data[end:]

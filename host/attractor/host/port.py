@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import errno
 import re
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import serial
 from serial.tools import list_ports
 
 from attractor.host.errors import PortError
+from attractor.spec import Spec
 from attractor.spec.protocol import DEFAULT_BAUD
 
-__all__ = ["ENTRY_POINTS", "WRITE_SECONDS", "Port", "SerialPort", "open_port"]
+__all__ = ["ENTRY_POINTS", "SPEC_OPENER", "WRITE_SECONDS", "Port", "SerialPort", "makes_board", "open_port"]
 
-#: Entry points ``prefix = module:open_port`` for addresses ``prefix:argument``.
+#: Entry points ``prefix = module:open_port`` for addresses ``prefix:argument``; called with the argument and the baud.
 ENTRY_POINTS = "attractor.ports"
+#: Function of the same module that opens ``prefix:``, a board made for a network; called with the network's spec.
+SPEC_OPENER = "open_spec"
 #: Least time in seconds in which the operating system must take over what is written.
 WRITE_SECONDS = 5.0
 
@@ -101,41 +105,73 @@ class SerialPort:
         return PortError(f"{self.name} broke down: {error}; check the cable and open the port again")
 
 
-def open_port(address: str, baud: int | None = None) -> Port:
+def open_port(address: str, baud: int | None = None, spec: Spec | None = None) -> Port:
     """Open the port at an address.
 
     Parameters
     ----------
     address:
         ``PREFIX:ARGUMENT`` with a prefix registered under the entry-point group :data:`ENTRY_POINTS`, as
-        ``sim:FILE`` is; else a device name or a pySerial URL.
+        ``sim:FILE`` is; ``PREFIX:`` alone for a board that is made for ``spec``; else a device name or a pySerial URL.
     baud:
         Bits each second; None for the port's own choice, :data:`DEFAULT_BAUD` on a serial line.
+    spec:
+        The network for which a board is made if the address names none; otherwise it means nothing.
 
     Raises
     ------
     PortError
-        If there is no such port, it is in use or not permitted, or its prefix needs a package that is not installed.
+        If there is no such port, it is in use or not permitted, or its prefix needs a package that is not installed;
+        also if a board is to be made and there is no spec, or the prefix makes none.
     """
     if not address:
         raise PortError(f"the port's address is empty; {_available()}")
     prefix, colon, argument = address.partition(":")
-    known = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+    known = _registered()
     if colon and prefix in known:
-        return _open_registered(known[prefix], argument, baud)
+        return _open_registered(known[prefix], argument, baud, spec)
     if colon and re.fullmatch(r"[A-Za-z]\w+", prefix) and not argument.startswith("//") and not Path(address).exists():
         prefixes = ", ".join(f"{name}:" for name in sorted(known)) or "none are installed"
         raise PortError(f"{address}: unknown prefix {prefix!r}; known: {prefixes}; {_available()}")
     return SerialPort(address, DEFAULT_BAUD if baud is None else baud)
 
 
-def _open_registered(entry: EntryPoint, argument: str, baud: int | None) -> Port:
+def makes_board(address: str) -> bool:
+    """Return whether an address names no board, but one that is made for the network of whoever opens it."""
+    return address.endswith(":") and address[:-1] in _registered()
+
+
+def _registered() -> dict[str, EntryPoint]:
+    """Return the entry points of all prefixes."""
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+
+
+def _open_registered(entry: EntryPoint, argument: str, baud: int | None, spec: Spec | None) -> Port:
     try:
-        return entry.load()(argument, baud)
+        opened = None if argument else _made_board(entry, spec)
+        return entry.load()(argument, baud) if opened is None else opened
     except ModuleNotFoundError as error:
         raise PortError(
             f"{entry.name}:{argument} needs {error.name}, which is not installed: pip install 'attractor[sim]'"
         ) from error
+
+
+def _made_board(entry: EntryPoint, spec: Spec | None) -> Port | None:
+    """Return a board made for a network; None from a prefix that makes none, if none is asked for."""
+    opener: Any = getattr(import_module(entry.module), SPEC_OPENER, None)
+    if opener is None:
+        if spec is None:
+            return None
+        raise PortError(
+            f"{entry.name}: makes no board for a network, as {entry.module} has no {SPEC_OPENER}; say which board "
+            f"is meant, {entry.name}:ARGUMENT"
+        )
+    if spec is None:
+        raise PortError(
+            f"{entry.name}: is a board made for a network, and none is known here; give the file of one, "
+            f"{entry.name}:FILE, or use {entry.name}: where there is a network"
+        )
+    return opener(spec)
 
 
 def _explain(address: str, baud: int, error: Exception) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from attractor.host.felif import NeuronOutputs, Ticks
 from attractor.host.model import Model
 from attractor.nir.chain import Floats
 from attractor.nir.library import NirError, nir
 from attractor.nir.quantise import restored
-from attractor.nir.rules import EXPONENTIAL, Rules
+from attractor.nir.rules import EULER, EXPONENTIAL, Rules
 from attractor.physics.felif import FloatLayer
 from attractor.spec import FelifLayer, FelifSpec
 from attractor.spec.felif.layer import FELIF_A, LIF
@@ -58,8 +58,7 @@ def to_nir(model: Model, *, dt: float | None = None, discretisation: str | None 
         raise NirError(f"the model is of family {spec.family!r}; only networks of family 'felif' have NIR graphs")
     for index, layer in enumerate(spec.layers):
         _check_kind(index, layer)
-    record = _record(model)
-    rules = _rules(spec, record, dt, discretisation)
+    rules = _rules(model, spec, dt, discretisation)
     nodes: dict[str, Any] = {"input": nir.Input({"input": np.array([spec.inputs])})}
     edges: list[tuple[str, str]] = []
     previous = "input"
@@ -69,7 +68,7 @@ def to_nir(model: Model, *, dt: float | None = None, discretisation: str | None 
             for name, array in model.parameters.items()
             if name.endswith(f"_{index}")
         }
-        unit = _steps_per_volt(record, index, layer, integers)
+        unit = _steps_per_volt(model, index, integers)
         previous = _add(nodes, edges, previous, index, restored(layer, integers, unit), rules)
     nodes["output"] = nir.Output({"output": np.array([spec.outputs])})
     edges.append((previous, "output"))
@@ -88,16 +87,12 @@ def _check_kind(index: int, layer: FelifLayer) -> None:
         )
 
 
-def _record(model: Model) -> Mapping[str, Any]:
-    """Return what an import noted in the model, or nothing."""
-    record = model.provenance.get("nir")
-    return record if isinstance(record, Mapping) else {}
-
-
-def _rules(spec: FelifSpec, record: Mapping[str, Any], dt: float | None, discretisation: str | None) -> Rules:
-    noted = record.get("rules")
-    noted = noted if isinstance(noted, Mapping) else {}
-    dt = noted.get("dt") if dt is None else dt
+def _rules(model: Model, spec: FelifSpec, dt: float | None, discretisation: str | None) -> Rules:
+    """Return what is asked for, or else what the model says of its ticks."""
+    said = model.interface.inputs
+    if isinstance(said, Ticks):
+        dt = said.dt if dt is None else dt
+        discretisation = discretisation or said.discretisation
     if dt is None:
         raise NirError("the model does not say how long a tick is; give dt, in seconds")
     spiking = [layer for layer in spec.layers if layer.kind == LIF]
@@ -105,7 +100,7 @@ def _rules(spec: FelifSpec, record: Mapping[str, Any], dt: float | None, discret
     strict = _same("compare", [layer.strict for layer in spiking], ("with >=", "with >"))
     return Rules(
         dt=dt,
-        discretisation=str(discretisation or noted.get("discretisation", "euler")),
+        discretisation=discretisation or EULER,
         reset="subtract" if subtract else "value",
         strict=strict if spiking else True,
     )
@@ -119,15 +114,13 @@ def _same(verb: str, found: list[bool], words: tuple[str, str]) -> bool:
     return bool(found) and found[0]
 
 
-def _steps_per_volt(
-    record: Mapping[str, Any], index: int, layer: FelifLayer, integers: Mapping[str, np.ndarray]
-) -> float:
+def _steps_per_volt(model: Model, index: int, integers: dict[str, Any]) -> float:
     """Return the unit that an import chose; otherwise the largest threshold lies between 0.5 and 1."""
-    try:
-        return float(record["layers"][index]["steps_per_volt"])
-    except (KeyError, IndexError, TypeError, ValueError):
-        largest = int(np.abs(integers["threshold"]).max()) if layer.spikes else 0
-        return 2.0 ** largest.bit_length()
+    said = model.interface.outputs
+    if isinstance(said, NeuronOutputs) and index < len(said.steps_per_volt):
+        return said.steps_per_volt[index]
+    largest = int(np.abs(integers["threshold"]).max()) if "threshold" in integers else 0
+    return 2.0 ** largest.bit_length()
 
 
 def _add(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from attractor.machine.files import replacing
 from attractor.nir.library import NirError, h5py, nir
 
 __all__ = ["MOST_BYTES", "MOST_ITEMS", "SUPPORTED", "read_graph", "refusal", "write_graph"]
@@ -49,13 +49,9 @@ def read_graph(path: str | Path) -> nir.NIRGraph:
 def write_graph(path: str | Path, graph: nir.NIRGraph) -> None:
     """Write a graph to a file; raise :class:`NirError` if that fails."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        try:
-            nir.write(temporary, graph)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as partial:
+            nir.write(partial, graph)
     except OSError as error:
         raise NirError(
             f"{path} cannot be written: {error}; choose a folder that exists and that you may write to"

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 
 from attractor.golden import FelifNetwork
+from attractor.host.felif import NeuronOutputs, Ticks
+from attractor.host.interface import Interface
 from attractor.host.model import Model
 from attractor.nir.agreement import agreement, random_frames
 from attractor.nir.chain import populations
@@ -86,7 +88,15 @@ def from_nir(
     report = ConversionReport(
         source, asdict(decided), decided.decisions(), reports, compared, warnings_of(reports, compared)
     )
-    return Imported(Model(spec, parameters, {"nir": report.to_dict()}), report, exact)
+    model = Model(spec, parameters, {"nir": report.to_dict()}, _interface(spec, decided, layers))
+    return Imported(model, report, exact)
+
+
+def _interface(spec: FelifSpec, rules: Rules, layers: list[IntegerLayer]) -> Interface:
+    """Return what inputs and outputs mean, in the units of the graph."""
+    by = "spikes" if spec.layers[-1].spikes else "voltages"
+    units = tuple(layer.steps_per_volt for layer in layers)
+    return Interface(Ticks(rules.dt, rules.discretisation, rules.input_scale), NeuronOutputs(by, units))
 
 
 def _in_integers(exact: FloatNetwork, rules: Rules) -> tuple[FelifSpec, list[IntegerLayer]]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,8 @@ from attractor.host.device import Device
 from attractor.host.errors import ModelMismatch
 from attractor.host.model import Model
 from attractor.host.oscillator import Progress
-from attractor.spec import IntegerArray, OscillatorSpec
+from attractor.host.port import makes_board
+from attractor.spec import IntegerArray, OscillatorSpec, Spec
 
 __all__ = ["BATCH", "Annealer", "Reads", "replay"]
 
@@ -65,7 +64,7 @@ class Annealer:
     @property
     def made_to_measure(self) -> bool:
         """Whether the network is made for each problem."""
-        return self._device is None or (isinstance(self._device, str) and self._device.endswith(":"))
+        return self._device is None or (isinstance(self._device, str) and makes_board(self._device))
 
     @property
     def name(self) -> str:
@@ -151,16 +150,13 @@ class Annealer:
             return Reads(reads.phases, _split(reads.timing, upload, device.description))
 
     @contextmanager
-    def _holding(self, spec: Any) -> Iterator[Device]:
+    def _holding(self, spec: Spec) -> Iterator[Device]:
         """Give the device, or one simulated for ``spec``."""
-        if not self.made_to_measure:
-            yield self._connected()
-            return
-        with tempfile.TemporaryDirectory(prefix="attractor-") as folder:
-            path = Path(folder) / "network.json"
-            path.write_text(spec.to_json(), encoding="utf-8")
-            with Device.open(f"{self._device}{path}") as device:
+        if isinstance(self._device, str) and self.made_to_measure:
+            with Device.open(self._device, spec) as device:
                 yield device
+        else:
+            yield self._connected()
 
     def _connected(self) -> Device:
         if isinstance(self._device, Device):

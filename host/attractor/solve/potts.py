@@ -87,10 +87,6 @@ def sample_colouring(
     ------
     ProblemError
         If the graph is too large for the network, or the device locks to another number of phases.
-    ValueError
-        If an argument is out of range.
-    HostError
-        If the device fails.
     """
     if num_reads < 1:
         raise ValueError(f"num_reads is {num_reads}; at least one is needed")

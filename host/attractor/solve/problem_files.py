@@ -7,7 +7,6 @@ is, is seen from its first bytes, because graphs seldom have a suffix.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from attractor.machine.files import write_whole
 from attractor.solve.dimod_extra import dimod
 from attractor.solve.ising import MOST_OSCILLATORS
 from attractor.solve.problems import Graph
@@ -257,13 +257,8 @@ class Solution:
             lines = [f"# {name} {json.dumps(value)}" for name, value in self.measures.items()]
             lines += [f"{_word(variable)} {value}" for variable, value in pairs]
             text = "\n".join(lines) + "\n"
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            try:
-                temporary.write_text(text, encoding="utf-8")
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write_whole(path, text)
         except OSError as error:
             raise ProblemFileError(
                 f"{path} cannot be written: {error.strerror}; choose a folder that exists and that you may write to"

@@ -74,6 +74,14 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
     progress:
         Called with the number of finished reads and of all.
 
+    Notes
+    -----
+    Equal seeds give equal samples on all devices of equal spec. Energies of a result are those of the problem as given,
+    not of the rounded one. Its ``info`` holds ``seed``, ``device``, ``schedule`` (rows as in
+    :attr:`OscillatorSpec.parameters`), ``scale`` (weight units in a unit of energy), ``quantisation``
+    (``max_absolute`` in units of the coefficients, ``max_relative``) and ``timing`` (see
+    :class:`attractor.solve.annealer.Reads`).
+
     Examples
     --------
     >>> sampler = OscillatorSampler()
@@ -129,7 +137,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         scale: Scale = "refuse",
         **kwargs: Any,
     ) -> dimod.SampleSet:
-        """Sample a binary quadratic model.
+        """Sample a binary quadratic model; what the result says is told at the class.
 
         Parameters
         ----------
@@ -138,14 +146,11 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         num_reads:
             Number of runs, each from a start of its own; default 1, or the number of ``initial_states``.
         seed:
-            Seed of start phases and noise, at least 0: equal seeds give equal samples on all devices of equal spec.
-            None takes a new one; ``info["seed"]`` has it.
-        initial_states:
-            Start of each read, as dimod takes samples. The default noise wipes it out: lower ``noise`` to search near
-            it.
-        initial_states_generator:
-            How reads without an initial state start: ``"random"`` at random phases, ``"tile"`` at the given states
-            again; ``"none"`` refuses.
+            Seed of start phases and noise, at least 0; None takes a new one.
+        initial_states, initial_states_generator:
+            Start of each read, as dimod takes samples, and how reads without one start: ``"random"``, ``"tile"`` (the
+            given states again), or ``"none"``, which refuses. The default noise wipes starts out: lower ``noise`` to
+            search near them.
         time_limit:
             Seconds after which no more reads are begun; the first always is.
         periods, noise, max_step, lock, alternate:
@@ -154,22 +159,10 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
             ``"refuse"`` takes only coefficients that a common factor turns into weights exactly; ``"auto"`` scales and
             rounds all others.
 
-        Returns
-        -------
-        dimod.SampleSet
-            Energies are those of the problem as given, not of the rounded one. ``info`` holds ``seed``, ``device``,
-            ``schedule`` (rows as in :attr:`OscillatorSpec.parameters`), ``scale`` (weight units in a unit of energy),
-            ``quantisation`` (``max_absolute`` in units of the coefficients, ``max_relative``) and ``timing``
-            (see :class:`attractor.solve.annealer.Reads`).
-
         Raises
         ------
         ProblemError
             If the problem is too large for the network, or its coefficients do not fit.
-        ValueError
-            If an argument is out of range.
-        HostError
-            If the device fails.
         """
         self.remove_unknown_kwargs(**kwargs)
         annealing = Annealing(periods, noise, max_step, lock, alternate)
@@ -179,16 +172,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         states = _given_states(parsed, initial_states, list(bqm.variables))
         phases, seeds = starts(program.placement, seed, parsed.num_reads, states)
         model, placement = program.model, program.placement
-        info: dict[str, Any] = {
-            "seed": seed,
-            "device": self._annealer.name,
-            "schedule": model.parameters["schedule"].tolist(),
-            "scale": program.quantisation.factor,
-            "quantisation": {
-                "max_absolute": program.quantisation.max_absolute,
-                "max_relative": program.quantisation.max_relative,
-            },
-        }
+        info = self._info(seed, program)
         if not bqm.num_variables:
             info["timing"] = {"upload": 0.0, "anneal": 0.0, "download": 0.0, "cycles": None}
             return dimod.SampleSet.from_samples_bqm(np.empty((parsed.num_reads, 0), np.int8), bqm, info=info)
@@ -196,6 +180,17 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         info["timing"] = reads.timing
         samples = best_samples(placement.spins(reads.phases), bqm)
         return dimod.SampleSet.from_samples_bqm((samples, list(bqm.variables)), bqm, info=info)
+
+    def _info(self, seed: int, program: Program) -> dict[str, Any]:
+        """Return what a result says of how it came about."""
+        rounding = program.quantisation
+        return {
+            "seed": seed,
+            "device": self._annealer.name,
+            "schedule": program.model.parameters["schedule"].tolist(),
+            "scale": rounding.factor,
+            "quantisation": {"max_absolute": rounding.max_absolute, "max_relative": rounding.max_relative},
+        }
 
     def program(self, bqm: dimod.BinaryQuadraticModel, annealing: Annealing, *, scale: Scale = "refuse") -> Program:
         """Return weights, schedule and placement for a problem; errors as in :meth:`sample`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from attractor.machine.files import replacing
 
 __all__ = ["FORMAT", "SUFFIX", "Arrays", "CheckpointError", "load_checkpoint", "save_checkpoint"]
 
@@ -50,15 +51,10 @@ def save_checkpoint(
     """
     path = _checked(path)
     header = json.dumps({"format": FORMAT, "identity": identity, "state": state}, sort_keys=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    contents: Arrays = {_ARRAY + name: array for name, array in arrays.items()}
     try:
-        try:
-            with temporary.open("wb") as file:
-                contents: Arrays = {_ARRAY + name: array for name, array in arrays.items()}
-                np.savez_compressed(file, allow_pickle=False, **{_HEADER: np.array(header)}, **contents)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **{_HEADER: np.array(header)}, **contents)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be written: {error.strerror}; choose another folder") from error
 

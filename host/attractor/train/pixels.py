@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -103,26 +102,3 @@ class PixelCode:
         counts = looks.sum(axis=0)
         sums = np.asarray(values, np.float64) @ looks
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all of it, ready for JSON."""
-        return {
-            "pixels": self.pixels,
-            "black": self.black,
-            "white": self.white,
-            "levels": list(self.levels),
-            "inputs": list(self.inputs),
-        }
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> PixelCode:
-        """Inverse of :meth:`to_dict`; raise :class:`ValueError` if a field is missing or the inputs do not fit."""
-        missing = {"pixels", "black", "white", "levels", "inputs"} - fields.keys()
-        if missing:
-            raise ValueError(f"a code of pixels lacks {', '.join(sorted(missing))}; save the model again")
-        pixels, levels, inputs = int(fields["pixels"]), tuple(map(float, fields["levels"])), tuple(fields["inputs"])
-        if not inputs or not all(0 <= number < len(levels) * pixels for number in inputs):
-            raise ValueError(
-                f"a code of {pixels} pixels at {len(levels)} levels names inputs that it has not; save the model again"
-            )
-        return cls(pixels, float(fields["black"]), float(fields["white"]), levels, inputs)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from attractor.spec import IntegerArray
+from attractor.golden import Network
+from attractor.host.device import Device
+from attractor.spec import IntegerArray, Region, Spec
+from attractor.spec.protocol import crc32
+from attractor.trials import first_unequal, output_fields
 
-__all__ = ["Agreement", "compare_arrays", "compare_results"]
+__all__ = ["Agreement", "compare_arrays", "compare_calls", "compare_parameters"]
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,9 @@ class Agreement:
     calls:
         Calls made.
     values, equal_values:
-        Numbers compared one by one, such as phases, scores or counters, and those that were equal.
+        Numbers of arrays, such as phases, scores or weights, and those that were equal.
     equal_results:
-        Calls of which everything else that was reported was equal, too.
+        Calls of which everything else that was reported was equal, too: the single numbers, such as the winner.
     first_difference:
         What differed first; None if nothing did.
     """
@@ -60,48 +63,70 @@ class Agreement:
 
 def compare_arrays(expected: Mapping[str, IntegerArray], found: Mapping[str, IntegerArray]) -> Agreement:
     """Compare arrays of the golden model with those of a device by name, such as parameters after both have learnt."""
-    values = equal = 0
-    first = None
-    for name, array in expected.items():
-        differs = array != found[name]
-        values += array.size
-        equal += array.size - int(differs.sum())
-        if first is None and differs.any():
-            place = tuple(int(index[0]) for index in differs.nonzero())
-            first = f"{name}{list(place)} is {found[name][place]}, expected {array[place]}"
-    return Agreement(values=values, equal_values=equal, first_difference=first)
+    values = sum(array.size for array in expected.values())
+    equal = sum(int((array == found[name]).sum()) for name, array in expected.items())
+    return Agreement(values=values, equal_values=equal, first_difference=_told(first_unequal(expected, found)))
 
 
-def compare_results(
-    expected: Sequence[Any], found: Sequence[Any], numbers: str, encode: Callable[[Any], bytes]
-) -> Agreement:
-    """Compare what a device reported of calls with what the golden model did.
+def compare_calls(spec: Spec, golden: Network, inputs: Iterable[bytes], outputs: Iterable[bytes]) -> Agreement:
+    """Make the calls that a device has answered to the golden model as well, and compare all that they report.
 
-    Cycles are not compared: the golden model has none.
+    Clock cycles are not compared: the golden model has none.
 
     Parameters
     ----------
-    expected, found:
-        Results of the same calls, dataclasses of one type with a field ``cycles``.
-    numbers:
-        Name of the field whose numbers are compared one by one.
-    encode:
-        Returns all that a result says, as bytes.
+    spec:
+        The network.
+    golden:
+        Golden model with the parameters that the device held before the calls; it learns what they teach.
+    inputs, outputs:
+        Input and output regions of all calls, in their order. :meth:`Spec.encode_output` makes the latter of a result.
     """
-    equal = same = values = 0
-    first = None
-    for index, (golden, device) in enumerate(zip(expected, found, strict=True)):
-        result = replace(device, cycles=golden.cycles)
-        wanted, got = getattr(golden, numbers), getattr(result, numbers)
-        values += wanted.size
-        equal += int((got == wanted).sum())
-        if encode(result) == encode(golden):
-            same += 1
-        elif first is None:
-            first = f"call {index}: {_told(result, numbers)}, expected {_told(golden, numbers)}"
-    return Agreement(len(found), values, equal, same, first)
+    total = Agreement()
+    for index, (given, reported) in enumerate(zip(inputs, outputs, strict=True)):
+        expected, found = output_fields(spec, golden.call(given)), output_fields(spec, reported)
+        numbers = {name: value for name, value in expected.items() if value.ndim == 0}
+        single = compare_arrays(numbers, found)
+        several = compare_arrays({name: value for name, value in expected.items() if value.ndim}, found)
+        first = _told(first_unequal(expected, found))
+        made = Agreement(1, several.values, several.equal_values, int(single.exact), first)
+        total += made.named(f"call {index}")
+    return total
 
 
-def _told(result: Any, numbers: str) -> str:
-    fields = ", ".join(f"{name} {value}" for name, value in vars(result).items() if name not in (numbers, "cycles"))
-    return f"{numbers} {getattr(result, numbers).tolist()}, {fields}"
+def compare_parameters(device: Device, golden: Network, before: Mapping[str, IntegerArray]) -> Agreement:
+    """Compare what a device holds with what the golden model does: all its bytes, by their CRC-32.
+
+    Parameters that no call has changed are read only from a device that differs, and count as nothing if they are
+    equal.
+
+    Parameters
+    ----------
+    device:
+        The device, after calls.
+    golden:
+        The golden model after the same calls.
+    before:
+        Parameters of both before them.
+    """
+    spec = device.spec
+    changed = {name: array for name, array in golden.parameters.items() if (array != before[name]).any()}
+    contents = spec.encode_parameters(golden.parameters)
+    windows = [window.name for window in spec.memory_map.region(Region.PARAMETERS)]
+    differing = [name for name in windows if device.digest(name) != crc32(contents[name])]
+    if not differing:
+        count = sum(array.size for array in changed.values())
+        return Agreement(values=count, equal_values=count)
+    found = compare_arrays(golden.parameters, device.read_parameters())
+    if not found.exact:
+        return found
+    # What differs is read by nobody but the core, such as a copy of some weights.
+    first = f"window {differing[0]} has another CRC-32, though the parameters read from the device are right"
+    return found + Agreement(values=1, first_difference=first)
+
+
+def _told(difference: tuple[str, int, int] | None) -> str | None:
+    if difference is None:
+        return None
+    place, expected, found = difference
+    return f"{place} is {found}, expected {expected}"

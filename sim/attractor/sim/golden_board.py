@@ -18,7 +18,7 @@ from attractor.spec import Region, Spec
 from attractor.spec.files import load_spec
 from attractor.spec.protocol import encode_description
 
-__all__ = ["BOARD_NAME", "GoldenBoard", "open_port"]
+__all__ = ["BOARD_NAME", "GoldenBoard", "open_port", "open_spec"]
 
 BOARD_NAME = "golden model"
 
@@ -106,3 +106,8 @@ def open_port(argument: str, baud: int | None = None) -> GoldenBoard:  # noqa: A
         If the file holds no spec.
     """
     return GoldenBoard(load_spec(argument), name=f"sim:{argument}")
+
+
+def open_spec(spec: Spec) -> GoldenBoard:
+    """Open ``sim:``, a board for a network that the caller has; it starts without parameters."""
+    return GoldenBoard(spec)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from importlib import metadata
 from pathlib import Path
 
-from attractor.sim.cache import build_once, cache_folder, digest
-from attractor.sim.verilator import ToolError
+from attractor.hdl.sources import design_sources
+from attractor.machine.cache import SIMULATORS, build_once, cache_folder, digest
+from attractor.machine.programs import ToolError
 from attractor.sim.verilog_board import CLOCKS_PER_BIT, QUIET_CYCLES, VerilogBoard
 from attractor.spec import Spec
 from attractor.spec.files import load_spec
 
-__all__ = ["BOARD_NAME", "CLOCK_HZ", "RtlBoard", "open_port", "system_verilog"]
+__all__ = ["BOARD_NAME", "CLOCK_HZ", "RtlBoard", "open_port", "open_spec", "system_verilog"]
 
 #: Clock that the gateware believes to have. Nothing waits for it: the simulation runs as fast as it can.
 CLOCK_HZ = 12_000_000
@@ -49,7 +49,7 @@ class RtlBoard(VerilogBoard):
     """
 
     def __init__(
-        self, spec: Spec, *, clocks_per_bit: int = CLOCKS_PER_BIT, seed: int | None = None, name: str = "rtl"
+        self, spec: Spec, *, clocks_per_bit: int = CLOCKS_PER_BIT, seed: int | None = None, name: str = "rtl:"
     ) -> None:
         self.spec = spec
         verilog = system_verilog(spec, CLOCK_HZ, CLOCK_HZ // clocks_per_bit)
@@ -80,6 +80,17 @@ def open_port(argument: str, baud: int | None = None) -> RtlBoard:  # noqa: ARG0
     return RtlBoard(load_spec(argument), name=f"rtl:{argument}")
 
 
+def open_spec(spec: Spec) -> RtlBoard:
+    """Open ``rtl:``, the simulated gateware of a network that the caller has.
+
+    Raises
+    ------
+    ToolError
+        As :func:`open_port`.
+    """
+    return RtlBoard(spec)
+
+
 def system_verilog(spec: Spec, clock_hz: int, baud: int) -> str:
     """Return the gateware of ``spec`` in Verilog, its top module called ``board``; generated once and then kept.
 
@@ -91,12 +102,12 @@ def system_verilog(spec: Spec, clock_hz: int, baud: int) -> str:
         If Amaranth finds no Yosys to write Verilog with.
     """
     versions = [f"{package} {metadata.version(package)}" for package in ("attractor", "amaranth")]
-    key = digest(spec.to_json(), str(clock_hz), str(baud), *versions, *_sources("attractor.hdl", "attractor.spec"))
+    key = digest(spec.to_json(), str(clock_hz), str(baud), *versions, *_sources(spec))
 
     def generate(path: Path) -> None:
         path.write_text(_generate(spec, clock_hz, baud), encoding="utf-8")
 
-    return build_once(cache_folder() / f"{key}.v", generate).read_text(encoding="utf-8")
+    return build_once(cache_folder(SIMULATORS) / f"{key}.v", generate).read_text(encoding="utf-8")
 
 
 def _generate(spec: Spec, clock_hz: int, baud: int) -> str:
@@ -114,15 +125,7 @@ def _generate(spec: Spec, clock_hz: int, baud: int) -> str:
         raise ToolError(f"Amaranth could not write Verilog: {error}; pip install 'attractor[sim]'") from error
 
 
-def _sources(*packages: str) -> list[bytes | str]:
-    """Return all source code of which a design is made: names and contents of the files of ``packages``, and ours.
-
-    Nothing is imported for it.
-    """
-    parts: list[bytes | str] = [_HERE.read_bytes(), _HERE.with_name("verilog.py").read_bytes()]
-    for package in packages:
-        found = importlib.util.find_spec(package)
-        for folder in (found and found.submodule_search_locations) or ():
-            for path in sorted(Path(folder).rglob("*.py")):
-                parts += [f"{package}/{path.relative_to(folder).as_posix()}", path.read_bytes()]
-    return parts
+def _sources(spec: Spec) -> list[bytes | str]:
+    """Return all source code of which a board is made: names and contents of the files of the design, and ours."""
+    ours = [_HERE.read_bytes(), _HERE.with_name("verilog.py").read_bytes()]
+    return [*ours, *(part for file in design_sources(spec) for part in file)]

@@ -1,4 +1,4 @@
-"""Random networks and inputs, to compare gateware and devices with the golden model on."""
+"""Random spiking networks, half of them tamed so that they spike, and sequences that begin anew or go on."""
 
 from __future__ import annotations
 
@@ -7,12 +7,32 @@ import numpy.typing as npt
 
 from attractor.physics.felif.device import FelifDevice
 from attractor.physics.felif.tables import felif_parameters
-from attractor.spec import FelifLayer, FelifSpec
+from attractor.spec import FelifLayer, FelifSpec, IntegerArray, Region
 from attractor.spec.felif.layer import FELIF_A, FELIF_B, LIF
+from attractor.trials.base import Trials, with_unused_bits
 
-__all__ = ["Numbers", "random_frames", "random_parameters"]
+__all__ = ["TRIALS", "FelifTrials", "Numbers", "random_frames", "random_parameters"]
 
 Numbers = npt.NDArray[np.int64]
+
+
+class FelifTrials(Trials[FelifSpec]):
+    """Networks of which most spike, and sequences half of which go on from where the one before ended."""
+
+    def parameters(self, spec: FelifSpec, rng: np.random.Generator) -> dict[str, IntegerArray]:
+        """Draw parameters as :func:`random_parameters` does."""
+        return dict(random_parameters(spec, rng))
+
+    def inputs(self, spec: FelifSpec, rng: np.random.Generator) -> bytes:
+        """Draw frames, whether to go on, and now and then a number of ticks that a device reads as another."""
+        frames = random_frames(spec, rng)
+        data = spec.encode_input(frames, keep=bool(rng.random() < 0.5))
+        contents = spec.memory_map.split(Region.INPUT, data)
+        if spec.ticks == len(frames) and rng.random() < 0.5:
+            contents["ticks"] = int(rng.integers(spec.ticks, 1 << 16)).to_bytes(2, "little")
+        elif len(frames) == 1 and rng.random() < 0.5:
+            contents["ticks"] = bytes(2)
+        return with_unused_bits(spec.memory_map, Region.INPUT, spec.memory_map.join(Region.INPUT, contents), rng)
 
 
 def random_parameters(spec: FelifSpec, rng: np.random.Generator) -> dict[str, Numbers]:
@@ -67,3 +87,6 @@ def random_frames(spec: FelifSpec, rng: np.random.Generator) -> Numbers:
     frames[rng.random(shape) < rng.choice([0, 0.5, 0.9])] = 0
     frames[rng.random(shape[0]) < 0.2] = 0
     return frames
+
+
+TRIALS = FelifTrials()

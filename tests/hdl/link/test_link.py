@@ -78,6 +78,29 @@ def test_every_status_is_answered() -> None:
     bench().run(script)
 
 
+def test_every_byte_of_a_checksum_is_compared() -> None:
+    golden, _ = bench().golden()
+    requests = Requests(golden)
+
+    def spoil(request: Request, place: int) -> Request:
+        payload = bytearray(request.payload)
+        payload[place] ^= 0x10
+        return requests.request(request.command, request.window, request.word, bytes(payload))
+
+    async def script(host: Host) -> None:
+        async def status_of(request: Request) -> Status:
+            return Reply.decode((await exchange(host, golden, request.encode()))[:-1]).status
+
+        for place in range(CRC32.size):
+            assert await status_of(spoil(requests.commit(), place)) == Status.COMMIT_MISMATCH
+        assert await status_of(requests.commit()) == Status.OK
+        for place in range(CRC32.size):
+            assert await status_of(spoil(requests.call(), place)) == Status.INPUT_MISMATCH
+        assert host.ctx.get(host.core.runs) == 0
+
+    bench().run(script)
+
+
 def test_refused_writes_write_nothing() -> None:
     golden, _ = bench().golden()
     requests = Requests(golden)

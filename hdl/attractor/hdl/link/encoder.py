@@ -68,7 +68,7 @@ class FrameEncoder(wiring.Component):
         # Where the next byte goes, and where the distance to the next zero goes.
         position, code = Signal(8, init=1), Signal(8)
         put, end, byte = Signal(), Signal(), Signal(8)
-        sending, done = Signal(), Signal()
+        sending = Signal()
         m.d.comb += [
             byte.eq(reply.bytes.payload),
             crc.data.eq(reply.bytes.payload),
@@ -102,22 +102,23 @@ class FrameEncoder(wiring.Component):
                 with m.If(end):
                     m.d.sync += [position.eq(position.init), code.eq(code.init)]
                     m.next = "BODY"
-        with m.If(end):
-            m.d.sync += sending.eq(1)
-        with m.Elif(done):
-            m.d.sync += sending.eq(0)
         address = Mux(end | (byte == 0), code, position)
         data = Mux(end, 0, Mux(byte == 0, position - code, byte))
-        self._send(m, (put | end, address, data), end, sending, done)
+        self._send(m, (put | end, address, data), end, sending)
         return m
 
-    def _send(self, m: Module, write: tuple[Value, Value, Value], end: Value, sending: Value, done: Value) -> None:
-        """Write into one half of the memory while the other half is sent up to its first zero."""
+    def _send(self, m: Module, write: tuple[Value, Value, Value], end: Value, sending: Signal) -> None:
+        """Write into one half of the memory while the other half is sent up to its first zero.
+
+        ``write`` is an enable, an address and a byte. At an ``end`` the halves change roles.
+        """
         m.submodules.storage = storage = memory.Memory(shape=unsigned(8), depth=512, init=[])
         reader, writer = storage.read_port(), storage.write_port()
-        half, address = Signal(), Signal(8)
+        half, address, done = Signal(), Signal(8), Signal()
         with m.If(end):
-            m.d.sync += [half.eq(~half), address.eq(0)]
+            m.d.sync += [half.eq(~half), address.eq(0), sending.eq(1)]
+        with m.Elif(done):
+            m.d.sync += sending.eq(0)
         m.d.comb += [
             writer.en.eq(write[0]),
             writer.addr.eq(Cat(write[1][:8], half)),

@@ -8,6 +8,7 @@ from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.link.check import HeaderCheck
+from attractor.hdl.link.cursor import Cursor
 from attractor.hdl.link.decoder import FrameSignature
 from attractor.hdl.link.encoder import ReplySignature
 from attractor.hdl.link.report import Report
@@ -87,10 +88,6 @@ class Executor(wiring.Component):
                 "parameters_valid": Out(1),
             }
         )
-        # Position in the frame, or in the part of the reply that is being written.
-        self._index, self._following = Signal(8), Signal(8)
-        self._advance, self._restart = Signal(), Signal()
-        self._seek, self._target = Signal(), Signal(8)
         # Bytes left of the word in the register.
         self._left = Signal.like(self.words.word_bytes, reset_less=True)
         # The words to be written were run through once, and all of them exist.
@@ -98,10 +95,11 @@ class Executor(wiring.Component):
         # A CRC-32 of the request is another than that of the device.
         self._differs = Signal(reset_less=True)
         self._status = Signal(Status, reset_less=True)
-        # The reply is begun, with this status.
-        self._reply_now, self._reply_status = Signal(), Signal(Status)
+        # Go back to the first byte; begin the reply, with this status.
+        self._restart, self._reply_now, self._reply_status = Signal(), Signal(), Signal(Status)
         # The last call was ended by ABORT; its results are the reply.
         self._aborted, self._results = Signal(reset_less=True), Signal()
+        self._cursor = Cursor()
         self._request = RequestRegisters(words)
         self._check = HeaderCheck()
         self._report = Report(identity)
@@ -110,66 +108,20 @@ class Executor(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        m.submodules.cursor = self._cursor
         m.submodules.request = self._request
         m.submodules.check = self._check
         m.submodules.report = self._report
         m.submodules.digest = ResetInserter(self._restart_digest)(self._digest)
         self._connect(m)
         with m.FSM() as fsm:
-            with m.State("IDLE"):
-                with m.If(self.calling & ~self.core_busy):
-                    self._answer_call(m)
-                with m.Elif(self.frame.valid):
-                    m.next = "HEADER"
-            with m.State("HEADER"):
-                m.d.comb += [self._request.take.eq(1), self._advance.eq(1), self._restart_digest.eq(1)]
-                m.d.sync += self._differs.eq(0)
-                with m.If(self._index == HEADER_BYTES - 1):
-                    m.next = "DISPATCH"
-            with m.State("DISPATCH"):
-                with m.If(self.calling):
-                    self._watch(m)
-                with m.Elif(self._check.status == Status.OK):
-                    self._begin(m)
-                with m.Else():
-                    self._answer(m, self._check.status)
-            with m.State("FETCH"):
-                self._continue_writing(m)
-            with m.State("TAKE"):
-                self._take_byte(m)
-            with m.State("STORE"):
-                m.d.comb += [self.words.write.eq(self._checked), self._request.next_word.eq(1)]
-                self._continue_writing(m)
-            with m.State("NEXT"):
-                with m.If((self._command == Command.COMMIT) | (self._command == Command.CALL)):
-                    self._next_of_region(m)
-                with m.Else():
-                    self._next_of_window(m)
-            with m.State("LOAD"):
-                m.d.comb += self._request.next_word.eq(1)
-                m.d.sync += self._left.eq(self.words.word_bytes)
-                m.next = "GIVE"
-            with m.State("GIVE"):
-                self._give_byte(m)
-            with m.State("COMPARE"):
-                self._compare(m)
-            with m.State("REPLY"):
-                self._write_header(m)
-            with m.State("REPORT"):
-                m.d.comb += [self.reply.bytes.valid.eq(1), self.reply.bytes.payload.eq(self._report.byte)]
-                with m.If(self.reply.bytes.ready):
-                    m.d.comb += self._advance.eq(1)
-                    with m.If(self._report.last):
-                        m.next = "FINISH"
-            with m.State("FINISH"):
-                m.d.comb += self.reply.finish.eq(1)
-                with m.If(self.reply.bytes.ready):
-                    m.d.comb += [self.frame.release.eq(~self._results), self._restart.eq(1)]
-                    m.d.sync += self._results.eq(0)
-                    m.next = "IDLE"
-        # The CRC-32 in a request begins one byte before a multiple of four.
+            self._take_request(m)
+            self._move_words(m)
+            self._send_reply(m)
+        # The report shows byte ``index % 4`` of its CRC-32. The one in a request begins at byte 7, one before a
+        # multiple of four: it is compared by the number of the following byte.
         m.d.comb += [
-            self._report.index.eq(Mux(fsm.ongoing("COMPARE"), self._following, self._index)),
+            self._report.index.eq(Mux(fsm.ongoing("COMPARE"), self._cursor.following, self._cursor.index)),
             self.reporting.eq(fsm.ongoing("REPORT")),
         ]
         return m
@@ -177,9 +129,9 @@ class Executor(wiring.Component):
     def _connect(self, m: Module) -> None:
         request = self._request
         m.d.comb += [
-            self._following.eq(self._index + 1),
-            self.frame.address.eq(Mux(self._advance, self._following, self._index)),
-            request.index.eq(self._index),
+            self._cursor.restart.eq(self._restart | self._reply_now),
+            self.frame.address.eq(self._cursor.address),
+            request.index.eq(self._cursor.index),
             request.data.eq(self.frame.data),
             request.within.eq(self.words.within),
             self.words.window.eq(request.window),
@@ -199,12 +151,6 @@ class Executor(wiring.Component):
         ]
         with m.If(self._reply_now):
             m.d.sync += [self._status.eq(self._reply_status), self._checked.eq(0)]
-        with m.If(self._restart | self._reply_now):
-            m.d.sync += self._index.eq(0)
-        with m.Elif(self._seek):
-            m.d.sync += self._index.eq(self._target)
-        with m.Elif(self._advance):
-            m.d.sync += self._index.eq(self._following)
         touched = self.words.read | self.words.write | self.start
         m.d.sync += Assert(~(self.core_busy & touched), "busy core was touched")
 
@@ -212,8 +158,6 @@ class Executor(wiring.Component):
     def _command(self) -> Value:
         """The command of a request that was found good."""
         return self._request.command[:4]
-
-    # Steps that several states share
 
     def _answer(self, m: Module, status: Status | Value) -> None:
         m.d.comb += [self._reply_now.eq(1), self._reply_status.eq(status)]
@@ -230,7 +174,25 @@ class Executor(wiring.Component):
         m.d.sync += self._checked.eq(0)
         m.next = "IDLE"
 
-    # Request
+    def _take_request(self, m: Module) -> None:
+        """Take in the header of a frame, and see what it asks for."""
+        with m.State("IDLE"):
+            with m.If(self.calling & ~self.core_busy):
+                self._answer_call(m)
+            with m.Elif(self.frame.valid):
+                m.next = "HEADER"
+        with m.State("HEADER"):
+            m.d.comb += [self._request.take.eq(1), self._cursor.advance.eq(1), self._restart_digest.eq(1)]
+            m.d.sync += self._differs.eq(0)
+            with m.If(self._cursor.index == HEADER_BYTES - 1):
+                m.next = "DISPATCH"
+        with m.State("DISPATCH"):
+            with m.If(self.calling):
+                self._watch(m)
+            with m.Elif(self._check.status == Status.OK):
+                self._begin(m)
+            with m.Else():
+                self._answer(m, self._check.status)
 
     def _watch(self, m: Module) -> None:
         """Look at the next frame while a call is under way."""
@@ -245,7 +207,7 @@ class Executor(wiring.Component):
             self._release(m)
 
     def _begin(self, m: Module) -> None:
-        m.d.comb += [self._seek.eq(1), self._target.eq(_PAYLOAD)]
+        m.d.comb += [self._cursor.seek.eq(1), self._cursor.target.eq(_PAYLOAD)]
         with m.Switch(self._command):
             with m.Case(Command.IDENTIFY):
                 m.d.comb += self._request.forget.eq(1)
@@ -262,7 +224,7 @@ class Executor(wiring.Component):
                     m.d.sync += self.parameters_valid.eq(0)
                 m.next = "FETCH"
             with m.Case(Command.CALL):
-                m.d.comb += self._target.eq(_WORDS_OF_CALL)
+                m.d.comb += self._cursor.target.eq(_WORDS_OF_CALL)
                 m.next = "FETCH"
                 with m.If(self._checked):
                     self._admit_call(m)
@@ -277,13 +239,35 @@ class Executor(wiring.Component):
         with m.Elif(~self.parameters_valid):
             self._answer(m, Status.INVALID_PARAMETERS)
 
-    # Words into memory
+    def _move_words(self, m: Module) -> None:
+        """Take in words of the request and write them; read words and give them out."""
+        with m.State("FETCH"):
+            self._continue_writing(m)
+        with m.State("TAKE"):
+            self._take_byte(m)
+        with m.State("STORE"):
+            m.d.comb += [self.words.write.eq(self._checked), self._request.next_word.eq(1)]
+            self._continue_writing(m)
+        with m.State("NEXT"):
+            with m.If((self._command == Command.COMMIT) | (self._command == Command.CALL)):
+                self._next_of_region(m)
+            with m.Else():
+                self._next_of_window(m)
+        with m.State("LOAD"):
+            m.d.comb += self._request.next_word.eq(1)
+            m.d.sync += self._left.eq(self.words.word_bytes)
+            m.next = "GIVE"
+        with m.State("GIVE"):
+            self._give_byte(m)
+        with m.State("COMPARE"):
+            self._compare(m)
 
     def _continue_writing(self, m: Module) -> None:
         """Begin a word, or end one of the two runs through the payload."""
+        cursor = self._cursor
         m.d.sync += self._left.eq(self.words.word_bytes)
         m.next = "TAKE"
-        with m.If(self._index == self.frame.length):
+        with m.If(cursor.index == self.frame.length):
             with m.If(~self._checked & (self._request.beyond | ~self.words.within)):
                 self._answer(m, Status.BAD_ADDRESS)
             with m.Elif(~self._checked):
@@ -293,18 +277,16 @@ class Executor(wiring.Component):
             with m.Elif(self._command == Command.WRITE):
                 self._answer(m, Status.OK)
             with m.Else():
-                m.d.comb += [self._request.first_window.eq(1), self._seek.eq(1), self._target.eq(_PAYLOAD)]
+                m.d.comb += [self._request.first_window.eq(1), cursor.seek.eq(1), cursor.target.eq(_PAYLOAD)]
                 m.next = "NEXT"
 
     def _take_byte(self, m: Module) -> None:
-        m.d.comb += [self.words.shift.eq(1), self._advance.eq(1)]
+        m.d.comb += [self.words.shift.eq(1), self._cursor.advance.eq(1)]
         m.d.sync += self._left.eq(self._left - 1)
-        with m.If(self._index == self.frame.length):
+        with m.If(self._cursor.index == self.frame.length):
             self._answer(m, Status.BAD_LENGTH)
         with m.Elif(self._left == 1):
             m.next = "STORE"
-
-    # Words out of memory
 
     def _next_of_region(self, m: Module) -> None:
         """Read the next word of all windows of one kind."""
@@ -367,9 +349,9 @@ class Executor(wiring.Component):
     def _compare(self, m: Module) -> None:
         """Compare the CRC-32 at the start of the payload with that of the device, which the report shows."""
         differs = Signal()
-        m.d.comb += [self._advance.eq(1), differs.eq(self._differs | (self.frame.data != self._report.byte))]
+        m.d.comb += [self._cursor.advance.eq(1), differs.eq(self._differs | (self.frame.data != self._report.byte))]
         m.d.sync += self._differs.eq(differs)
-        with m.If(self._index == _PAYLOAD + CRC32.size - 1):
+        with m.If(self._cursor.index == _PAYLOAD + CRC32.size - 1):
             with m.If(self._command == Command.COMMIT):
                 m.d.sync += self.parameters_valid.eq(~differs)
                 self._answer(m, Mux(differs, Status.COMMIT_MISMATCH, Status.OK))
@@ -380,15 +362,30 @@ class Executor(wiring.Component):
                 m.d.sync += [self.calling.eq(1), self._aborted.eq(0)]
                 self._release(m)
 
-    # Reply
+    def _send_reply(self, m: Module) -> None:
+        """Write the header of the reply, and what the report shows or the words gave; then release the frame."""
+        with m.State("REPLY"):
+            self._write_header(m)
+        with m.State("REPORT"):
+            m.d.comb += [self.reply.bytes.valid.eq(1), self.reply.bytes.payload.eq(self._report.byte)]
+            with m.If(self.reply.bytes.ready):
+                m.d.comb += self._cursor.advance.eq(1)
+                with m.If(self._report.last):
+                    m.next = "FINISH"
+        with m.State("FINISH"):
+            m.d.comb += self.reply.finish.eq(1)
+            with m.If(self.reply.bytes.ready):
+                m.d.comb += [self.frame.release.eq(~self._results), self._restart.eq(1)]
+                m.d.sync += self._results.eq(0)
+                m.next = "IDLE"
 
     def _write_header(self, m: Module) -> None:
         request = self._request
         header = Array([request.sequence[:8], request.sequence[8:], request.command | REPLY_BIT, self._status])
-        m.d.comb += [self.reply.bytes.valid.eq(1), self.reply.bytes.payload.eq(header[self._index[:2]])]
+        m.d.comb += [self.reply.bytes.valid.eq(1), self.reply.bytes.payload.eq(header[self._cursor.index[:2]])]
         with m.If(self.reply.bytes.ready):
-            m.d.comb += self._advance.eq(1)
-            with m.If(self._index == len(header) - 1):
+            m.d.comb += self._cursor.advance.eq(1)
+            with m.If(self._cursor.index == len(header) - 1):
                 m.d.comb += self._restart.eq(1)
                 m.next = "FINISH"
                 carries = self._status.matches(Status.OK, Status.COMMIT_MISMATCH, Status.ABORTED)

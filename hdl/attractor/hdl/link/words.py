@@ -100,7 +100,7 @@ class Words(wiring.Component):
         self.description = description
         self._all = (Window("description", Region.OUTPUT, len(description), 8), *memory_map.windows)
         self.signature_of_words = WordsSignature(
-            # Wide enough for the numbers of windows and words themselves, so that their ends can be told.
+            # Wide enough for one more than the last window and the last word, so that their ends can be told.
             window_bits=len(self._all).bit_length(),
             address_bits=max(window.words for window in self._all).bit_length(),
             length_bits=max(window.word_bytes for window in self._all).bit_length(),

@@ -1,17 +1,22 @@
 """The course of a run: clear, load, then slot after slot until the schedule is over; or clear, load, learn."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.hdl.crossbar import Operation, OperationKind
+from attractor.hdl.arbiter import StreamArbiter
+from attractor.hdl.operations import Operation, OperationKind
+from attractor.hdl.oscillator.signatures import OutcomeSignature, ProgressSignature, ScheduleSignature
+from attractor.hdl.ports import TaskSignature
 from attractor.spec import OscillatorSpec
 
 __all__ = ["RunControl"]
 
 
 class RunControl(wiring.Component):
-    """State machine of a run; it owns the crossbar while it clears and scans, and lends it to the moves otherwise.
+    """State machine of a run. The crossbar is its own while it clears, scans and marks, and the placements' otherwise.
 
     Parameters
     ----------
@@ -22,207 +27,199 @@ class RunControl(wiring.Component):
 
     Members
     -------
-    start, abort, busy: ``In(1)``, ``In(1)``, ``Out(1)``
-        As in :class:`~attractor.hdl.core.CoreSignature`. An abort takes effect at the end of a slot.
-    aborted: ``Out(1)``
-        The last run was ended by an abort.
+    run: ``In(TaskSignature)``
+        The call.
+    abort: ``In(1)``
+        End it after the slot under way.
     i: ``In(stream of Operation)``
-        Operations of placements.
+        Operations of placements. They come only while there is something to load, to move or to teach.
     o: ``Out(stream of Operation)``
         Operations for the crossbar.
-    load, loading: ``Out(1)``, ``In(1)``
-        Place all oscillators; high until that is done.
-    noise, lock: ``In(range(largest_amplitude + 1))``
-        From the schedule.
+    schedule: ``In(ScheduleSignature)``
+    progress: ``Out(ProgressSignature)``
+    outcome: ``Out(OutcomeSignature)``
+    load: ``Out(TaskSignature)``
+        Place all oscillators.
+    teaching: ``Out(1)``
+        The placements of ``load`` teach.
+    placed: ``In(1)``
+        An oscillator takes on a phase in this cycle.
+    moving: ``In(1)``
+        Changes of this slot are still being worked on.
     margin: ``In(sum_bits - 1)``
         Learn the pattern that was loaded, where its fields are below this margin, instead of running the schedule; 0
         for not. Only in networks with ``learning``.
-    teaching: ``Out(1)``
-        The placements of ``load`` teach.
-    moving: ``In(1)``
-        Changes of this slot are still being worked on.
-    placed: ``In(1)``
-        An oscillator takes on a phase in this cycle.
-    slot: ``Out(phase_bits)``
-    odd_period: ``Out(1)``
-        The number of periods run is odd.
-    slot_end, period_end, moved: ``Out(1)``
-        A slot ends in this cycle; it is the last of its period; a phase changed in it.
-    schedule_busy, over, quiet: ``In(1)``
-        From the schedule; ``quiet`` is its ``settled``.
     learns: ``In(1)``
         A target takes up the pattern in this cycle.
-    settled: ``Out(1)``
-        How the last call ended: quiet, or, where it was to learn, nothing was left to learn.
-    read_out, reading_out: ``Out(1)``, ``In(1)``
-        Find the winner; high until it is found.
+    read_out: ``Out(TaskSignature)``
+        Find the winner.
     """
 
-    start: Signal
+    run: Any
     abort: Signal
-    busy: Signal
-    aborted: Signal
     i: stream.Interface
     o: stream.Interface
-    load: Signal
-    loading: Signal
-    noise: Signal
-    lock: Signal
-    margin: Signal
+    schedule: Any
+    progress: Any
+    outcome: Any
+    load: Any
     teaching: Signal
-    moving: Signal
     placed: Signal
-    slot: Signal
-    odd_period: Signal
-    slot_end: Signal
-    period_end: Signal
-    moved: Signal
-    schedule_busy: Signal
-    over: Signal
-    quiet: Signal
+    moving: Signal
+    margin: Signal
     learns: Signal
-    settled: Signal
-    read_out: Signal
-    reading_out: Signal
+    read_out: Any
 
     def __init__(self, spec: OscillatorSpec, operation: Operation) -> None:
-        self.spec = spec
+        self.spec, self.operation = spec, operation
         self.sum_bank = spec.period // 2
         self.field_bank, self.zero_bank = self.sum_bank + 1, self.sum_bank + 2
         super().__init__(
             {
-                "start": In(1),
+                "run": In(TaskSignature()),
                 "abort": In(1),
-                "busy": Out(1),
-                "aborted": Out(1),
                 "i": In(stream.Signature(operation)),
                 "o": Out(stream.Signature(operation)),
-                "load": Out(1),
-                "loading": In(1),
-                "noise": In(range(spec.largest_amplitude + 1)),
-                "lock": In(range(spec.largest_amplitude + 1)),
-                "margin": In(spec.sum_bits - 1),
+                "schedule": In(ScheduleSignature(spec)),
+                "progress": Out(ProgressSignature(spec)),
+                "outcome": Out(OutcomeSignature()),
+                "load": Out(TaskSignature()),
                 "teaching": Out(1),
-                "moving": In(1),
                 "placed": In(1),
-                "slot": Out(spec.phase_bits),
-                "odd_period": Out(1),
-                "slot_end": Out(1),
-                "period_end": Out(1),
-                "moved": Out(1),
-                "schedule_busy": In(1),
-                "over": In(1),
-                "quiet": In(1),
+                "moving": In(1),
+                "margin": In(spec.sum_bits - 1),
                 "learns": In(1),
-                "settled": Out(1),
-                "read_out": Out(1),
-                "reading_out": In(1),
+                "read_out": Out(TaskSignature()),
             }
         )
+        # Who is heard by the crossbar, and what the control itself asks of it.
+        self._arbiter = StreamArbiter(operation, 2)
+        self._own: Any = self._arbiter.i[0]
+        # The bank being cleared; an abort is wanted; the first slot begins.
+        self._bank, self._stopping, self._first_slot = Signal(range(self.sum_bank + 1)), Signal(), Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bank, stopping, placed, starts = Signal(range(self.sum_bank + 1)), Signal(), Signal(), Signal()
-        operation, context = self.o.payload, self.o.payload.context
-        m.d.comb += self.moved.eq(placed | self.placed)
+        m.submodules.arbiter = self._arbiter
+        wiring.connect(m, wiring.flipped(self.i), self._arbiter.i[1])
+        wiring.connect(m, self._arbiter.o, wiring.flipped(self.o))
         with m.If(self.abort):
-            m.d.sync += stopping.eq(1)
-        taught, learnt = Signal(), Signal()
-        m.d.comb += self.settled.eq(Mux(taught, ~learnt, self.quiet))
-        with m.If(self.start):
+            m.d.sync += self._stopping.eq(1)
+        with m.FSM() as fsm:
+            m.d.comb += self.run.busy.eq(~fsm.ongoing("idle"))
+            with m.State("idle"), m.If(self.run.start):
+                m.d.sync += [self.progress.slot.eq(0), self.progress.odd_period.eq(0)]
+                m.d.sync += [self._bank.eq(0), self._stopping.eq(0), self.outcome.aborted.eq(0)]
+                m.next = "clear"
+            self._clear_and_load(m)
+            self._run(m)
+            self._find_fields(m)
+            if self.spec.learning:
+                self._learn(m)
+            with m.State("read out"), m.If(~self.read_out.busy):
+                m.next = "idle"
+        self._watch(m)
+        return m
+
+    def _watch(self, m: Module) -> None:
+        """Tell whether a phase moved in this slot, and whether anything was learnt in this call."""
+        # Changes of the first groups are placed while the last ones are still being scanned.
+        placed, taught, learnt = Signal(), Signal(), Signal()
+        m.d.comb += self.progress.moved.eq(placed | self.placed)
+        with m.If(self.progress.slot_end | self._first_slot):
+            m.d.sync += placed.eq(0)
+        with m.Elif(self.placed):
+            m.d.sync += placed.eq(1)
+        m.d.comb += self.outcome.settled.eq(Mux(taught, ~learnt, self.schedule.settled))
+        with m.If(self.run.start):
             m.d.sync += [taught.eq(self.margin != 0), learnt.eq(0)]
         with m.Elif(self.learns):
             m.d.sync += learnt.eq(1)
 
-        with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("idle"))
-            with m.State("idle"), m.If(self.start):
-                m.d.sync += [bank.eq(0), self.slot.eq(0), self.odd_period.eq(0), stopping.eq(0), self.aborted.eq(0)]
-                m.next = "clear"
-            with m.State("clear"):
-                self._push(m, bank, self.zero_bank, 0)
-                with m.If(self.o.ready):
-                    m.d.sync += bank.eq(bank + 1)
-                    with m.If(bank == self.sum_bank):
-                        m.d.comb += self.load.eq(1)
-                        m.next = "load"
-            with m.State("load"):
-                wiring.connect(m, wiring.flipped(self.i), wiring.flipped(self.o))
-                with m.If(~self.loading & ~self.schedule_busy):
-                    m.d.comb += starts.eq(1)
-                    m.next = "period"
-                    if self.spec.learning:
-                        with m.If(self.margin != 0):
-                            m.next = "mark"
-            with m.State("period"):
-                with m.If(stopping | (self.over & ~self.schedule_busy)):
-                    m.d.sync += self.aborted.eq(stopping)
-                    m.d.comb += self.read_out.eq(1)
-                    m.next = "read out"
-                with m.Elif(~self.schedule_busy):
-                    m.next = "scan"
-            with m.State("scan"):
-                m.d.comb += [
-                    self.o.valid.eq(1),
-                    operation.kind.eq(OperationKind.FOLD),
-                    operation.bank.eq(self.sum_bank),
-                    operation.addend.eq(self.slot[:-1]),
-                    operation.negate.eq(self.slot[-1]),
-                    context.decides.eq((self.noise == 0) & (self.lock == 0)),
-                ]
-                with m.If(self.o.ready):
-                    m.next = "move"
-                    with m.If(self.noise != 0):
-                        m.next = "noise"
-                    with m.Elif(self.lock != 0):
-                        m.next = "lock"
-            with m.State("noise"):
-                self._push(m, self.field_bank, self.sum_bank, self.noise)
-                m.d.comb += [context.noisy.eq(1), context.decides.eq(self.lock == 0)]
-                with m.If(self.o.ready):
-                    m.next = "move"
-                    with m.If(self.lock != 0):
-                        m.next = "lock"
-            with m.State("lock"):
-                self._push(m, self.field_bank, Mux(self.noise == 0, self.sum_bank, self.field_bank), self.lock)
-                m.d.comb += [context.locked.eq(1), context.decides.eq(1)]
-                with m.If(self.o.ready):
-                    m.next = "move"
-            with m.State("move"):
-                wiring.connect(m, wiring.flipped(self.i), wiring.flipped(self.o))
-                with m.If(~self.moving):
-                    m.d.comb += [self.slot_end.eq(1), self.period_end.eq(self.slot.all())]
-                    m.d.sync += [self.slot.eq(self.slot + 1), self.odd_period.eq(self.odd_period ^ self.period_end)]
-                    m.next = "scan"
-                    with m.If(self.period_end | stopping):
-                        m.next = "period"
+    def _clear_and_load(self, m: Module) -> None:
+        """Set the banks of differences and the sum to 0, and place all oscillators."""
+        with m.State("clear"):
+            self._push(m, self._bank, self.zero_bank, 0)
+            with m.If(self._own.ready):
+                m.d.sync += self._bank.eq(self._bank + 1)
+                with m.If(self._bank == self.sum_bank):
+                    m.d.comb += self.load.start.eq(1)
+                    m.next = "load"
+        with m.State("load"), m.If(~self.load.busy & ~self.schedule.busy):
+            m.d.comb += self._first_slot.eq(1)
+            m.next = "period"
             if self.spec.learning:
-                with m.State("mark"):
-                    self._push(m, self.field_bank, self.sum_bank, self.margin)
-                    m.d.comb += context.marks.eq(1)
-                    with m.If(self.o.ready):
-                        m.d.comb += self.load.eq(1)
-                        m.next = "teach"
-                with m.State("teach"):
-                    m.d.comb += self.teaching.eq(1)
-                    wiring.connect(m, wiring.flipped(self.i), wiring.flipped(self.o))
-                    with m.If(~self.loading & ~self.schedule_busy):
-                        m.d.comb += self.read_out.eq(1)
-                        m.next = "read out"
-            with m.State("read out"), m.If(~self.reading_out):
-                m.next = "idle"
+                with m.If(self.margin != 0):
+                    m.next = "mark"
 
-        # Changes of the first groups are placed while the last ones are still being scanned.
-        with m.If(self.slot_end | starts):
-            m.d.sync += placed.eq(0)
-        with m.Elif(self.placed):
-            m.d.sync += placed.eq(1)
-        return m
+    def _run(self, m: Module) -> None:
+        """Go through the slots: find the fields, and wait until all that has to move has moved."""
+        progress, schedule = self.progress, self.schedule
+        with m.State("period"):
+            with m.If(self._stopping | (schedule.over & ~schedule.busy)):
+                m.d.sync += self.outcome.aborted.eq(self._stopping)
+                m.d.comb += self.read_out.start.eq(1)
+                m.next = "read out"
+            with m.Elif(~schedule.busy):
+                m.next = "scan"
+        with m.State("move"), m.If(~self.moving):
+            m.d.comb += [progress.slot_end.eq(1), progress.period_end.eq(progress.slot.all())]
+            m.d.sync += progress.slot.eq(progress.slot + 1)
+            m.d.sync += progress.odd_period.eq(progress.odd_period ^ progress.period_end)
+            m.next = "scan"
+            with m.If(progress.period_end | self._stopping):
+                m.next = "period"
+
+    def _find_fields(self, m: Module) -> None:
+        """Bring the sums to this slot, and add noise and lock to them; the last operation decides who has to move."""
+        operation, context = self._own.payload, self._own.payload.context
+        slot, noise, lock = self.progress.slot, self.schedule.noise, self.schedule.lock
+        with m.State("scan"):
+            m.d.comb += [
+                self._own.valid.eq(1),
+                operation.kind.eq(OperationKind.FOLD),
+                operation.bank.eq(self.sum_bank),
+                operation.addend.eq(slot[:-1]),
+                operation.negate.eq(slot[-1]),
+                context.decides.eq((noise == 0) & (lock == 0)),
+            ]
+            with m.If(self._own.ready):
+                m.next = "move"
+                with m.If(noise != 0):
+                    m.next = "noise"
+                with m.Elif(lock != 0):
+                    m.next = "lock"
+        with m.State("noise"):
+            self._push(m, self.field_bank, self.sum_bank, noise)
+            m.d.comb += [context.noisy.eq(1), context.decides.eq(lock == 0)]
+            with m.If(self._own.ready):
+                m.next = "move"
+                with m.If(lock != 0):
+                    m.next = "lock"
+        with m.State("lock"):
+            self._push(m, self.field_bank, Mux(noise == 0, self.sum_bank, self.field_bank), lock)
+            m.d.comb += [context.locked.eq(1), context.decides.eq(1)]
+            with m.If(self._own.ready):
+                m.next = "move"
+
+    def _learn(self, m: Module) -> None:
+        """Mark the targets whose field is below the margin, and load once more to teach them."""
+        with m.State("mark"):
+            self._push(m, self.field_bank, self.sum_bank, self.margin)
+            m.d.comb += self._own.payload.context.marks.eq(1)
+            with m.If(self._own.ready):
+                m.d.comb += self.load.start.eq(1)
+                m.next = "teach"
+        with m.State("teach"):
+            m.d.comb += self.teaching.eq(1)
+            with m.If(~self.load.busy & ~self.schedule.busy):
+                m.d.comb += self.read_out.start.eq(1)
+                m.next = "read out"
 
     def _push(self, m: Module, bank: ValueLike, origin: ValueLike, amplitude: ValueLike) -> None:
-        operation = self.o.payload
+        operation = self._own.payload
         m.d.comb += [
-            self.o.valid.eq(1),
+            self._own.valid.eq(1),
             operation.kind.eq(OperationKind.PUSH),
             operation.bank.eq(bank),
             operation.addend.eq(origin),

@@ -2,19 +2,21 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Cat, Module, Mux, Signal, Value, unsigned
-from amaranth.lib import memory, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from attractor.hdl.arbiter import StreamArbiter
 from attractor.hdl.change_list import ChangeList
 from attractor.hdl.change_queue import ChangeQueue
-from attractor.hdl.core import CoreSignature
+from attractor.hdl.core import CoreSignature, connect_windows
 from attractor.hdl.crossbar import Crossbar
 from attractor.hdl.noise import NoiseGenerator
 from attractor.hdl.oscillator.control import RunControl
 from attractor.hdl.oscillator.lanes import TAG_BITS, Lanes, NeuronState
 from attractor.hdl.oscillator.loader import StateLoader
-from attractor.hdl.oscillator.move import Context, EdgeSequencer, PhaseMover
+from attractor.hdl.oscillator.move import Context, EdgeSequencer, PhaseMover, Placement
+from attractor.hdl.oscillator.phases import PhaseMemory
 from attractor.hdl.oscillator.readout import LabelReadout, RunRecord
 from attractor.hdl.oscillator.schedule import Schedule
 from attractor.hdl.synapse import IntegerSynapse
@@ -72,7 +74,7 @@ class OscillatorCore(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spec = self.spec
+        spec, windows = self.spec, self.bus.windows
         weights = WeightStore(spec.weight_memory, IntegerSynapse(spec.weight_bits), learning=spec.learning)
         m.submodules.crossbar = crossbar = Crossbar(
             [weights],
@@ -86,135 +88,97 @@ class OscillatorCore(wiring.Component):
             context=Context(spec),
         )
         m.submodules.control = control = RunControl(spec, crossbar.operation)
-        m.submodules.loader = loader = StateLoader(spec)
-        m.submodules.mover = mover = PhaseMover(spec)
-        m.submodules.sequencer = sequencer = EdgeSequencer(spec, crossbar.operation)
         m.submodules.schedule = schedule = Schedule(spec)
-
-        windows = self.bus.windows
-        for name in crossbar.weights.signature.members:
-            wiring.connect(m, wiring.flipped(getattr(windows, name)), getattr(crossbar.weights, name))
-        wiring.connect(m, wiring.flipped(windows.state), loader.window)
+        m.submodules.lanes = lanes = Lanes(spec, crossbar.beat)
+        m.submodules.mover = mover = PhaseMover(spec)
+        m.submodules.phases = phases = PhaseMemory(spec)
+        connect_windows(m, windows, crossbar.weights)
         wiring.connect(m, wiring.flipped(windows.schedule), schedule.window)
         wiring.connect(m, wiring.flipped(windows.settle), schedule.settle_window)
-        if spec.learning:
-            m.submodules.margin = register = WindowRegister(spec.memory_map["margin"])
-            wiring.connect(m, wiring.flipped(windows.margin), register.window)
-            # The link does not check what it writes; no field less the margin may overflow.
-            margin = register.value.margin
-            m.d.comb += control.margin.eq(Mux(margin > spec.margin_high, spec.margin_high, margin))
-
-        # Loading and moving never overlap, so whoever has a placement is heard.
-        with m.If(loader.o.valid):
-            wiring.connect(m, loader.o, sequencer.i)
-        with m.Else():
-            wiring.connect(m, mover.o, sequencer.i)
-        wiring.connect(m, sequencer.o, control.i)
+        wiring.connect(m, wiring.flipped(windows.phases), phases.window)
+        wiring.connect(m, schedule.now, control.schedule, lanes.schedule, mover.schedule)
+        wiring.connect(m, control.progress, schedule.progress, lanes.progress, mover.progress)
         wiring.connect(m, control.o, crossbar.i)
-        waiting = self._neurons(m, crossbar, mover, control, schedule)
-
+        wiring.connect(m, crossbar.neurons, lanes.crossbar)
+        wiring.connect(m, mover.phases, phases.mover)
         m.d.comb += [
-            control.start.eq(self.bus.start),
+            control.run.start.eq(self.bus.start),
             control.abort.eq(self.bus.abort),
-            self.bus.busy.eq(control.busy),
-            loader.start.eq(control.load),
-            control.loading.eq(control.load | ~loader.idle | ~sequencer.idle),
-            control.moving.eq(waiting | ~mover.idle | ~sequencer.idle),
-            control.placed.eq(sequencer.i.valid & sequencer.i.ready),
-            control.schedule_busy.eq(schedule.busy),
-            control.over.eq(schedule.over),
-            control.quiet.eq(schedule.settled),
-            control.noise.eq(schedule.noise),
-            control.lock.eq(schedule.lock),
-            sequencer.teaching.eq(control.teaching),
-            mover.max_step.eq(schedule.max_step),
-            schedule.start.eq(control.load),
-            schedule.slot_end.eq(control.slot_end),
-            schedule.moved.eq(control.moved),
-            schedule.period_end.eq(control.period_end),
-            self.slot_end.eq(control.slot_end),
+            self.bus.busy.eq(control.run.busy),
+            schedule.start.eq(control.load.start),
+            self.slot_end.eq(control.progress.slot_end),
         ]
-        self._results(m, control, schedule, mover, sequencer)
+        self._noise(m, crossbar, lanes)
+        self._place(m, control, lanes, mover, phases)
+        self._results(m, control, phases)
+        if spec.learning:
+            self._learn(m, control, lanes)
         return m
 
-    def _neurons(
-        self, m: Module, crossbar: Crossbar, mover: PhaseMover, control: RunControl, schedule: Schedule
-    ) -> Value:
-        """Connect what finds and moves the targets whose reference changed; return whether any is waiting."""
-        spec, beat = self.spec, crossbar.neurons.beat
-        m.submodules.lanes = lanes = Lanes(spec, crossbar.beat)
-        # Groups come one after the other anyway, so a memory of masks takes the place of a register for each target.
-        kind = ChangeQueue if spec.groups == 1 else ChangeList
-        m.submodules.queue = queue = kind(spec.groups, spec.lanes)
+    def _noise(self, m: Module, crossbar: Crossbar, lanes: Lanes) -> None:
+        """One random word for each beat that adds noise."""
         m.submodules.noise = noise = NoiseGenerator()
-        wiring.connect(m, queue.o, mover.i)
-        low_locks = Cat((control.slot - slot)[spec.phase_bits - 1] for slot in spec.lock_slots)
-        m.d.comb += [
-            lanes.beat.eq(beat),
-            lanes.late_slot.eq(control.slot[-1]),
-            lanes.turn.eq(Mux(schedule.alternate, Mux(control.slot[0] ^ control.odd_period, 0b10, 0b01), 0b11)),
-            lanes.noise.eq(Mux(beat.context.noisy, noise.word, 0)),
-            lanes.low_locks.eq(Mux(beat.context.locked, low_locks, 0)),
-            crossbar.neurons.tags.eq(lanes.tags),
-            crossbar.neurons.states.eq(lanes.states),
-            crossbar.neurons.amplitudes.eq(lanes.amplitudes),
-            crossbar.neurons.signs.eq(lanes.signs),
-            crossbar.neurons.learns.eq(lanes.learns),
-            queue.i.valid.eq(crossbar.neurons.valid & beat.context.decides),
-            queue.i.payload.group.eq(beat.group),
-            queue.i.payload.mask.eq(lanes.moving),
-            queue.i.payload.flags.eq(lanes.rising),
-            mover.slot.eq(control.slot),
-            control.learns.eq(crossbar.neurons.valid & beat.context.marks & lanes.teaches),
-            noise.start.eq(self.bus.start),
-            noise.step.eq(crossbar.neurons.valid & beat.context.noisy),
-        ]
-        m.submodules.seed = seed = WindowRegister(spec.memory_map["seed"])
+        m.submodules.seed = seed = WindowRegister(self.spec.memory_map["seed"])
         wiring.connect(m, wiring.flipped(self.bus.windows.seed), seed.window)
-        m.d.comb += noise.seed.eq(seed.value)
-        return ~queue.empty
-
-    def _results(
-        self, m: Module, control: RunControl, schedule: Schedule, mover: PhaseMover, sequencer: EdgeSequencer
-    ) -> None:
-        """The phases and who reads them, the winner, and the record of the run."""
-        spec = self.spec
-        m.submodules.phases = phases = memory.Memory(shape=unsigned(spec.phase_bits), depth=spec.oscillators, init=[])
-        read, write = phases.read_port(), phases.write_port()
-        placement = sequencer.i.payload
         m.d.comb += [
-            write.addr.eq(placement.source),
-            write.data.eq(placement.new),
-            write.en.eq(control.placed),
-            mover.phase.eq(read.data),
+            noise.seed.eq(seed.value),
+            noise.start.eq(self.bus.start),
+            noise.step.eq(crossbar.neurons.valid & crossbar.neurons.beat.context.noisy),
+            lanes.word.eq(noise.word),
         ]
-        m.d.sync += Assert(~(read.en & write.en & (read.addr == write.addr)), "phase read while written")
-        window = self.bus.windows.phases
-        with m.If(window.read):
-            m.d.comb += [read.en.eq(1), read.addr.eq(window.address + spec.inputs)]
-        with m.Else():
-            m.d.comb += [read.en.eq(mover.read), read.addr.eq(mover.address)]
-        m.d.comb += window.read_data.eq(read.data)
 
-        m.submodules.record = record = RunRecord(spec)
+    def _place(self, m: Module, control: RunControl, lanes: Lanes, mover: PhaseMover, phases: PhaseMemory) -> None:
+        """The way of the placements, from whoever makes them to the control; the phases follow them."""
+        spec = self.spec
+        m.submodules.loader = loader = StateLoader(spec)
+        # Several groups give their masks one after the other, so a memory of masks can take the place of a register for
+        # each target.
+        m.submodules.queue = queue = (ChangeQueue if spec.groups == 1 else ChangeList)(spec.groups, spec.lanes)
+        m.submodules.arbiter = arbiter = StreamArbiter(Placement(spec), 2)
+        m.submodules.sequencer = sequencer = EdgeSequencer(spec, control.operation)
+        wiring.connect(m, wiring.flipped(self.bus.windows.state), loader.window)
+        wiring.connect(m, lanes.changes, queue.i)
+        wiring.connect(m, queue.o, mover.i)
+        # All oscillators are loaded before the first slot, so loader and mover never ask at the same time.
+        wiring.connect(m, loader.o, arbiter.i[0])
+        wiring.connect(m, mover.o, arbiter.i[1])
+        wiring.connect(m, arbiter.o, sequencer.i)
+        wiring.connect(m, sequencer.o, control.i)
+        placed = sequencer.i.valid & sequencer.i.ready
+        m.d.comb += [
+            loader.start.eq(control.load.start),
+            control.load.busy.eq(~loader.idle | ~sequencer.idle),
+            sequencer.teaching.eq(control.teaching),
+            control.moving.eq(~queue.empty | ~mover.idle | ~sequencer.idle),
+            control.placed.eq(placed),
+            phases.placed.eq(placed),
+            phases.placement.eq(sequencer.i.payload),
+        ]
+
+    def _results(self, m: Module, control: RunControl, phases: PhaseMemory) -> None:
+        """The record of the run, and the winner where there are labels."""
+        m.submodules.record = record = RunRecord(self.spec)
+        wiring.connect(m, wiring.flipped(self.bus.windows.result), record.window)
+        wiring.connect(m, control.progress, record.progress)
+        wiring.connect(m, control.outcome, record.outcome)
         m.d.comb += [
             record.start.eq(self.bus.start),
-            record.running.eq(control.busy),
-            record.slot_end.eq(control.slot_end),
-            record.moved.eq(control.moved),
-            record.period_end.eq(control.period_end),
-            record.settled.eq(control.settled),
-            record.aborted.eq(control.aborted),
+            record.running.eq(control.run.busy),
             record.winner.eq(NO_WINNER),
         ]
-        wiring.connect(m, wiring.flipped(self.bus.windows.result), record.window)
-        if spec.labels:
-            m.submodules.readout = readout = LabelReadout(spec)
-            m.d.comb += [
-                readout.start.eq(control.read_out),
-                control.reading_out.eq(readout.busy),
-                readout.phase.eq(read.data),
-                record.winner.eq(readout.winner),
-            ]
-            with m.If(readout.read):
-                m.d.comb += [read.en.eq(1), read.addr.eq(readout.address)]
+        if self.spec.labels:
+            m.submodules.readout = readout = LabelReadout(self.spec)
+            wiring.connect(m, control.read_out, readout.task)
+            wiring.connect(m, readout.phases, phases.readout)
+            m.d.comb += record.winner.eq(readout.winner)
+
+    def _learn(self, m: Module, control: RunControl, lanes: Lanes) -> None:
+        """The margin of a call that learns."""
+        m.submodules.margin = register = WindowRegister(self.spec.memory_map["margin"])
+        wiring.connect(m, wiring.flipped(self.bus.windows.margin), register.window)
+        # The link does not check what it writes; no field less the margin may overflow.
+        margin, largest = register.value.margin, self.spec.margin_high
+        m.d.comb += [
+            control.margin.eq(Mux(margin > largest, largest, margin)),
+            control.learns.eq(lanes.learns),
+        ]

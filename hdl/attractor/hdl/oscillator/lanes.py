@@ -1,12 +1,16 @@
 """The neuron behind each accumulator: reference bits, own edges, noise and lock, and who has to move."""
 
+from typing import Any
+
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import one_hot
-from attractor.hdl.crossbar import Beat, OperationKind
+from attractor.hdl.change_queue import Marks
 from attractor.hdl.noise import WORD_BITS, spread
+from attractor.hdl.operations import Beat, NeuronSignature, OperationKind
+from attractor.hdl.oscillator.signatures import ProgressSignature, ScheduleSignature
 from attractor.spec import OscillatorSpec
 
 __all__ = ["EDGE_TAGS", "TAG_BITS", "Lanes", "NeuronState"]
@@ -53,114 +57,100 @@ class Lanes(wiring.Component):
 
     Members
     -------
-    beat: ``In(Beat)``
-    late_slot: ``In(1)``
-        The slot lies in the second half of the period.
-    turn: ``In(2)``
-        Even, and odd, targets may move in this slot.
-    noise: ``In(64)``
-        The random word in a beat that adds noise, otherwise 0.
-    low_locks: ``In(lock_phases)``
-        Lock phases whose level is -1 in this slot in a beat that adds the lock, otherwise 0.
-    tags: ``Out(lanes times 2)``
-    states: ``Out(lanes times NeuronState)``
-    amplitudes: ``Out(lanes times sum_bits)``
-    signs: ``Out(lanes)``
-    learns: ``Out(lanes)``
-        As in :class:`~attractor.hdl.crossbar.Crossbar`.
-    moving: ``Out(lanes)``
-        Targets that have to move, if the beat decides.
-    rising: ``Out(lanes)``
-        New references.
-    teaches: ``Out(1)``
-        A target of this beat learns, if the beat marks.
+    crossbar: ``In(NeuronSignature)``
+    schedule: ``In(ScheduleSignature)``
+    progress: ``In(ProgressSignature)``
+    word: ``In(64)``
+        The random word of this beat.
+    changes: ``Out(stream of Marks, always ready)``
+        In a beat that decides, the targets that have to move; the flag is set where the reference rose.
+    learns: ``Out(1)``
+        In a beat that marks, a target of it learns.
     """
 
-    beat: data.View
-    late_slot: Signal
-    turn: Signal
-    noise: Signal
-    low_locks: Signal
-    tags: data.View
-    states: data.View
-    amplitudes: data.View
-    signs: Signal
+    crossbar: Any
+    schedule: Any
+    progress: Any
+    word: Signal
+    changes: stream.Interface
     learns: Signal
-    moving: Signal
-    rising: Signal
-    teaches: Signal
 
     def __init__(self, spec: OscillatorSpec, beat: Beat) -> None:
         self.spec, self.state = spec, NeuronState(spec)
         super().__init__(
             {
-                "beat": In(beat),
-                "late_slot": In(1),
-                "turn": In(2),
-                "noise": In(WORD_BITS),
-                "low_locks": In(spec.lock_phases),
-                "tags": Out(data.ArrayLayout(TAG_BITS, spec.lanes)),
-                "states": Out(data.ArrayLayout(self.state.size, spec.lanes)),
-                "amplitudes": Out(data.ArrayLayout(spec.sum_bits, spec.lanes)),
-                "signs": Out(spec.lanes),
-                "learns": Out(spec.lanes),
-                "moving": Out(spec.lanes),
-                "rising": Out(spec.lanes),
-                "teaches": Out(1),
+                "crossbar": In(NeuronSignature(beat)),
+                "schedule": In(ScheduleSignature(spec)),
+                "progress": In(ProgressSignature(spec)),
+                "word": In(WORD_BITS),
+                "changes": Out(stream.Signature(Marks(spec.groups, spec.lanes), always_ready=True)),
+                "learns": Out(1),
             }
         )
+        # Even, and odd, targets may move in this slot.
+        self._turn = Signal(2)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spec, edge = self.spec, self.beat.context
+        spec, beat, edge = self.spec, self.crossbar.beat, self.crossbar.beat.context
         selected, starts, turns, noise = (Signal(spec.lanes, name=name) for name in ("own", "starts", "turns", "noise"))
+        low_locks, marked = self._lock_levels(), Signal(spec.lanes)
+        even_or_odd = Mux(self.progress.slot[0] ^ self.progress.odd_period, 0b10, 0b01)
         m.d.comb += [
-            selected.eq(Mux(edge.free & (self.beat.group == edge.group), one_hot(edge.lane, spec.lanes), 0)),
+            self._turn.eq(Mux(self.schedule.alternate, even_or_odd, 0b11)),
+            selected.eq(Mux(edge.free & (beat.group == edge.group), one_hot(edge.lane, spec.lanes), 0)),
             starts.eq(Mux(edge.first, selected, 0)),
             turns.eq(Mux(edge.places, selected, 0)),
-            noise.eq(spread(self.noise, spec.lanes)),
+            noise.eq(spread(Mux(edge.noisy, self.word, 0), spec.lanes)),
+            self.changes.valid.eq(self.crossbar.valid & edge.decides),
+            self.changes.payload.group.eq(beat.group),
+            self.learns.eq(self.crossbar.valid & edge.marks & marked.any()),
         ]
-        marked = Signal(spec.lanes)
         for lane in range(spec.lanes):
-            state, following = data.View(self.state, self.beat.states[lane]), self._following(m, lane)
+            state, following = data.View(self.state, beat.states[lane]), self._following(m, lane)
             moves = self._decide(m, lane, state, following, turns[lane])
-            sign = noise[lane] ^ Array(self.low_locks)[state.lock]
+            sign = noise[lane] ^ Array(low_locks)[state.lock]
             if spec.learning:
                 # The margin counts against the level; the weight grows with the product of two levels.
-                sign ^= (edge.marks & state.reference) ^ ((self.beat.kind == OperationKind.LEARN) & ~state.reference)
-                m.d.comb += [self.learns[lane].eq(state.teach & ~selected[lane]), marked[lane].eq(moves)]
+                sign ^= (edge.marks & state.reference) ^ ((beat.kind == OperationKind.LEARN) & ~state.reference)
+                m.d.comb += [self.crossbar.learns[lane].eq(state.teach & ~selected[lane]), marked[lane].eq(moves)]
                 with m.If(edge.marks):
                     m.d.comb += following.teach.eq(moves)
-            m.d.comb += [self.signs[lane].eq(sign), self.amplitudes[lane].eq(edge.amplitude)]
+            m.d.comb += [self.crossbar.signs[lane].eq(sign), self.crossbar.amplitudes[lane].eq(edge.amplitude)]
             with m.If(starts[lane]):
                 m.d.comb += [following.reference.eq(edge.late), following.clamp.eq(edge.clamp)]
             with m.If(turns[lane]):
                 m.d.comb += following.lock.eq(edge.lock)
-        m.d.comb += self.teaches.eq(marked.any())
         return m
+
+    def _lock_levels(self) -> Value:
+        """Return the lock phases whose level is -1 in this slot in a beat that adds the lock, otherwise 0."""
+        spec, slot = self.spec, self.progress.slot
+        low = Cat((slot - lock)[spec.phase_bits - 1] for lock in spec.lock_slots)
+        return Mux(self.crossbar.beat.context.locked, low, 0)
 
     def _following(self, m: Module, lane: int) -> data.View:
         """Return the state that is written; unless something is assigned to it, it stays."""
         following = Signal(self.state, name=f"following_{lane}")
-        m.d.comb += [following.eq(self.beat.states[lane]), self.states[lane].eq(following)]
+        m.d.comb += [following.eq(self.crossbar.beat.states[lane]), self.crossbar.states[lane].eq(following)]
         return following
 
     def _decide(self, m: Module, lane: int, state: data.View, following: data.View, turns: Value) -> Value:
         """Find the new reference and the tags of one lane; return whether its reference changes and it is free."""
-        spec, beat, edge = self.spec, self.beat, self.beat.context
+        spec, beat, edge = self.spec, self.crossbar.beat, self.crossbar.beat.context
         tags = data.View(EDGE_TAGS, Mux(beat.kind == OperationKind.FOLD, beat.addend_tags[lane], beat.tags[lane]))
         total: Value = beat.sums[lane]
         rises, moves = Signal(name=f"rises_{lane}"), Signal(name=f"moves_{lane}")
-        in_place = tags.present & (tags.late == (self.late_slot ^ ~rises))
+        in_place = tags.present & (tags.late == (self.progress.slot[-1] ^ ~rises))
         odd = beat.group[0] ^ (lane & 1) if spec.lanes % 2 and spec.groups > 1 else Const(lane & 1, 1)
         last_lanes = spec.targets - (spec.groups - 1) * spec.lanes
         exists = 1 if lane < last_lanes else beat.group != spec.groups - 1
         m.d.comb += [
             rises.eq(Mux(total == 0, state.reference, ~total[-1])),
             moves.eq((rises ^ state.reference) & ~state.clamp & exists),
-            self.rising[lane].eq(rises),
-            self.moving[lane].eq(moves & ~in_place & self.turn.bit_select(odd, 1)),
-            self.tags[lane].eq(Mux(turns, Cat(edge.present, edge.late), tags)),
+            self.changes.payload.flags[lane].eq(rises),
+            self.changes.payload.mask[lane].eq(moves & ~in_place & self._turn.bit_select(odd, 1)),
+            self.crossbar.tags[lane].eq(Mux(turns, Cat(edge.present, edge.late), tags)),
         ]
         with m.If(edge.decides):
             m.d.comb += following.reference.eq(rises)

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Module, Mux, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.core import WindowSignature
 from attractor.hdl.oscillator.move import Placement
-from attractor.hdl.records import record_layout
+from attractor.hdl.windows import WindowMemory
 from attractor.spec import OscillatorSpec
 
 __all__ = ["StateLoader"]
@@ -52,56 +52,49 @@ class StateLoader(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spec = self.spec
-        m.submodules.state = state = memory.Memory(
-            shape=record_layout(spec.state_record), depth=spec.oscillators, init=[]
-        )
-        read, write = state.read_port(), state.write_port()
-
+        last = self.spec.oscillators - 1
+        m.submodules.state = state = WindowMemory(self.spec.memory_map["state"])
+        wiring.connect(m, wiring.flipped(self.window), state.window)
         # ``source`` is being read while ``placed`` is on the output.
-        source, reading, valid = Signal(range(spec.oscillators)), Signal(), Signal()
+        source, reading, valid = Signal(range(self.spec.oscillators)), Signal(), Signal()
         placed, advance = Signal.like(source), Signal()
-        group, lane = Signal(range(spec.groups)), Signal(range(spec.lanes))
         m.d.comb += [
             advance.eq(reading & (~valid | self.o.ready)),
-            read.addr.eq(Mux(self.window.read, self.window.address, source)),
-            read.en.eq(self.window.read | advance),
-            self.window.read_data.eq(read.data),
-            write.addr.eq(self.window.address),
-            write.en.eq(self.window.write),
-            write.data.eq(self.window.write_data),
+            state.address.eq(source),
+            state.read.eq(advance),
+            self.o.valid.eq(valid),
             self.idle.eq(~(reading | valid)),
         ]
-        m.d.sync += Assert(~(read.en & write.en), "state read while written")
         with m.If(self.start):
             m.d.sync += [source.eq(0), reading.eq(1)]
         with m.Elif(advance):
             m.d.sync += [source.eq(source + 1), placed.eq(source), valid.eq(1)]
-            with m.If(source == spec.oscillators - 1):
+            with m.If(source == last):
                 m.d.sync += reading.eq(0)
         with m.Elif(self.o.ready):
             m.d.sync += valid.eq(0)
+        self._place(m, placed, state.word)
+        return m
 
-        free = placed >= spec.inputs
+    def _place(self, m: Module, source: Signal, state: data.View) -> None:
+        """Show the placement of an oscillator by its state, and count up group and lane of the targets."""
+        placement = self.o.payload
+        group, lane = Signal(range(self.spec.groups)), Signal(range(self.spec.lanes))
         with m.If(self.start):
             m.d.sync += [group.eq(0), lane.eq(0)]
-        with m.Elif(self.o.valid & self.o.ready & free):
+        with m.Elif(self.o.valid & self.o.ready & placement.free):
             m.d.sync += lane.eq(lane + 1)
-            with m.If(lane == spec.lanes - 1):
+            with m.If(lane == self.spec.lanes - 1):
                 m.d.sync += [lane.eq(0), group.eq(group + 1)]
-
-        phase = read.data.phase
         m.d.comb += [
-            self.o.valid.eq(valid),
-            self.o.payload.source.eq(placed),
-            self.o.payload.free.eq(free),
-            self.o.payload.group.eq(group),
-            self.o.payload.lane.eq(lane),
-            self.o.payload.clamp.eq(read.data.clamp),
-            self.o.payload.first.eq(1),
-            self.o.payload.new.eq(phase),
+            placement.source.eq(source),
+            placement.free.eq(source >= self.spec.inputs),
+            placement.group.eq(group),
+            placement.lane.eq(lane),
+            placement.clamp.eq(state.clamp),
+            placement.first.eq(1),
+            placement.new.eq(state.phase),
             # In the slot before the first one the level is high if the phase lies in the second half.
-            self.o.payload.level.eq(1),
-            self.o.payload.low.eq(~phase[-1]),
+            placement.level.eq(1),
+            placement.low.eq(~state.phase[-1]),
         ]
-        return m

@@ -1,12 +1,16 @@
 """What happens to the sums when an oscillator's phase is set: the arithmetic that exists once, not in every lane."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import times_constant
 from attractor.hdl.change_queue import Change
-from attractor.hdl.crossbar import Operation, OperationKind
+from attractor.hdl.operations import Operation, OperationKind
+from attractor.hdl.oscillator.signatures import ProgressSignature, ScheduleSignature
+from attractor.hdl.ports import ReadSignature
 from attractor.spec import OscillatorSpec
 
 __all__ = ["Context", "EdgeSequencer", "EdgeStep", "PhaseMover", "Placement", "lock_index"]
@@ -93,8 +97,9 @@ class PhaseMover(wiring.Component):
 
     The phase goes toward the slot of the change (a rise), or half a period from it (a fall), the shorter way and at
     most ``max_step`` slots; exactly opposite it increases. A change leaves a cycle after it entered, or vanishes if the
-    phase stays where it is, and only then the next one enters: two cycles for a change, as many as it has operations.
-    So ``i.ready`` comes from a register, and no path leads from the crossbar to the changes that wait.
+    phase stays where it is, and only then the next one enters: two cycles for a change, no more than its operations
+    take. So ``i.ready`` is a register: it cuts the path from the crossbar, which says when an operation can be issued,
+    to the find-first of the changes that wait, and costs no cycle.
 
     Parameters
     ----------
@@ -106,23 +111,19 @@ class PhaseMover(wiring.Component):
     i: ``In(stream of Change)``
         ``flag`` is set if the reference rose.
     o: ``Out(stream of Placement)``
-    slot: ``In(phase_bits)``
-        Slot of the change. Constant while anything is inside.
-    max_step: ``In(8)``
-        Likewise.
-    address, read, phase: ``Out(range(oscillators))``, ``Out(1)``, ``In(phase_bits)``
-        Read port of the phases; ``phase`` follows a cycle after ``read``.
+    schedule: ``In(ScheduleSignature)``
+    progress: ``In(ProgressSignature)``
+        Both constant while anything is inside.
+    phases: ``Out(ReadSignature)``
     idle: ``Out(1)``
         Nothing is inside.
     """
 
     i: stream.Interface
     o: stream.Interface
-    slot: Signal
-    max_step: Signal
-    address: Signal
-    read: Signal
-    phase: Signal
+    schedule: Any
+    progress: Any
+    phases: Any
     idle: Signal
 
     def __init__(self, spec: OscillatorSpec) -> None:
@@ -131,11 +132,9 @@ class PhaseMover(wiring.Component):
             {
                 "i": In(stream.Signature(Change(spec.groups, spec.lanes))),
                 "o": Out(stream.Signature(Placement(spec))),
-                "slot": In(spec.phase_bits),
-                "max_step": In(8),
-                "address": Out(range(spec.oscillators)),
-                "read": Out(1),
-                "phase": In(spec.phase_bits),
+                "schedule": In(ScheduleSignature(spec)),
+                "progress": In(ProgressSignature(spec)),
+                "phases": Out(ReadSignature(spec.oscillators, spec.phase_bits)),
                 "idle": Out(1),
             }
         )
@@ -144,15 +143,16 @@ class PhaseMover(wiring.Component):
         m = Module()
         spec, half = self.spec, self.spec.period // 2
         change, valid, leaves = Signal.like(self.i.payload), Signal(), Signal()
-        source = Signal.like(self.address)
+        phases, phase, slot, placement = self.phases, self.phases.data, self.progress.slot, self.o.payload
+        source, max_step = Signal.like(phases.address), self.schedule.max_step
         m.d.comb += [
             self.i.ready.eq(~valid),
-            self.read.eq(self.i.valid & self.i.ready),
-            self.address.eq(times_constant(self.i.payload.group, spec.lanes) + self.i.payload.lane + spec.inputs),
+            phases.read.eq(self.i.valid & self.i.ready),
+            phases.address.eq(times_constant(self.i.payload.group, spec.lanes) + self.i.payload.lane + spec.inputs),
             self.idle.eq(~valid),
         ]
         with m.If(self.i.ready):
-            m.d.sync += [valid.eq(self.i.valid), change.eq(self.i.payload), source.eq(self.address)]
+            m.d.sync += [valid.eq(self.i.valid), change.eq(self.i.payload), source.eq(phases.address)]
         with m.Elif(leaves):
             m.d.sync += valid.eq(0)
 
@@ -160,21 +160,21 @@ class PhaseMover(wiring.Component):
         target, distance = Signal(spec.phase_bits), Signal(spec.phase_bits)
         backward = forward > half
         m.d.comb += [
-            target.eq(Mux(change.flag, self.slot, self.slot ^ half)),
-            forward.eq(target - self.phase),
+            target.eq(Mux(change.flag, slot, slot ^ half)),
+            forward.eq(target - phase),
             distance.eq(Mux(backward, -forward, forward)),
-            step.eq(Mux(distance < self.max_step, distance, self.max_step)),
-            self.o.payload.source.eq(source),
-            self.o.payload.free.eq(1),
-            self.o.payload.group.eq(change.group),
-            self.o.payload.lane.eq(change.lane),
-            self.o.payload.old.eq(self.phase),
-            self.o.payload.new.eq(Mux(backward, self.phase - step, self.phase + step)),
+            step.eq(Mux(distance < max_step, distance, max_step)),
+            placement.source.eq(source),
+            placement.free.eq(1),
+            placement.group.eq(change.group),
+            placement.lane.eq(change.lane),
+            placement.old.eq(phase),
+            placement.new.eq(Mux(backward, phase - step, phase + step)),
         ]
-        was_high, is_high = self._high(self.phase), self._high(self.o.payload.new)
+        was_high, is_high = self._high(phase), self._high(placement.new)
         m.d.comb += [
-            self.o.payload.level.eq(was_high ^ is_high),
-            self.o.payload.low.eq(~is_high),
+            placement.level.eq(was_high ^ is_high),
+            placement.low.eq(~is_high),
             self.o.valid.eq(valid & (step != 0)),
             leaves.eq(self.o.ready | (step == 0)),
         ]
@@ -182,7 +182,7 @@ class PhaseMover(wiring.Component):
 
     def _high(self, phase: Value) -> Value:
         """Level at this slot: high in the half period after the rising edge."""
-        return ~(self.slot - phase)[self.spec.phase_bits - 1]
+        return ~(self.progress.slot - phase)[self.spec.phase_bits - 1]
 
 
 class EdgeStep(enum.Enum, shape=2):
@@ -236,27 +236,49 @@ class EdgeSequencer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        half = self.spec.period // 2
-        placement, valid, step = Signal.like(self.i.payload), Signal(), Signal(EdgeStep)
-        operation, context = self.o.payload, self.o.payload.context
-        late = placement.new[-1]
+        placement, valid = Signal.like(self.i.payload), Signal()
+        step, following = Signal(EdgeStep), Signal(EdgeStep)
         m.d.comb += [
             self.o.valid.eq(valid),
             self.idle.eq(~valid),
             self.i.ready.eq(~valid | (self.o.ready & (step == EdgeStep.PLACE))),
-            operation.kind.eq(OperationKind.ADD),
+        ]
+        with m.If(self.i.ready):
+            begins_with = Mux(self.i.payload.level, EdgeStep.LEVEL, EdgeStep.REMOVE)
+            entry = Mux(self.i.payload.first, EdgeStep.LEVEL_AGAIN, begins_with)
+            m.d.sync += [
+                valid.eq(self.i.valid),
+                placement.eq(self.i.payload),
+                step.eq(Mux(self.teaching, EdgeStep.PLACE, entry)),
+            ]
+        with m.Elif(self.o.ready):
+            m.d.sync += step.eq(following)
+        self._say_whose(m, placement)
+        self._change_bank(m, placement, step, following)
+        return m
+
+    def _say_whose(self, m: Module, placement: data.View) -> None:
+        """Say which oscillator an operation belongs to, and where it goes."""
+        operation, context = self.o.payload, self.o.payload.context
+        m.d.comb += [
             operation.row.eq(times_constant(placement.source, self.spec.groups)),
             context.free.eq(placement.free),
             context.group.eq(placement.group),
             context.lane.eq(placement.lane),
             context.clamp.eq(placement.clamp),
             context.first.eq(placement.first),
-            context.late.eq(late),
+            context.late.eq(placement.new[-1]),
             context.lock.eq(lock_index(self.spec, placement.new)),
-            operation.bank.eq(half),
+        ]
+
+    def _change_bank(self, m: Module, placement: data.View, step: Any, following: Any) -> None:
+        """Say which bank an operation changes, and how; and which step follows."""
+        operation, context = self.o.payload, self.o.payload.context
+        m.d.comb += [
+            operation.kind.eq(OperationKind.ADD),
+            operation.bank.eq(self.spec.period // 2),
             operation.negate.eq(placement.low),
         ]
-        following = Signal(EdgeStep)
         with m.Switch(step):
             with m.Case(EdgeStep.LEVEL):
                 m.d.comb += following.eq(EdgeStep.REMOVE)
@@ -272,7 +294,7 @@ class EdgeSequencer(wiring.Component):
             with m.Case(EdgeStep.PLACE):
                 m.d.comb += [
                     operation.bank.eq(placement.new[:-1]),
-                    operation.negate.eq(late),
+                    operation.negate.eq(placement.new[-1]),
                     context.places.eq(1),
                     context.present.eq(1),
                 ]
@@ -284,18 +306,6 @@ class EdgeSequencer(wiring.Component):
                     context.first.eq(0),
                     context.places.eq(0),
                 ]
-        with m.If(self.i.ready):
-            entry = Mux(
-                self.i.payload.first, EdgeStep.LEVEL_AGAIN, Mux(self.i.payload.level, EdgeStep.LEVEL, EdgeStep.REMOVE)
-            )
-            m.d.sync += [
-                valid.eq(self.i.valid),
-                placement.eq(self.i.payload),
-                step.eq(Mux(self.teaching, EdgeStep.PLACE, entry)),
-            ]
-        with m.Elif(self.o.ready):
-            m.d.sync += step.eq(following)
-        return m
 
 
 def lock_index(spec: OscillatorSpec, phase: Value) -> Value:

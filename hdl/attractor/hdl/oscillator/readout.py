@@ -7,6 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.core import WindowSignature
+from attractor.hdl.oscillator.signatures import OutcomeSignature, ProgressSignature
+from attractor.hdl.ports import ReadSignature, TaskSignature
 from attractor.hdl.windows import RecordReadout
 from attractor.spec import OscillatorSpec
 from attractor.spec.oscillator import NO_WINNER
@@ -17,7 +19,7 @@ __all__ = ["LabelReadout", "RunRecord"]
 class LabelReadout(wiring.Component):
     """Finds the label oscillator closest in phase to the reference, the lowest one on ties.
 
-    Reads the reference, then one label a cycle: ``busy`` is high for ``labels + 2`` cycles after ``start``.
+    Reads the reference, then one label a cycle: the task is busy for ``labels + 2`` cycles after its start.
 
     Parameters
     ----------
@@ -26,31 +28,24 @@ class LabelReadout(wiring.Component):
 
     Members
     -------
-    start: ``In(1)``
-    busy: ``Out(1)``
+    task: ``In(TaskSignature)``
+        Find the winner.
     winner: ``Out(16)``
-        Constant after ``busy`` fell.
-    address, read, phase: ``Out(range(oscillators))``, ``Out(1)``, ``In(phase_bits)``
-        Read port of the phases; ``phase`` follows a cycle after ``read``.
+        Constant after the task.
+    phases: ``Out(ReadSignature)``
     """
 
-    start: Signal
-    busy: Signal
+    task: Any
     winner: Signal
-    address: Signal
-    read: Signal
-    phase: Signal
+    phases: Any
 
     def __init__(self, spec: OscillatorSpec) -> None:
         self.spec = spec
         super().__init__(
             {
-                "start": In(1),
-                "busy": Out(1),
+                "task": In(TaskSignature()),
                 "winner": Out(16, init=NO_WINNER),  # pyright: ignore[reportCallIssue]
-                "address": Out(range(spec.oscillators)),
-                "read": Out(1),
-                "phase": In(spec.phase_bits),
+                "phases": Out(ReadSignature(spec.oscillators, spec.phase_bits)),
             }
         )
 
@@ -64,14 +59,14 @@ class LabelReadout(wiring.Component):
         reference, forward = Signal(spec.phase_bits), Signal(spec.phase_bits)
         distance, least = Signal(spec.phase_bits), Signal(spec.phase_bits)
         m.d.comb += [
-            self.busy.eq(asking | arriving),
-            self.read.eq(asking),
-            self.address.eq(Mux(asks_reference, spec.reference, first_label + asked)),
-            forward.eq(self.phase - reference),
+            self.task.busy.eq(asking | arriving),
+            self.phases.read.eq(asking),
+            self.phases.address.eq(Mux(asks_reference, spec.reference, first_label + asked)),
+            forward.eq(self.phases.data - reference),
             distance.eq(Mux(forward[-1], -forward, forward)),
         ]
         m.d.sync += [arriving.eq(asking), arrived.eq(asked), is_reference.eq(asks_reference)]
-        with m.If(self.start):
+        with m.If(self.task.start):
             m.d.sync += [asking.eq(1), asks_reference.eq(1), asked.eq(0), least.eq(~0)]
         with m.Elif(asking):
             m.d.sync += asks_reference.eq(0)
@@ -80,7 +75,7 @@ class LabelReadout(wiring.Component):
                 with m.If(asked == spec.labels - 1):
                     m.d.sync += asking.eq(0)
         with m.If(arriving & is_reference):
-            m.d.sync += reference.eq(self.phase)
+            m.d.sync += reference.eq(self.phases.data)
         with m.Elif(arriving & (distance < least)):
             m.d.sync += [least.eq(distance), self.winner.eq(arrived)]
         return m
@@ -100,12 +95,8 @@ class RunRecord(wiring.Component):
         Forget the last run.
     running: ``In(1)``
         Count clock cycles.
-    slot_end, moved: ``In(1)``, ``In(1)``
-        A slot ends now, and a phase changed in it.
-    period_end: ``In(1)``
-        It was the last one of its period.
-    settled, aborted: ``In(1)``
-        How the run stands.
+    progress: ``In(ProgressSignature)``
+    outcome: ``In(OutcomeSignature)``
     winner: ``In(16)``
     window: ``In(WindowSignature)``
         The bytes.
@@ -113,19 +104,23 @@ class RunRecord(wiring.Component):
 
     start: Signal
     running: Signal
-    slot_end: Signal
-    moved: Signal
-    period_end: Signal
-    settled: Signal
-    aborted: Signal
+    progress: Any
+    outcome: Any
     winner: Signal
     window: Any
 
     def __init__(self, spec: OscillatorSpec) -> None:
         self.spec = spec
-        flags = ("start", "running", "slot_end", "moved", "period_end", "settled", "aborted")
-        window = In(WindowSignature(spec.memory_map["result"]))
-        super().__init__({**dict.fromkeys(flags, In(1)), "winner": In(16), "window": window})
+        super().__init__(
+            {
+                "start": In(1),
+                "running": In(1),
+                "progress": In(ProgressSignature(spec)),
+                "outcome": In(OutcomeSignature()),
+                "winner": In(16),
+                "window": In(WindowSignature(spec.memory_map["result"])),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -134,11 +129,11 @@ class RunRecord(wiring.Component):
         m.d.comb += next_slot.eq(slots + 1)
         with m.If(self.running):
             m.d.sync += cycles.eq(cycles + 1)
-        with m.If(self.slot_end):
+        with m.If(self.progress.slot_end):
             m.d.sync += slots.eq(next_slot)
-            with m.If(self.moved):
+            with m.If(self.progress.moved):
                 m.d.sync += last_change.eq(next_slot)
-            with m.If(self.period_end):
+            with m.If(self.progress.period_end):
                 m.d.sync += periods.eq(periods + 1)
         with m.If(self.start):
             m.d.sync += [periods.eq(0), last_change.eq(0), slots.eq(0), cycles.eq(0)]
@@ -146,8 +141,8 @@ class RunRecord(wiring.Component):
         wiring.connect(m, wiring.flipped(self.window), readout.window)
         values = readout.values
         m.d.comb += [
-            values.settled.eq(self.settled),
-            values.aborted.eq(self.aborted),
+            values.settled.eq(self.outcome.settled),
+            values.aborted.eq(self.outcome.aborted),
             values.winner.eq(self.winner),
             values.periods.eq(periods),
             values.last_change.eq(last_change),

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Module, Mux, Signal, Value
-from amaranth.lib import memory, wiring
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.core import WindowSignature
-from attractor.hdl.records import record_layout
-from attractor.hdl.windows import WindowRegister
+from attractor.hdl.oscillator.signatures import ProgressSignature, ScheduleSignature
+from attractor.hdl.windows import WindowMemory, WindowRegister
 from attractor.spec import OscillatorSpec
-from attractor.spec.oscillator import SCHEDULE_ENTRY
 
 __all__ = ["Schedule"]
 
@@ -31,33 +30,16 @@ class Schedule(wiring.Component):
         Quiet periods after which a run stops; 0 for never.
     start: ``In(1)``
         Begin with the first entry.
-    slot_end, moved, period_end: ``In(1)``
-        A slot ends; a phase moved in it; it was the last of its period.
-    busy: ``Out(1)``
-        The next entry is being read, for two cycles after ``start`` or ``period_end``.
-    over: ``Out(1)``
-        The run has to stop. Meaningful while not ``busy``.
-    settled: ``Out(1)``
-        The last ``max(settle, 1)`` whole periods were quiet.
-    max_step: ``Out(8)``
-    noise, lock: ``Out(range(largest_amplitude + 1))``
-    alternate: ``Out(1)``
-        Of the present entry.
+    progress: ``In(ProgressSignature)``
+    now: ``Out(ScheduleSignature)``
+        Busy for two cycles after ``start`` or the end of the last period of an entry.
     """
 
     window: Any
     settle_window: Any
     start: Signal
-    slot_end: Signal
-    moved: Signal
-    period_end: Signal
-    busy: Signal
-    over: Signal
-    settled: Signal
-    max_step: Signal
-    noise: Signal
-    lock: Signal
-    alternate: Signal
+    progress: Any
+    now: Any
 
     def __init__(self, spec: OscillatorSpec) -> None:
         self.spec = spec
@@ -66,68 +48,65 @@ class Schedule(wiring.Component):
                 "window": In(WindowSignature(spec.memory_map["schedule"])),
                 "settle_window": In(WindowSignature(spec.memory_map["settle"])),
                 "start": In(1),
-                "slot_end": In(1),
-                "moved": In(1),
-                "period_end": In(1),
-                "busy": Out(1),
-                "over": Out(1),
-                "settled": Out(1),
-                "max_step": Out(8),
-                "noise": Out(range(spec.largest_amplitude + 1)),
-                "lock": Out(range(spec.largest_amplitude + 1)),
-                "alternate": Out(1),
+                "progress": In(ProgressSignature(spec)),
+                "now": Out(ScheduleSignature(spec)),
             }
         )
+        # The table is at its end.
+        self._ended = Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        entries = self.spec.schedule_entries
-        m.submodules.table = table = memory.Memory(shape=record_layout(SCHEDULE_ENTRY), depth=entries, init=[])
-        read, write = table.read_port(), table.write_port()
-        index, fetching, arriving = Signal(range(entries)), Signal(), Signal()
-        m.d.comb += [
-            read.addr.eq(Mux(self.window.read, self.window.address, index)),
-            read.en.eq(self.window.read | fetching),
-            self.window.read_data.eq(read.data),
-            write.addr.eq(self.window.address),
-            write.en.eq(self.window.write),
-            write.data.eq(self.window.write_data),
-            self.busy.eq(fetching | arriving),
-        ]
-        m.d.sync += Assert(~(read.en & write.en), "schedule read while written")
+        self._walk(m)
+        self._watch(m)
+        return m
 
-        periods, ended = Signal(16), Signal()
+    def _walk(self, m: Module) -> None:
+        """Read an entry at the start, and the next one when the periods of the one before are over."""
+        last, now = self.spec.schedule_entries - 1, self.now
+        m.submodules.table = table = WindowMemory(self.spec.memory_map["schedule"])
+        wiring.connect(m, wiring.flipped(self.window), table.window)
+        entry: Any = table.word
+        index, fetching, arriving, periods = Signal(range(last + 1)), Signal(), Signal(), Signal(16)
+        m.d.comb += [table.address.eq(index), table.read.eq(fetching), now.busy.eq(fetching | arriving)]
         m.d.sync += [fetching.eq(0), arriving.eq(fetching)]
         with m.If(self.start):
-            m.d.sync += [index.eq(0), fetching.eq(1), ended.eq(0)]
+            m.d.sync += [index.eq(0), fetching.eq(1), self._ended.eq(0)]
         with m.Elif(arriving):
-            m.d.sync += [periods.eq(read.data.periods), self.max_step.eq(read.data.max_step)]
-            m.d.sync += [ended.eq(read.data.periods == 0), self.alternate.eq(read.data.alternate.any())]
-            m.d.sync += [self.noise.eq(self._limited(read.data.noise)), self.lock.eq(self._limited(read.data.lock))]
-        with m.Elif(self.period_end):
+            m.d.sync += [
+                periods.eq(entry.periods),
+                self._ended.eq(entry.periods == 0),
+                now.max_step.eq(entry.max_step),
+                now.noise.eq(self._limited(entry.noise)),
+                now.lock.eq(self._limited(entry.lock)),
+                now.alternate.eq(entry.alternate.any()),
+            ]
+        with m.Elif(self.progress.period_end):
             m.d.sync += periods.eq(periods - 1)
             with m.If(periods == 1):
-                m.d.sync += [index.eq(index + 1), fetching.eq(index != entries - 1), ended.eq(index == entries - 1)]
+                m.d.sync += [index.eq(index + 1), fetching.eq(index != last), self._ended.eq(index == last)]
 
-        quiet, still = Signal(16), Signal(init=1)
+    def _watch(self, m: Module) -> None:
+        """Count the quiet periods, and tell whether they are enough."""
         m.submodules.settle = register = WindowRegister(self.spec.memory_map["settle"])
         wiring.connect(m, wiring.flipped(self.settle_window), register.window)
         settle = register.value.settle
+        # Whole periods without a move until now; none moved in this period so far.
+        quiet, still = Signal(16), Signal(init=1)
         m.d.comb += [
-            self.settled.eq((quiet >= settle) & (quiet != 0)),
-            self.over.eq(ended | ((settle != 0) & self.settled)),
+            self.now.settled.eq((quiet >= settle) & (quiet != 0)),
+            self.now.over.eq(self._ended | ((settle != 0) & self.now.settled)),
         ]
         with m.If(self.start):
             m.d.sync += [quiet.eq(0), still.eq(1)]
-        with m.Elif(self.period_end):
+        with m.Elif(self.progress.period_end):
             m.d.sync += still.eq(1)
-            with m.If(~still | self.moved):
+            with m.If(~still | self.progress.moved):
                 m.d.sync += quiet.eq(0)
             with m.Elif(~quiet.all()):
                 m.d.sync += quiet.eq(quiet + 1)
-        with m.Elif(self.slot_end & self.moved):
+        with m.Elif(self.progress.slot_end & self.progress.moved):
             m.d.sync += still.eq(0)
-        return m
 
     def _limited(self, amplitude: Value) -> Value:
         """Return an amplitude that no sum overflows with; the link does not check what it writes."""

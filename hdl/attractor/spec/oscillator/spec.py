@@ -53,8 +53,10 @@ class OscillatorSpec(Spec):
     phase_bits:
         Width of a phase, 3 to 6; a period has ``2**phase_bits`` slots.
     lanes:
-        Free oscillators that are updated in one clock cycle, at most 2,048; 0 stands for as many as possible. Noise is
-        drawn lane by lane, so with noise it also decides which random bits an oscillator gets.
+        Free oscillators that are updated in one clock cycle, at most 2,048; 0 stands for as many as possible. Results
+        do not depend on it unless a schedule has noise: that is drawn lane by lane, so another folding gives an
+        oscillator other random bits of the same seed. A golden model that is to equal a device then needs the device's
+        own spec.
     schedule_entries:
         Length of the schedule table, 1 to 64.
     lock_phases:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -18,8 +19,7 @@ from attractor.host import Device, Model
 from attractor.host.eqprop import SampleLearning
 from attractor.plot.eqprop import LearningCurve, Relaxation, demo_figure
 from attractor.train.eqprop import Lessons, accuracy, winners
-from attractor.verify import Agreement, compare_arrays
-from attractor.verify.eqprop import compare, golden_results
+from attractor.verify import Agreement, compare_arrays, compare_calls
 
 __all__ = ["EPOCHS", "MEASURED", "PICTURED_CLASSES", "EqPropDemo"]
 
@@ -34,6 +34,7 @@ PICTURED_CLASSES = (2, 6, 9)
 class EqPropDemo(Demo):
     """Handwritten digits, learnt on the device one after the other, from random weights."""
 
+    shows: ClassVar[str] = "digits learnt on the device itself, from random weights"
     picture: ClassVar[Path] = Path("learning.png")
     model: ClassVar[Path] = Path("learnt.safetensors")
 
@@ -99,7 +100,7 @@ class _School:
             self.spec.encode_input(sample, sigma=sigma, label=label, thresholds=lessons.thresholds)
             for sample, sigma, label in zip(bits, lessons.sigmas.tolist(), labels.tolist(), strict=True)
         ]
-        expected = SampleLearning.of(golden_results(self.golden, inputs))
+        expected = SampleLearning.of([self.spec.decode_output(self.golden.call(data)) for data in inputs])
         self._check(compare_arrays(expected.without_cycles(), found.without_cycles()))
         self.learnt.append(found)
 
@@ -121,10 +122,10 @@ class _School:
         """Classify the held-out images on the device, and return all that was found."""
         with output.progress("classifying") as progress:
             results = self.device.network.infer(self.test_bits, progress=progress)
-        self._check(compare(golden_results(self.golden, list(map(self.spec.encode_input, self.test_bits))), results))
+        inputs, outputs = map(self.spec.encode_input, self.test_bits), map(self.spec.encode_output, results)
+        self._check(compare_calls(self.spec, self.golden, inputs, outputs))
         right = np.array([result.winner for result in results]) == self.test_labels
         images = self.measured[-1][0]
-        said = dict(self.classifier.model_.provenance) | {"learnt": images}
         learning = SampleLearning.joined(self.learnt)
         values = {
             "accuracy": float(right.mean()),
@@ -136,7 +137,12 @@ class _School:
             "cycles_per_learning_call": float(learning.cycles.mean()) or None,
             "rows": [{"learnt": learnt, "accuracy": part} for learnt, part in self.measured],
         }
-        return Outcome(self.device.read_model(said), values, _lines(values), lambda: self._figure(learning))
+        return Outcome(self._taught(images), values, _lines(values), lambda: self._figure(learning))
+
+    def _taught(self, images: int) -> Model:
+        """Return what the device holds as a model that can go on learning."""
+        begun, learning = self.classifier.model_, replace(self.classifier.learning_, learnt=images)
+        return self.device.read_model(begun.provenance, replace(begun.interface, learning=learning))
 
     def _figure(self, learning: SampleLearning) -> Any:
         images, parts = (np.array(column) for column in zip(*self.measured, strict=True))

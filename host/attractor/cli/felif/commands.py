@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
-from attractor.cli.family import Demo, FamilyCommands, Progress, Trained, measured_cycles
-from attractor.cli.felif.demo import FelifDemo
+from attractor.cli.family import Demo, FamilyCommands, Progress, Trained, TrainOption, measured_cycles
 from attractor.cli.output import output
-from attractor.data.chorales import chorales
-from attractor.host import Device, Model
-from attractor.spec import FelifSpec
-from attractor.train.felif import Trainer, exported, mean_loss
-from attractor.train.felif.music import DEVICE, KINDS, LOSS, RECIPE, music_network, music_samples
-from attractor.trials.felif import random_frames
+
+if TYPE_CHECKING:
+    from attractor.host import Device, Model
 
 __all__ = ["DATA", "FelifCommands"]
 
@@ -28,11 +21,32 @@ _DEFAULTS: dict[str, Any] = {"neuron": "felif_a", "weight_bits": 4, "epochs": 40
 class FelifCommands(FamilyCommands):
     """Networks of ferroelectric or LIF neurons, trained to foretell the next chord of a chorale."""
 
-    demo: ClassVar[type[Demo]] = FelifDemo
-    options: ClassVar[frozenset[str]] = frozenset(_DEFAULTS)
+    data: ClassVar[str] = f"'{DATA}'"
+    options: ClassVar[tuple[TrainOption, ...]] = (
+        TrainOption("neuron", str, "felif_a, felif_b, lif or recurrent_lif."),
+        TrainOption("weight_bits", int, "Width of a weight."),
+        TrainOption("lanes", int, "Neurons updated in a cycle; 0 for all. A preference, kept with the model."),
+        TrainOption("epochs", int, "Passes over the data.", least=0),
+        TrainOption("seed", int, "Seed of all that is random.", least=0),
+    )
+
+    def demo(self) -> Demo:
+        """Return the demo of a network that foretells chords."""
+        from attractor.cli.felif.demo import FelifDemo
+
+        return FelifDemo()
 
     def train(self, data: str, given: Mapping[str, Any]) -> Trained:
         """Train a network on Bach's chorales, with the integer model forward and BRUNO backward."""
+        from dataclasses import replace
+
+        from attractor.data.chorales import LOWEST_NOTE, chorales
+        from attractor.host import Model
+        from attractor.host.felif import NoteLogits, PianoRoll
+        from attractor.host.interface import Interface
+        from attractor.train.felif import OUTPUT_ONE, Trainer, exported, mean_loss
+        from attractor.train.felif.music import DEVICE, KINDS, LOSS, RECIPE, music_network, music_samples
+
         if data != DATA:
             raise ValueError(f"{data!r} is nothing to train felif on; give {DATA!r}, or train in Python")
         chosen = {**_DEFAULTS, **given}
@@ -50,10 +64,16 @@ class FelifCommands(FamilyCommands):
         }
         spec, parameters = exported(network, training.parameters, lanes=chosen["lanes"])
         said = {"data": "jsb-chorales-quarter", "rule": "BRUNO", "seed": chosen["seed"], "epochs": chosen["epochs"]}
-        return Trained(Model(spec, parameters, said | losses), losses)
+        interface = Interface(PianoRoll(LOWEST_NOTE), NoteLogits(LOWEST_NOTE, OUTPUT_ONE))
+        return Trained(Model(spec, parameters, said | losses, interface), losses)
 
     def measure(self, device: Device, model: Model, calls: int, progress: Progress) -> dict[str, Any]:  # noqa: ARG002
         """Run random inputs, each call from where the one before ended."""
+        import numpy as np
+
+        from attractor.spec import FelifSpec
+        from attractor.trials.felif import random_frames
+
         spec = device.spec_of(FelifSpec)
         random, results = np.random.default_rng(0), []
         for call in range(calls):

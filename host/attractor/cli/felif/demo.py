@@ -10,18 +10,17 @@ import numpy as np
 
 from attractor.cli.family import Demo, Outcome
 from attractor.cli.output import output
-from attractor.data.chorales import LOWEST_NOTE
 from attractor.data.psalm import VOICES, old_hundredth
 from attractor.golden import FelifNetwork
 from attractor.golden.felif import FelifRun
 from attractor.host import Device, Model
+from attractor.host.felif import NoteLogits
 from attractor.physics.felif import FelifDevice
 from attractor.plot.felif import NetworkRun, run_figure
 from attractor.spec import FelifSpec
 from attractor.train.felif.losses import Samples
 from attractor.train.felif.music import LOSS, THRESHOLD
-from attractor.train.felif.readout import OUTPUT_ONE
-from attractor.verify.felif import compare, golden_results
+from attractor.verify import compare_calls
 
 __all__ = ["PICTURED_NEURONS", "SHIPPED", "FelifDemo", "foretold"]
 
@@ -34,6 +33,7 @@ PICTURED_NEURONS = 3
 class FelifDemo(Demo):
     """The next chord of a chorale, quarter by quarter."""
 
+    shows: ClassVar[str] = "chords of a chorale foretold by a network that comes trained"
     picture: ClassVar[Path] = Path("chorale.png")
     model: ClassVar[Path] = Path("chorale.safetensors")
     board: ClassVar[str] = "ulx3s-12f"
@@ -58,10 +58,13 @@ class FelifDemo(Demo):
         with output.progress("listening") as progress:
             results = device.network.run_ticks(given, progress=progress)
         inputs = [spec.encode_input(frame[None], keep=index > 0) for index, frame in enumerate(given)]
-        agreement = compare(spec, golden_results(FelifNetwork(spec, model.parameters), inputs), results)
+        outputs = map(spec.encode_output, results)
+        agreement = compare_calls(spec, FelifNetwork(spec, model.parameters), inputs, outputs)
         if not agreement.exact:
             raise RuntimeError(f"the board differs from the golden model: {agreement.first_difference}")
-        logits = np.array([result.outputs for result in results]) / OUTPUT_ONE
+        notes = model.interface.outputs
+        assert isinstance(notes, NoteLogits)
+        logits = np.array([result.outputs for result in results]) / notes.one
         losses, _ = LOSS(logits[:, None], Samples([given], [follows]))
         values = {
             "chords": len(results),
@@ -73,7 +76,7 @@ class FelifDemo(Demo):
             "spikes_per_chord": float(np.mean([result.spikes for result in results])),
         }
         run = FelifNetwork(spec, model.parameters).run(given[None], trace=True)
-        return Outcome(model, values, _lines(values), lambda: _figure(spec, roll, logits, run))
+        return Outcome(model, values, _lines(values), lambda: _figure(spec, roll, logits, run, notes.lowest))
 
 
 def foretold(scores: np.ndarray, follows: np.ndarray) -> float:
@@ -103,7 +106,7 @@ def _lines(values: dict[str, Any]) -> list[tuple[str, str]]:
     return lines
 
 
-def _figure(spec: FelifSpec, roll: np.ndarray, logits: np.ndarray, run: FelifRun) -> Any:
+def _figure(spec: FelifSpec, roll: np.ndarray, logits: np.ndarray, run: FelifRun, lowest: int) -> Any:
     """Draw the chords, what was foretold, and the neurons; those that spiked most, least and in between in detail."""
     assert run.traces is not None
     trace, one = run.traces[0], 1 << spec.layers[0].fraction_bits
@@ -123,5 +126,5 @@ def _figure(spec: FelifSpec, roll: np.ndarray, logits: np.ndarray, run: FelifRun
             threshold=THRESHOLD,
             predicted=1 / (1 + np.exp(-logits)),
         ),
-        lowest=LOWEST_NOTE,
+        lowest=lowest,
     )

@@ -16,7 +16,7 @@ from attractor.host import Device, Model
 from attractor.plot.oscillator import classifier_figure
 from attractor.spec import OscillatorSpec
 from attractor.train.oscillator.classifier import image_phases
-from attractor.verify.oscillator import compare
+from attractor.verify import compare_calls
 
 __all__ = ["PICTURED_CLASSES", "OscillatorDemo"]
 
@@ -27,6 +27,7 @@ PICTURED_CLASSES = (0, 2, 3, 5, 7)
 class OscillatorDemo(Demo):
     """Handwritten digits on an oscillator network."""
 
+    shows: ClassVar[str] = "digits learnt on the host and classified on the device"
     picture: ClassVar[Path] = Path("phases.png")
     model: ClassVar[Path] = Path("digits.safetensors")
 
@@ -53,7 +54,8 @@ class OscillatorDemo(Demo):
         right = [result.winner == true for result, true in zip(results, data.test_labels, strict=True)]
         accuracy = float(np.mean(right))
         output.log(f"{len(results)} test images classified on the {where} board: accuracy {accuracy:.4f}")
-        agreement = compare(golden, phases, results)
+        inputs, outputs = map(spec.encode_input, phases), map(spec.encode_output, results)
+        agreement = compare_calls(spec, golden, inputs, outputs)
         output.log(f"{agreement.equal_values:,} of {agreement.values:,} phases equal to the golden model")
         if not agreement.exact:
             raise RuntimeError(f"the board differs from the golden model: {agreement.first_difference}")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attractor.host.calls import Calls
-from attractor.host.errors import DeviceError, LearningError, LinkError, PortError
+from attractor.host.errors import DeviceError, HostError, LearningError, LinkError, PortError
 from attractor.host.link import Progress
 from attractor.spec import EqPropResult, EqPropSpec, SpecError
 from attractor.spec.protocol import Status
@@ -92,12 +92,8 @@ class EqPropCalls(Calls):
         """
         spec = self.spec_of(EqPropSpec)
         samples = _samples(spec, bits)
-        results = []
-        for sample in samples:
-            results.append(spec.decode_output(self.call(spec.encode_input(sample), time_limit=time_limit)))
-            if progress is not None:
-                progress(len(results), len(samples))
-        return results
+        inputs = map(spec.encode_input, samples)
+        return list(self.results(inputs, len(samples), progress=progress, time_limit=time_limit))
 
     def learn_samples(
         self,
@@ -117,18 +113,14 @@ class EqPropCalls(Calls):
 
         Parameters
         ----------
-        bits:
-            Input bits, 0 or 1, shape (samples, inputs), or (inputs,) for one sample.
+        bits, progress, time_limit:
+            As for :meth:`infer`.
         labels:
             Class of each sample, 0 to ``classes - 1``, shape (samples,), or a number for one sample.
         thresholds:
             Count against a weight at which it flips, shape (connections,); see :meth:`EqPropSpec.check_thresholds`.
         sigmas:
             1 to nudge toward the label, -1 away from it: a number, shape (samples,), or a generator that draws them.
-        progress:
-            Called after each sample with the number of finished ones and that of all.
-        time_limit:
-            Seconds for each sample; None for :data:`attractor.host.link.CALL_SECONDS`.
 
         Returns
         -------
@@ -147,17 +139,16 @@ class EqPropCalls(Calls):
             raise SpecError("this network cannot learn; build gateware from a spec with learning=True")
         samples, limits = _samples(spec, bits), spec.check_thresholds(thresholds)
         classes, signs = _labels(spec, labels, len(samples)), drawn_sigmas(sigmas, len(samples))
+        inputs = (
+            spec.encode_input(sample, sigma=sigma, label=label, thresholds=limits)
+            for sample, label, sigma in zip(samples, classes.tolist(), signs.tolist(), strict=True)
+        )
         results: list[EqPropResult] = []
-        for sample, label, sigma in zip(samples, classes.tolist(), signs.tolist(), strict=True):
-            data = spec.encode_input(sample, sigma=sigma, label=label, thresholds=limits)
-            try:
-                results.append(spec.decode_output(self.call(data, time_limit=time_limit)))
-            except (LinkError, PortError) as error:
-                refused = isinstance(error, DeviceError)
-                lost = refused and error.status == Status.INVALID_PARAMETERS
-                raise LearningError(str(error), len(results), len(samples), refused=refused, lost=lost) from error
-            if progress is not None:
-                progress(len(results), len(samples))
+        try:
+            for result in self.results(inputs, len(samples), progress=progress, time_limit=time_limit):
+                results.append(result)  # noqa: PERF402 - one by one: those before a failure were learnt
+        except (LinkError, PortError) as error:
+            raise _failure(error, len(results), len(samples)) from error
         return SampleLearning.of(results)
 
 
@@ -185,6 +176,13 @@ def drawn_sigmas(sigmas: npt.ArrayLike | np.random.Generator, samples: int) -> C
     if wrong.any():
         raise SpecError(f"a sigma is {array[wrong].flat[0]}; use 1 to nudge toward the label, -1 away from it")
     return np.broadcast_to(array, samples).astype(np.int64)
+
+
+def _failure(error: HostError, learnt: int, samples: int) -> LearningError:
+    """Return how learning failed after ``learnt`` samples."""
+    refused = isinstance(error, DeviceError)
+    lost = refused and error.status == Status.INVALID_PARAMETERS
+    return LearningError(str(error), learnt, samples, refused=refused, lost=lost)
 
 
 def _samples(spec: EqPropSpec, bits: npt.ArrayLike) -> npt.NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -52,8 +52,8 @@ class FelifCalls(Calls):
         """
         spec = self.spec_of(FelifSpec)
         ticks = _sequence(spec, frames)
-        parts = (ticks[start : start + spec.ticks] for start in range(0, len(ticks), spec.ticks))
-        return joined_results(spec, self._run_parts(spec, parts, keep, time_limit))
+        parts = [ticks[start : start + spec.ticks] for start in range(0, len(ticks), spec.ticks)]
+        return joined_results(spec, self._run_parts(spec, parts, keep, None, time_limit))
 
     def run_sequences(
         self, frames: npt.ArrayLike, *, progress: Progress | None = None, time_limit: float | None = None
@@ -123,23 +123,22 @@ class FelifCalls(Calls):
         """
         spec = self.spec_of(FelifSpec)
         ticks = _sequence(spec, frames)
-        results = []
-        for result in self._run_parts(spec, ticks[:, None], keep, time_limit):
-            results.append(result)
-            if progress is not None:
-                progress(len(results), len(ticks))
-        return results
+        return list(self._run_parts(spec, ticks[:, None], keep, progress, time_limit))
 
     def _run_parts(
-        self, spec: FelifSpec, parts: Iterable[Frames], keep: bool, time_limit: float | None
-    ) -> Iterable[FelifResult]:
+        self,
+        spec: FelifSpec,
+        parts: Sequence[Frames] | Frames,
+        keep: bool,
+        progress: Progress | None,
+        time_limit: float | None,
+    ) -> Iterator[FelifResult]:
         """Run parts of a sequence, up to one that is aborted."""
-        for part in parts:
-            result = spec.decode_output(self.call(spec.encode_input(part, keep=keep), time_limit=time_limit))
+        inputs = (spec.encode_input(part, keep=keep or index > 0) for index, part in enumerate(parts))
+        for result in self.results(inputs, len(parts), progress=progress, time_limit=time_limit):
             yield result
             if result.aborted:
                 return
-            keep = True
 
 
 def joined_results(spec: FelifSpec, parts: Iterable[FelifResult]) -> FelifResult:

@@ -1,6 +1,7 @@
 """What a device of the oscillator family does."""
 
 from attractor.host.oscillator.calls import OscillatorCalls, Progress
+from attractor.host.oscillator.interface import Patterns, PixelPhases
 from attractor.host.oscillator.learning import (
     MARGIN_SHARE,
     Learning,
@@ -15,6 +16,8 @@ __all__ = [
     "Learning",
     "LearningRule",
     "OscillatorCalls",
+    "Patterns",
+    "PixelPhases",
     "Progress",
     "chosen_margin",
     "default_margin",

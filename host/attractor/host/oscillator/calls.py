@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
-from attractor.host.calls import Calls
-from attractor.host.model import Model
+from attractor.host.calls import Calls, Progress
 from attractor.host.oscillator.learning import Learning, LearningRule, chosen_margin, taught_phases
 from attractor.spec import OscillatorResult, OscillatorSpec, SpecError
 
 __all__ = ["OscillatorCalls", "Progress"]
-
-#: Called with the number of finished networks and that of all.
-Progress = Callable[[int, int], None]
 
 
 class OscillatorCalls(Calls):
@@ -58,29 +52,8 @@ class OscillatorCalls(Calls):
             If a call failed.
         """
         spec = self.spec_of(OscillatorSpec)
-        batch = np.atleast_2d(spec.check_phases(phases))
-        if batch.ndim != 2:
-            raise SpecError(f"phases have shape {batch.shape}; a batch has shape (batch, {spec.oscillators})")
-        mask = np.zeros(spec.oscillators, bool) if clamp is None else np.asarray(clamp, bool)
-        if mask.shape not in (np.shape(phases), (spec.oscillators,)):
-            raise SpecError(
-                f"the clamp mask has shape {mask.shape}; it needs {np.shape(phases)} or {(spec.oscillators,)}"
-            )
-        masks = np.broadcast_to(mask, batch.shape)
-        chosen = np.zeros(len(batch), np.uint64) if seeds is None else np.asarray(seeds)
-        if chosen.shape != (len(batch),):
-            raise SpecError(f"the seeds have shape {chosen.shape}; a batch of {len(batch)} needs {(len(batch),)}")
-        inputs = [
-            spec.encode_input(start, clamped, seed)
-            for start, clamped, seed in zip(batch, masks, chosen.tolist(), strict=True)
-        ]
-        results = []
-        for data in inputs:
-            outputs = self.call(data, time_limit=time_limit)
-            results.append(spec.decode_output(outputs))
-            if progress is not None:
-                progress(len(results), len(batch))
-        return results
+        inputs = _batch(spec, phases, clamp, seeds)
+        return list(self.results(inputs, len(inputs), progress=progress, time_limit=time_limit))
 
     def classify(
         self,
@@ -129,16 +102,13 @@ class OscillatorCalls(Calls):
             ``"hebb"`` or ``"diederich-opper"``.
         margin:
             Field by which a target has to hold a pattern, 1 to :attr:`OscillatorSpec.margin_high`; None for
-            :func:`attractor.host.oscillator.learning.default_margin`. Not for Hebb's rule.
+            :func:`~attractor.host.oscillator.learning.default_margin`. Not for Hebb's rule.
         max_epochs:
-            Most passes of Diederich and Opper's rule. If these are not enough, :attr:`Learning.held` is False; a
-            smaller margin, fewer patterns or wider weights help.
+            Most passes of Diederich and Opper's rule; if they are not enough, :attr:`Learning.held` is False.
         clamp:
             True where an oscillator does not learn, shape (oscillators,); default nowhere.
-        progress:
-            Called after each call with the number of calls and the most there can be.
-        time_limit:
-            Seconds for each call; None for :data:`attractor.host.link.CALL_SECONDS`.
+        progress, time_limit:
+            As for :meth:`recall`, of calls and the most that there can be.
 
         Returns
         -------
@@ -157,18 +127,30 @@ class OscillatorCalls(Calls):
         if max_epochs < 1:
             raise SpecError(f"max_epochs is {max_epochs}; at least one pass is needed")
         inputs = [spec.encode_input(phases, clamp, margin=chosen) for phases in taught_phases(spec, patterns)]
-        most = 1 if rule == "hebb" else max_epochs
-        held, cycles = False, []
-        while not held and len(cycles) < most * len(inputs):
-            held = True
-            for data in inputs:
-                result = spec.decode_output(self.call(data, time_limit=time_limit))
-                held = held and result.settled
-                cycles.append(result.cycles)
-                if progress is not None:
-                    progress(len(cycles), most * len(inputs))
-        passes = np.array(cycles, np.int64).reshape(-1, len(inputs))
-        outcome = None if rule == "hebb" else held
-        provenance = {"rule": rule, "margin": chosen, "epochs": len(passes), "held": outcome, "patterns": len(inputs)}
-        model = Model(spec, self.read_parameters(), provenance)
-        return Learning(rule, chosen, len(passes), outcome, passes, model)
+        passes: list[list[OscillatorResult]] = []
+        held, most = False, 1 if rule == "hebb" else max_epochs
+        while not held and len(passes) < most:
+            done, total = len(passes) * len(inputs), most * len(inputs)
+            lesson = self.results(inputs, total, progress=progress, before=done, time_limit=time_limit)
+            passes.append(list(lesson))
+            held = all(result.settled for result in passes[-1])
+        cycles = np.array([[result.cycles for result in each] for each in passes], np.int64)
+        return Learning.of(rule, chosen, None if rule == "hebb" else held, cycles, self.read_model())
+
+
+def _batch(
+    spec: OscillatorSpec, phases: npt.ArrayLike, clamp: npt.ArrayLike | None, seeds: npt.ArrayLike | None
+) -> list[bytes]:
+    """Return the input regions of a batch of networks."""
+    batch = np.atleast_2d(spec.check_phases(phases))
+    if batch.ndim != 2:
+        raise SpecError(f"phases have shape {batch.shape}; a batch has shape (batch, {spec.oscillators})")
+    mask = np.zeros(spec.oscillators, bool) if clamp is None else np.asarray(clamp, bool)
+    if mask.shape not in (np.shape(phases), (spec.oscillators,)):
+        raise SpecError(f"the clamp mask has shape {mask.shape}; it needs {np.shape(phases)} or {(spec.oscillators,)}")
+    masks = np.broadcast_to(mask, batch.shape)
+    chosen = np.zeros(len(batch), np.uint64) if seeds is None else np.asarray(seeds)
+    if chosen.shape != (len(batch),):
+        raise SpecError(f"the seeds have shape {chosen.shape}; a batch of {len(batch)} needs {(len(batch),)}")
+    starts = zip(batch, masks, chosen.tolist(), strict=True)
+    return [spec.encode_input(start, clamped, seed) for start, clamped, seed in starts]

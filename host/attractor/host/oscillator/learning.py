@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from attractor.host.interface import Interface
 from attractor.host.model import Model
+from attractor.host.oscillator.interface import Patterns
 from attractor.spec import OscillatorSpec, SpecError
 
 __all__ = ["MARGIN_SHARE", "Learning", "LearningRule", "chosen_margin", "default_margin", "taught_phases"]
@@ -46,6 +48,16 @@ class Learning:
     held: bool | None
     cycles: npt.NDArray[np.int64]
     model: Model
+
+    @classmethod
+    def of(
+        cls, rule: LearningRule, margin: int, held: bool | None, cycles: npt.NDArray[np.int64], learnt: Model
+    ) -> Learning:
+        """Return how patterns were learnt, with a model as read back, and say so in the model's provenance."""
+        epochs, patterns = cycles.shape
+        said = {"rule": rule, "margin": margin, "epochs": epochs, "held": held, "patterns": patterns}
+        meaning = Interface(Patterns(), Patterns())
+        return cls(rule, margin, epochs, held, cycles, replace(learnt, provenance=said, interface=meaning))
 
     @property
     def calls(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from attractor.machine.files import replacing
 from attractor.physics.eqprop import FloatArray, FloatNetwork, class_means, one_hot
 
 __all__ = ["CheckpointError", "Epoch", "Errors", "FloatTrainer", "Progress"]
@@ -166,9 +166,8 @@ class FloatTrainer:
             "history": [asdict(epoch) for epoch in self.history],
         }
         metadata = {"training": json.dumps(self._identity()), "progress": json.dumps(progress)}
-        partial = Path(f"{path}.part")
-        save_file(arrays, partial, metadata)
-        os.replace(partial, path)  # noqa: PTH105 - the same, and says that it replaces
+        with replacing(path) as partial:
+            save_file(arrays, partial, metadata)
 
     def load(self, path: str | Path) -> None:
         """Go on from a checkpoint: what follows is bit for bit what would have followed without the pause.

@@ -35,6 +35,7 @@ __all__ = [
     "binary_bits",
     "check_samples",
     "initial_parameters",
+    "scores",
     "varying_inputs",
     "winners",
     "without_learning",
@@ -339,11 +340,16 @@ def check_samples(spec: EqPropSpec, bits: npt.ArrayLike, labels: npt.ArrayLike) 
     return checked, array.astype(np.int64)
 
 
-def winners(spec: EqPropSpec, parameters: Mapping[str, npt.ArrayLike], bits: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Return the class that a network names for each sample, shape (samples,); ``bits`` as for :class:`Trainer`."""
+def scores(spec: EqPropSpec, parameters: Mapping[str, npt.ArrayLike], bits: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Return the score of each class, shape (samples, classes); ``bits`` as for :class:`Trainer`."""
     network, inputs = EqPropNetwork(spec, parameters), spec.check_bits(bits)
     parts = [network.scores(network.run(inputs[at : at + RUN]).states) for at in range(0, len(inputs), RUN)]
-    return np.concatenate([scores.argmax(axis=1) for scores in parts]) if parts else np.zeros(0, np.int64)
+    return np.concatenate(parts) if parts else np.zeros((0, spec.classes), np.int64)
+
+
+def winners(spec: EqPropSpec, parameters: Mapping[str, npt.ArrayLike], bits: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Return the class that a network names for each sample, shape (samples,); ``bits`` as for :class:`Trainer`."""
+    return scores(spec, parameters, bits).argmax(axis=1)
 
 
 def accuracy(

@@ -2,6 +2,17 @@
 
 With pixels in phase with the reference or opposite to it, a hidden oscillator ends in phase if its field is positive
 and opposite if it is negative: it takes the sign of its field. The labels see these signs.
+
+:func:`broadcast_delta` trains both layers at once with two delta rules and one teacher. The labels learn as in
+:func:`~.pruned.pruned_delta`, from the signs ``s`` of the hidden oscillators: ``V_ck += rate e_c s_k`` with the error
+``e_c`` of :func:`~.layer.label_error`. The error is told to all hidden oscillators. Each has a code of its own, a
+random division ``b_k`` of the classes in two halves, and takes ``sum_c b_kc e_c / sqrt(classes)`` for its teacher, as
+long as its own output is not saturated: ``W_kj += rate sum_c b_kc e_c / sqrt(classes) x_j`` where ``|h_k| < 1``.
+
+Everything comes from one forward evaluation. The codes never change, are not part of the network, and have nothing to
+do with the couplings V, through which nothing is sent back. Standard, as direct feedback alignment. Both fields are
+those of the rounded couplings, in units of :func:`~.rules.saturation_field`; the steps add up in real numbers. The
+rates fall linearly to a tenth.
 """
 
 from __future__ import annotations
@@ -62,34 +73,19 @@ def broadcast_delta(
     augment: Augment | None = None,
     progress: Progress | None = None,
 ) -> LayerWeights:
-    """Train both layers at once with two delta rules and one teacher.
-
-    The labels learn as in :func:`~.pruned.pruned_delta`, from the signs ``s`` of the hidden oscillators:
-    ``V_ck += rate e_c s_k`` with the error ``e_c`` of :func:`~.layer.label_error`. The error is told to
-    all hidden oscillators. Each has a code of its own, a random division ``b_k`` of the classes in two halves, and
-    takes ``sum_c b_kc e_c / sqrt(classes)`` for its teacher, as long as its own output is not saturated:
-    ``W_kj += rate sum_c b_kc e_c / sqrt(classes) x_j`` where ``|h_k| < 1``.
-
-    Everything comes from one forward evaluation. The codes never change, are not part of the network, and have
-    nothing to do with the couplings V, through which nothing is sent back. Standard, as direct feedback alignment.
-
-    Both fields are those of the rounded couplings, in units of :func:`~.saturation_field`;
-    the steps add up in real numbers. The rates fall linearly to a tenth.
+    """Train both layers at once, by the rule of this module.
 
     Parameters
     ----------
-    inputs:
-        Levels +1 and -1, shape (samples, d). The bias is added here.
-    labels:
-        Class of each sample, shape (samples,), integers from 0 to ``classes - 1``.
-    classes:
-        Number of classes, at least 2.
-    hidden:
-        Number of hidden oscillators, at least 1.
+    inputs, labels:
+        Levels +1 and -1, shape (samples, d), to which the bias is added here; class of each sample, shape (samples,),
+        integers from 0 to ``classes - 1``.
+    classes, hidden:
+        Number of classes, at least 2, and of hidden oscillators, at least 1.
     weight_bits:
         Width of a signed coupling, 2 to 8.
-    epochs:
-        Passes over the samples, in a new random order each.
+    epochs, batch:
+        Passes over the samples, in a new random order each, and samples whose steps are added before couplings change.
     hidden_rate, label_rate:
         First steps for one sample and one coupling, in units of the field at which the output saturates, times the
         number of couplings of the oscillator.
@@ -97,45 +93,41 @@ def broadcast_delta(
         As in :func:`~.layer.label_error`.
     seed:
         Seed of the codes, the first couplings, the order and the changes by ``augment``.
-    batch:
-        Samples whose steps are added before the couplings change.
     augment:
         Changes the samples of a batch, for instance shifts the images; default none.
     progress:
         Called after each pass with the number of finished passes and of all.
-
-    Returns
-    -------
-    LayerWeights
-        Couplings of the hidden oscillators and of the labels.
-
-    Raises
-    ------
-    ValueError
-        If data do not fit, with the offending value.
     """
     x = levels_of(inputs)
     teacher = teacher_levels(labels, len(x), classes)
     check_counts(classes, hidden=hidden, epochs=epochs, batch=batch)
     generator = np.random.default_rng(seed)
     codes = dichotomies(classes, hidden, generator).astype(np.float32) / np.float32(np.sqrt(classes))
-    first = Layer(
-        START * highest_weight(weight_bits) * generator.standard_normal((hidden, x.shape[1] + 1), np.float32),
-        weight_bits,
-        hidden_rate,
-    )
-    second = Layer(np.zeros((classes, hidden + 1)), weight_bits, label_rate)
+    start = START * highest_weight(weight_bits) * generator.standard_normal((hidden, x.shape[1] + 1), np.float32)
+    layers = Layer(start, weight_bits, hidden_rate), Layer(np.zeros((classes, hidden + 1)), weight_bits, label_rate)
     for epoch in range(epochs):
         slowing = 1 - 0.9 * epoch / max(epochs - 1, 1)
         order = generator.permutation(len(x))
-        for start in range(0, len(x), batch):
-            chosen = order[start : start + batch]
+        for chosen in np.split(order, range(batch, len(x), batch)):
             levels = with_bias(x[chosen] if augment is None else augment(x[chosen], generator))
-            field = first.field(levels)
-            signs = with_bias(np.where(field >= 0, np.float32(1), np.float32(-1)))
-            error = label_error(teacher[chosen], second.field(signs), competition)
-            first.learn(np.where(np.abs(field) < 1, error @ codes.T, np.float32(0)), levels, slowing)
-            second.learn(error, signs, slowing)
+            _learn(*layers, levels, teacher[chosen], codes, competition, slowing)
         if progress is not None:
             progress(epoch + 1, epochs)
-    return LayerWeights(first.rounded(), second.rounded())
+    return LayerWeights(*(layer.rounded() for layer in layers))
+
+
+def _learn(
+    first: Layer,
+    second: Layer,
+    levels: npt.NDArray[np.float32],
+    teacher: npt.NDArray[np.float32],
+    codes: npt.NDArray[np.float32],
+    competition: float,
+    slowing: float,
+) -> None:
+    """Let both layers learn a batch, from one forward evaluation."""
+    field = first.field(levels)
+    signs = with_bias(np.where(field >= 0, np.float32(1), np.float32(-1)))
+    error = label_error(teacher, second.field(signs), competition)
+    first.learn(np.where(np.abs(field) < 1, error @ codes.T, np.float32(0)), levels, slowing)
+    second.learn(error, signs, slowing)

@@ -7,6 +7,7 @@ that two's complement allows is left out, so that the negative of a network is a
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,22 @@ Progress = Callable[[int, int], None]
 
 
 class TrainingError(ValueError):
-    """A rule found no couplings that do what was asked."""
+    """A rule found no couplings that do what was asked.
+
+    Parameters
+    ----------
+    reason:
+        What they do not do.
+    weights:
+        The couplings that it ended with, shape (targets, sources), int8.
+    """
+
+    def __init__(self, reason: str, weights: Weights) -> None:
+        super().__init__(reason, weights)  # both, so that it can be pickled
+        self.weights = weights
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 # One-shot rules
@@ -118,27 +134,21 @@ def diederich_opper(
     """Diederich and Opper's first rule, with the fields of the rounded couplings.
 
     For each pattern x in turn: ``W_ij += step x_i x_j`` for all j wherever ``x_i h_i < 1``, until no such i is left.
-    As read in the public code that accompanies Tolmachev and Manton (arXiv 2010.01472), without its thresholds.
-
-    A first run on real numbers finds the scale: its largest coupling becomes ``high``. A second one starts there and
-    computes the fields from the couplings as they will be stored, while the steps add up in real numbers until they
-    carry a coupling over to the next integer. So every pattern is stable in the couplings that are returned, and
-    nearly by the same margin. One scale holds for all targets.
+    As read in the public code that accompanies Tolmachev and Manton (arXiv 2010.01472), without its thresholds. A first
+    run on real numbers finds the scale: its largest coupling becomes ``high``. A second one starts there and computes
+    the fields from the couplings as they will be stored, while the steps add up in real numbers. So every pattern is
+    stable in the couplings that are returned, and nearly by the same margin.
 
     Parameters
     ----------
-    patterns:
-        Values +1 and -1, shape (patterns, n).
-    weight_bits:
-        Width of a signed coupling, 2 to 8.
+    patterns, weight_bits:
+        As in :func:`hebb`.
     step:
         Step in units of the wanted margin ``x_i h_i = 1``; default 1 / n.
     max_sweeps:
         Most passes over the patterns in each of the two runs.
-    symmetric:
-        Add the mean of each step and its transpose.
-    zero_diagonal:
-        Keep ``W_ii = 0``.
+    symmetric, zero_diagonal:
+        Add the mean of each step and its transpose; keep ``W_ii = 0``.
 
     Returns
     -------
@@ -147,10 +157,8 @@ def diederich_opper(
 
     Raises
     ------
-    ValueError
-        If a pattern holds anything but +1 and -1, or a number is out of range.
     TrainingError
-        If a pattern is not stable in the end.
+        If a pattern is not stable in the end; the error has the couplings that were found.
     """
     x, high = _patterns(patterns), highest_weight(weight_bits)
     count = x.shape[1]
@@ -159,32 +167,45 @@ def diederich_opper(
         raise ValueError(f"step is {size}; it must be positive")
     allowed = 1.0 - np.eye(count) if zero_diagonal else np.ones((count, count))
 
-    def sweeps(weights: FloatArray, stored: Callable[[FloatArray], FloatArray], margin: float) -> None:
-        for _ in range(max_sweeps):
-            stable = True
-            for pattern in x:
-                weak = pattern * (stored(weights) @ pattern) < margin
-                if weak.any():
-                    stable = False
-                    change = np.outer(pattern * weak, pattern)
-                    change = (change + change.T) / 2 if symmetric else change
-                    weights += size * margin * change * allowed
-            if stable:
-                return
-
+    sweeps = _Sweeps(x, size, allowed, symmetric, max_sweeps)
     weights = np.zeros((count, count))
-    sweeps(weights, lambda real: real, 1.0)
-    scale = high / (np.abs(weights).max() or 1.0)
-    weights *= scale
-    sweeps(weights, lambda real: np.clip(np.rint(real), -high, high), scale)
+    sweeps.run(weights, lambda real: real, 1.0)
+    weights *= (scale := high / (np.abs(weights).max() or 1.0))
+    sweeps.run(weights, lambda real: np.clip(np.rint(real), -high, high), scale)
     rounded = np.clip(np.rint(weights), -high, high)
     unstable = int((x * (x @ rounded.T) <= 0).sum())
     if unstable:
         raise TrainingError(
             f"{unstable} of {x.size} pattern values are not stable with {weight_bits}-bit couplings after "
-            f"{max_sweeps} sweeps; store fewer or less similar patterns, or give more bits or sweeps"
+            f"{max_sweeps} sweeps; store fewer or less similar patterns, or give more bits or sweeps",
+            rounded.astype(np.int8),
         )
     return rounded.astype(np.int8)
+
+
+@dataclass(frozen=True)
+class _Sweeps:
+    """Passes of Diederich and Opper's rule over patterns, in steps of ``size`` times the margin."""
+
+    patterns: FloatArray
+    size: float
+    allowed: FloatArray
+    symmetric: bool
+    most: int
+
+    def run(self, weights: FloatArray, stored: Callable[[FloatArray], FloatArray], margin: float) -> None:
+        """Change ``weights`` until each target holds each pattern by the margin, with the couplings as stored."""
+        for _ in range(self.most):
+            stable = True
+            for pattern in self.patterns:
+                weak = pattern * (stored(weights) @ pattern) < margin
+                if weak.any():
+                    stable = False
+                    change = np.outer(pattern * weak, pattern)
+                    change = (change + change.T) / 2 if self.symmetric else change
+                    weights += self.size * margin * change * self.allowed
+            if stable:
+                return
 
 
 def saturated_delta(
@@ -203,44 +224,27 @@ def saturated_delta(
     """Forward-only rule for label couplings: ``W_cj += rate (t_c - clip(h_c, -1, 1)) x_j`` where the mask allows it.
 
     The delta rule with a saturating output, standard; it needs the pre-synaptic level, the field and the teacher
-    ``t_c`` (+1 for the true class, -1 for the others), and nothing is sent backwards.
-
-    The field is that of the rounded couplings; the steps add up in real numbers. It saturates at
-    :func:`saturation_field` of the couplings that a class may have, in the mean. The rate falls linearly to a tenth.
+    ``t_c`` (+1 for the true class, -1 for the others), and nothing is sent backwards. The field is that of the rounded
+    couplings; the steps add up in real numbers. It saturates at :func:`saturation_field` of the couplings that a class
+    may have, in the mean. The rate falls linearly to a tenth.
 
     Parameters
     ----------
-    inputs:
-        Levels +1 and -1, shape (samples, d). A constant input carries the bias.
-    labels:
-        Class of each sample, shape (samples,), integers from 0 to ``classes - 1``.
-    classes:
-        Number of classes.
-    weight_bits:
-        Width of a signed coupling, 2 to 8.
+    inputs, labels:
+        Levels +1 and -1, shape (samples, d), a constant one for the bias; class of each sample, shape (samples,).
+    classes, weight_bits:
+        Number of classes; width of a signed coupling, 2 to 8.
     mask:
         True where a coupling may exist, shape (classes, d); default everywhere.
-    epochs:
-        Passes over the samples, in a new random order each.
+    epochs, seed:
+        Passes over the samples, in a new random order each, and its seed.
     rate:
         First step for one sample, in units of the field at which the output saturates; default 0.13 divided by the
         couplings that a class may have, in the mean.
-    seed:
-        Seed of the order.
     batch:
         Samples whose steps are added before the couplings change; 1 is the rule to the letter, more is faster.
     progress:
         Called after each pass with the number of finished passes and of all.
-
-    Returns
-    -------
-    ndarray
-        Couplings, shape (classes, d), int8.
-
-    Raises
-    ------
-    ValueError
-        If data do not fit, with the offending value.
     """
     x, high = _patterns(inputs).astype(np.float32), highest_weight(weight_bits)
     samples, count = x.shape
@@ -253,14 +257,11 @@ def saturated_delta(
     fan_in = max(float(allowed.sum()) / classes, 1.0)
     saturation = saturation_field(fan_in, weight_bits)
     first = 0.13 / fan_in if rate is None else rate
-    generator = np.random.default_rng(seed)
-    weights = np.zeros((classes, count))
-    limit = high + 0.49
+    generator, weights, limit = np.random.default_rng(seed), np.zeros((classes, count)), high + 0.49
     for epoch in range(epochs):
         size = saturation * first * (1 - 0.9 * epoch / max(epochs - 1, 1))
         order = generator.permutation(samples)
-        for start in range(0, samples, batch):
-            chosen = order[start : start + batch]
+        for chosen in np.split(order, range(batch, samples, batch)):
             field = x[chosen] @ np.rint(weights).T.astype(np.float32) / saturation
             error = teacher[chosen] - np.clip(field, -1, 1)
             weights = np.clip(weights + size * (error.T @ x[chosen]) * allowed, -limit, limit)

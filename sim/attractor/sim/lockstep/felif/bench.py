@@ -18,7 +18,7 @@ from attractor.sim.lockstep.felif.state import (
     out_of_range,
 )
 from attractor.spec import FelifResult, FelifSpec, Region
-from attractor.trials.felif import random_frames, random_parameters
+from attractor.trials.felif import TRIALS
 
 __all__ = [
     "CYCLE_LIMIT",
@@ -69,12 +69,11 @@ class Course:
     begun: int | None = None
 
 
-class FelifDriver(CoreDriver):
+class FelifDriver(CoreDriver[FelifSpec]):
     """Reads what a spiking core holds."""
 
     def __init__(self, dut: Any, spec: FelifSpec) -> None:
         super().__init__(dut, spec)
-        self.spec = spec
         self.layers = [getattr(dut, f"layer_{index}") for index in range(len(spec.layers))]
 
     def states(self, index: int) -> dict[str, Numbers]:
@@ -142,14 +141,9 @@ async def run_sequence(
 ) -> list[NeuronState]:
     """Run one call and compare every state after every tick, and the report; return the states at its end."""
     spec, dut = driver.spec, driver.dut
-    frames, keep = random_frames(spec, rng), bool(rng.random() < 0.5)
-    data = bytearray(spec.encode_input(frames, keep=keep))
-    if spec.ticks == len(frames) and rng.random() < 0.5:
-        data[:2] = int(rng.integers(spec.ticks, 1 << 16)).to_bytes(2, "little")
-    elif len(frames) == 1 and rng.random() < 0.5:
-        data[:2] = bytes(2)
-    for name, window in spec.memory_map.split(Region.INPUT, bytes(data)).items():
-        await driver.write(spec.memory_map[name], window)
+    data = TRIALS.inputs(spec, rng)
+    await driver.write_region(Region.INPUT, data)
+    frames, keep = spec.decode_input(data)
     states = kept if keep else None
     course = Course(network.run(frames[None], states=states, trace=True))
     course.watches = [Watch() for _ in spec.layers]
@@ -214,7 +208,7 @@ async def run_call(driver: FelifDriver, rng: np.random.Generator) -> None:
     """Load random parameters, and run a few calls one after another, with a word written anew in between."""
     spec = driver.spec
     await interrupt(driver, rng)
-    network = FelifNetwork(spec, random_parameters(spec, rng))
+    network = FelifNetwork(spec, TRIALS.parameters(spec, rng))
     await load(driver, network, rng)
     kept = None
     for _ in range(int(rng.integers(2, 6))):

@@ -16,24 +16,34 @@ from attractor.sim.lockstep.oscillator.state import (
     first_state_difference,
 )
 from attractor.spec import OscillatorResult, OscillatorSpec, Region
-from attractor.spec.oscillator import SCHEDULE_COLUMNS, SEED_BITS
+from attractor.spec.oscillator import OscillatorInput
+from attractor.trials.oscillator import TRIALS
 
-__all__ = ["CYCLE_LIMIT", "OscillatorDriver", "check_result", "compare", "learn", "lockstep", "random_call", "run_call"]
+__all__ = [
+    "CYCLE_LIMIT",
+    "MOST_CALLS",
+    "OscillatorDriver",
+    "check_result",
+    "compare",
+    "learn",
+    "lockstep",
+    "run",
+    "run_call",
+]
 
 #: A call that takes longer than this hangs, in clock cycles: schedules are short here.
 CYCLE_LIMIT = 400_000
+#: Most calls to one set of parameters: lessons, and perhaps a run at their end.
+MOST_CALLS = 2
 
 
-class OscillatorDriver(CoreDriver):
+class OscillatorDriver(CoreDriver[OscillatorSpec]):
     """Reads what an oscillator core holds."""
-
-    def __init__(self, dut: Any, spec: OscillatorSpec) -> None:
-        super().__init__(dut, spec)
-        self.spec = spec
 
     def phases(self) -> np.ndarray:
         """Return the phases as they are now."""
-        return np.array([int(self.dut.phases[index].value) for index in range(self.spec.oscillators)], np.uint8)
+        memory = self.dut.phases.memory
+        return np.array([int(memory[index].value) for index in range(self.spec.oscillators)], np.uint8)
 
     def accumulators(self, first_bank: int) -> list[int]:
         """Return the accumulator words of a bank and all after it, up to that of the sum."""
@@ -46,28 +56,6 @@ class OscillatorDriver(CoreDriver):
         if self.spec.groups == 1:
             return [int(neurons.value)]
         return [int(neurons[group].value) for group in range(self.spec.groups)]
-
-
-def random_call(spec: OscillatorSpec, rng: np.random.Generator) -> tuple[dict[str, Any], np.ndarray, np.ndarray, int]:
-    """Draw parameters, start phases, clamps and seed; corners are as likely as the middle."""
-    half = spec.period // 2
-    extreme = rng.choice([spec.weight_low, spec.weight_high], (spec.targets, spec.oscillators))
-    weights = rng.integers(spec.weight_low, spec.weight_high + 1, extreme.shape)
-    weights = np.where(rng.random() < 0.2, extreme, weights * (rng.random(extreme.shape) < rng.choice([0.1, 0.5, 1])))
-    schedule = np.zeros((spec.schedule_entries, len(SCHEDULE_COLUMNS)), np.int64)
-    schedule[:, 0] = rng.integers(0, 4, spec.schedule_entries)
-    schedule[0, 0] += rng.random() < 0.9
-    schedule[:, 2] = rng.choice([0, 1, half, int(rng.integers(0, half + 1))], spec.schedule_entries)
-    schedule[:, 4] = rng.integers(0, 2, spec.schedule_entries)
-    for column in (1, 3):
-        highest = int(rng.choice([0, 3, 2 * spec.weight_high, spec.largest_amplitude]))
-        schedule[:, column] = rng.integers(0, min(highest, spec.largest_amplitude) + 1, spec.schedule_entries)
-    parameters = {"weights": weights, "schedule": schedule, "settle": np.array(rng.integers(0, 4))}
-    phases = rng.integers(0, spec.period, spec.oscillators)
-    if rng.random() < 0.4:
-        phases = rng.integers(0, 2, spec.oscillators) * spec.period // 2
-    clamp = rng.random(spec.oscillators) < rng.choice([0, 0.2])
-    return parameters, phases, clamp, int(rng.integers(0, 1 << SEED_BITS))
 
 
 def compare(driver: OscillatorDriver, network: OscillatorNetwork, state: OscillatorState, *, all_banks: bool) -> None:
@@ -88,21 +76,29 @@ def compare(driver: OscillatorDriver, network: OscillatorNetwork, state: Oscilla
 
 
 async def run_call(driver: OscillatorDriver, rng: np.random.Generator) -> None:
-    """Load random parameters and inputs, run, and compare every state after every slot and the results."""
-    spec, dut = driver.spec, driver.dut
-    parameters, phases, clamp, seed = random_call(spec, rng)
-    network = OscillatorNetwork(spec, parameters)
-    inputs = spec.memory_map.split(Region.INPUT, spec.encode_input(phases, clamp, seed))
-    contents = spec.encode_parameters(parameters) | inputs
-    for name, data in contents.items():
+    """Load random parameters and make a call, or teach first what a call may then run."""
+    spec = driver.spec
+    network = OscillatorNetwork(spec, TRIALS.parameters(spec, rng))
+    for name, data in spec.encode_parameters(network.parameters).items():
         await driver.write(spec.memory_map[name], data)
-    state = network.start(phases[None], clamp, seeds=[seed])
-    if spec.learning and rng.random() < 0.6:
-        await learn(driver, network, phases, clamp, rng)
-        return
+    for _ in range(MOST_CALLS):
+        inputs = TRIALS.inputs(spec, rng)
+        await driver.write_region(Region.INPUT, inputs)
+        given = spec.decode_input(inputs)
+        if not given.margin:
+            await run(driver, network, given, rng)
+            return
+        await learn(driver, network, given)
+
+
+async def run(
+    driver: OscillatorDriver, network: OscillatorNetwork, given: OscillatorInput, rng: np.random.Generator
+) -> None:
+    """Run on the inputs that are loaded already, and compare every state after every slot and the results."""
+    spec, dut = driver.spec, driver.dut
+    state = network.start(given.phases[None], given.clamp, seeds=[given.seed])
     abort_slot = int(rng.integers(0, 40)) if rng.random() < 0.2 else -1
     await driver.start()
-    aborted = False
     for _ in range(CYCLE_LIMIT):
         await RisingEdge(dut.clk)
         dut.bus__abort.value = state.slot == abort_slot
@@ -121,48 +117,35 @@ async def run_call(driver: OscillatorDriver, rng: np.random.Generator) -> None:
     await RisingEdge(dut.clk)
     dut.bus__abort.value = 0
     found = spec.decode_output(await driver.results())
-    aborted = found.aborted
-    if aborted and abort_slot < 0:
+    if found.aborted and abort_slot < 0:
         raise MismatchError(Difference(f"slot {state.slot}", "aborted", 0, 1))
-    if not aborted and state.active[0]:
+    if not found.aborted and state.active[0]:
         raise MismatchError(Difference(f"slot {state.slot}", "running", 1, 0))
     check_result(network, state, found)
 
 
-async def learn(
-    driver: OscillatorDriver,
-    network: OscillatorNetwork,
-    phases: np.ndarray,
-    clamp: np.ndarray,
-    rng: np.random.Generator,
-) -> None:
-    """Let the core learn the pattern that is loaded already, twice, and compare all weights and the report."""
+async def learn(driver: OscillatorDriver, network: OscillatorNetwork, given: OscillatorInput) -> None:
+    """Let the core learn the pattern that is loaded already, and compare all weights and the report."""
     spec, dut = driver.spec, driver.dut
-    for _ in range(2):
-        margin = int(rng.choice([1, spec.margin_high, int(rng.integers(1, spec.margin_high + 1))]))
-        window = spec.memory_map["margin"]
-        await driver.write(window, margin.to_bytes(window.word_bytes, "little"))
-        await driver.start()
+    await driver.start()
+    await RisingEdge(dut.clk)
+    while True:
+        await ReadOnly()
+        if not dut.bus__busy.value:
+            break
         await RisingEdge(dut.clk)
-        while True:
-            await ReadOnly()
-            if not dut.bus__busy.value:
-                break
-            await RisingEdge(dut.clk)
-        await RisingEdge(dut.clk)
-        learnt = network.learn(phases, margin, clamp)
-        contents = {window.name: await driver.read(window) for window in spec.memory_map.region(Region.PARAMETERS)}
-        found, expected = spec.decode_parameters(contents)["weights"], network.parameters["weights"]
-        for target, source in np.argwhere(found != expected)[:1]:
-            pair = int(expected[target, source]), int(found[target, source])
-            raise MismatchError(Difference("slot 0", f"target {target}, weight from {source}", *pair))
-        result = spec.decode_output(await driver.results())
-        if result.settled == learnt.any():
-            raise MismatchError(Difference("slot 0", "settled", int(not learnt.any()), int(result.settled)))
-        if (result.phases != phases[spec.inputs :]).any() or result.periods or result.last_change:
-            raise MismatchError(Difference("slot 0", "phases, periods or last change", 0, 1))
-    window = spec.memory_map["margin"]
-    await driver.write(window, bytes(window.word_bytes))
+    await RisingEdge(dut.clk)
+    learnt = network.learn(given.phases, given.margin, given.clamp)
+    contents = {window.name: await driver.read(window) for window in spec.memory_map.region(Region.PARAMETERS)}
+    found, expected = spec.decode_parameters(contents)["weights"], network.parameters["weights"]
+    for target, source in np.argwhere(found != expected)[:1]:
+        pair = int(expected[target, source]), int(found[target, source])
+        raise MismatchError(Difference("slot 0", f"target {target}, weight from {source}", *pair))
+    result = spec.decode_output(await driver.results())
+    if result.settled == learnt.any():
+        raise MismatchError(Difference("slot 0", "settled", int(not learnt.any()), int(result.settled)))
+    if (result.phases != given.phases[spec.inputs :]).any() or result.periods or result.last_change:
+        raise MismatchError(Difference("slot 0", "phases, periods or last change", 0, 1))
 
 
 def check_result(network: OscillatorNetwork, state: OscillatorState, found: OscillatorResult) -> None:

@@ -1,0 +1,93 @@
+"""Meeting a device: who is at the other end of a line, and which network it holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attractor.host import memory
+from attractor.host.errors import LinkTimeout, NotADevice
+from attractor.host.link import LinkClient
+from attractor.spec import Region, Spec, SpecError, Window, spec_from_dict
+from attractor.spec.protocol import DESCRIPTION_WINDOW, PROTOCOL_VERSION, Command, Identity, decode_description
+
+__all__ = ["identify", "meet"]
+
+
+def meet(link: LinkClient) -> tuple[Identity, dict[str, Any], Spec]:
+    """Return identity, description and spec of the device at the other end; end a call that is still under way there.
+
+    Raises
+    ------
+    NotADevice
+        If nothing there answers as a device of this protocol version.
+    LinkError
+        If the line fails.
+    """
+    try:
+        link.flush()
+        link.ask(Command.ABORT)
+        identity = identify(link)
+        description = decode_description(_read_description(link, identity))
+        spec = _described_spec(identity, description)
+    except LinkTimeout as error:
+        raise NotADevice(_why_silent(link)) from error
+    except ValueError as error:  # no identity, no description, no spec
+        raise NotADevice(
+            f"{link.port.name}: a device answers, but not as this version expects: {error}; "
+            "build its gateware with this version"
+        ) from error
+    link.busy_bytes = identity.receive_buffer
+    return identity, description, spec
+
+
+def identify(link: LinkClient) -> Identity:
+    """Ask the device who it is.
+
+    Raises
+    ------
+    NotADevice
+        If it speaks another version of the protocol.
+    ValueError
+        If what it answers is no identity.
+    LinkError
+        If the line fails.
+    """
+    payload = link.ask(Command.IDENTIFY)
+    if payload and payload[0] != PROTOCOL_VERSION:
+        raise NotADevice(
+            f"{link.port.name}: the device speaks protocol version {payload[0]}, this program {PROTOCOL_VERSION}; "
+            "build its gateware with this version, or install the version that built it"
+        )
+    return Identity.unpack(payload)
+
+
+def _read_description(link: LinkClient, identity: Identity) -> bytes:
+    size = identity.description_bytes
+    rom = Window("description", Region.OUTPUT, size, 8)
+    return memory.read(link, memory.Piece(DESCRIPTION_WINDOW, rom, 0, size))
+
+
+def _described_spec(identity: Identity, description: dict[str, Any]) -> Spec:
+    fields = description.get("spec")
+    if not isinstance(fields, dict):
+        raise SpecError("its description has no spec")
+    spec = spec_from_dict(fields)
+    if spec.fingerprint != identity.fingerprint:
+        raise SpecError(
+            f"its description is of a spec with fingerprint {spec.fingerprint.hex()}, its core's is "
+            f"{identity.fingerprint.hex()}"
+        )
+    return spec
+
+
+def _why_silent(link: LinkClient) -> str:
+    seen, name = link.statistics, link.port.name
+    if seen.received_bytes == 0:
+        return (
+            f"{name}: nothing answers; check that the board is powered and holds this project's bitstream, "
+            "and that the port is the right one"
+        )
+    return (
+        f"{name}: {seen.received_bytes} bytes arrived but no answer ({seen.damaged} damaged frames); "
+        "another baud, another program's device or a wrong port"
+    )

@@ -1,0 +1,82 @@
+"""Loads random models into a device, makes random calls, and compares everything with the golden model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from attractor.golden import network
+from attractor.host.device import Device
+from attractor.host.model import Model
+from attractor.trials import trials_of
+from attractor.verify.agreement import Agreement, compare_calls, compare_parameters
+
+__all__ = ["accept", "parameters_kept"]
+
+
+def accept(
+    device: Device,
+    *,
+    models: int = 4,
+    calls: int = 16,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Agreement:
+    """Load random models, make random calls, and compare everything with the golden model.
+
+    What is drawn, the :class:`~attractor.trials.Trials` of the device's family say; calls of a network that learns are
+    lessons, too. Compared are all fields of all output windows but the clock cycles, and after the calls to a model
+    every parameter window by its CRC-32. The golden model has the device's own folding, which decides what noise does.
+    The device holds afterwards what it held before, if that was valid.
+
+    Parameters
+    ----------
+    device:
+        Device of any family.
+    models:
+        Random models.
+    calls:
+        Random calls to each.
+    seed:
+        Seed of all that is random.
+    progress:
+        Called after each model with the number of finished ones and that of all.
+
+    Raises
+    ------
+    SpecError
+        If the device's family has no golden model, or wrong trials.
+    LinkError
+        If the device fails; the message says so if it then holds no valid parameters.
+    """
+    total = Agreement()
+    with parameters_kept(device):
+        for index in range(models):
+            total += _trial(device, np.random.default_rng([seed, index]), calls).named(f"model {index}")
+            if progress is not None:
+                progress(index + 1, models)
+    return total
+
+
+@contextmanager
+def parameters_kept(device: Device) -> Iterator[None]:
+    """Read the device's parameters, and load them again after the block; one without valid ones is left as it is."""
+    kept = device.read_model() if device.identity.parameters_valid else None
+    try:
+        yield
+    finally:
+        if kept is not None:
+            device.load(kept)
+
+
+def _trial(device: Device, rng: np.random.Generator, calls: int) -> Agreement:
+    """Load one random model, make all calls to it, and compare."""
+    spec, trials = device.spec, trials_of(device.spec)
+    model = Model(spec, trials.parameters(spec, rng))
+    device.load(model)
+    inputs = [trials.inputs(spec, rng) for _ in range(calls)]
+    golden = network(spec, model.parameters)
+    found = compare_calls(spec, golden, inputs, [device.call(data) for data in inputs])
+    return found + compare_parameters(device, golden, model.parameters)
