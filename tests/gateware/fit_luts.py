@@ -22,7 +22,7 @@ import numpy as np
 
 from attractor.gateware import flow
 from attractor.gateware.boards import Board, Family, find_board
-from attractor.gateware.costs import ANY_CORE, PRODUCTS, Cost, CostModel, cost
+from attractor.gateware.costs import ANY_CORE, PRODUCTS, SELECTED, Cost, CostModel, cost
 from attractor.gateware.estimate import estimate
 from attractor.gateware.tools import ToolError, find_toolchain
 from attractor.gateware.top import system_top
@@ -31,6 +31,11 @@ from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, OscillatorSpec, Sp
 #: A coefficient that changes by its own size weighs as much as a network that is off by this part: where there are too
 #: few networks to tell coefficients apart, they stay what they are.
 HOLD = 0.02
+
+#: Coefficients of the model for any core that are not fitted: all networks have some of it, and few have much.
+FIXED = (SELECTED,)
+#: As :data:`HOLD`, for what is not to move at all.
+FIRMLY = 1e3
 
 OSCILLATORS: list[tuple[str, dict[str, int]]] = [
     ("icebreaker", {"oscillators": 16, "lanes": 2}),
@@ -165,7 +170,7 @@ def counting(row: dict[str, Any], model: CostModel | None) -> Cost:
 
 
 class Fit:
-    """Coefficients fitted to rows of one FPGA family, near those of the model."""
+    """Coefficients fitted to rows of one FPGA family, near those of the model; :data:`FIXED` ones stay."""
 
     def __init__(self, rows: list[dict[str, Any]], model: CostModel | None = None) -> None:
         self.model = model
@@ -174,7 +179,8 @@ class Fit:
         matrix = np.array([[counted.terms.get(name, 0) for name in self.names] for counted in costs], float)
         known, used = (np.array(values) for values in ([c.known for c in costs], [luts(row) for row in rows]))
         held = np.array([costs[0].coefficients[name] for name in self.names])
-        holding = HOLD / np.maximum(np.abs(held), 1)
+        fixed = [model is ANY_CORE and name in FIXED for name in self.names]
+        holding = np.where(fixed, FIRMLY, HOLD / np.maximum(np.abs(held), 1))
         # Relative deviations count, so that small networks weigh as much as large ones.
         left = np.vstack([matrix / used[:, None], np.diag(holding)])
         right = np.concatenate([(used - known) / used, holding * held])
