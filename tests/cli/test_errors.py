@@ -251,7 +251,10 @@ def spec_file(folder: Path, spec: Spec) -> Path:
 @pytest.mark.parametrize(
     ("spec", "resource"),
     [
-        (OscillatorSpec(oscillators=1024), "1226 block RAMs of 30"),
+        (
+            OscillatorSpec(oscillators=1024),
+            "of 30 for its parameters alone; use fewer oscillators or narrower weights",
+        ),
         (OscillatorSpec(oscillators=480, lanes=4), "with the board ulx3s"),
     ],
 )

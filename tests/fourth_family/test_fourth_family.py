@@ -19,7 +19,7 @@ from attractor.gateware.estimate import estimate
 from attractor.golden import network
 from attractor.host import Device, Model
 from attractor.sim.golden_board import GoldenBoard
-from attractor.sim.lockstep import LockstepError, Regression
+from attractor.sim.lockstep import LockstepError, Regression, simulators
 from attractor.spec import Region, Spec, SpecError, family, find_family, spec_from_json
 from attractor.trials import trials_of
 from attractor.verify import accept
@@ -136,7 +136,7 @@ def test_a_device_that_differs_does_not_pass(spec: Any) -> None:
 
 
 def test_the_core_keeps_in_step_with_the_golden_model(spec: Any, tmp_path: Path) -> None:
-    Regression(spec, "verilator", tmp_path).run(seed=1, calls=range(6))
+    Regression(spec, simulators()[-1], tmp_path).run(seed=1, calls=range(6))
 
 
 def test_a_broken_core_does_not(spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ def test_a_broken_core_does_not(spec: Any, tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr("threshold_gates.core.ThresholdCore", Broken)
     with pytest.raises(LockstepError, match="outputs"):
-        Regression(spec, "verilator", tmp_path).run(seed=1, calls=range(6))
+        Regression(spec, simulators()[-1], tmp_path).run(seed=1, calls=range(6))
 
 
 def test_the_commands_know_it(file: Path) -> None:

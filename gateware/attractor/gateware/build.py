@@ -11,7 +11,7 @@ from typing import Any
 
 from attractor.gateware.boards import Board, find_board
 from attractor.gateware.bundle import FORMAT, Bundle, BundleError
-from attractor.gateware.estimate import check_cells, does_not_fit, estimate
+from attractor.gateware.estimate import check_cells, check_parameters, does_not_fit, estimate
 from attractor.gateware.flow import CapacityError, Implementation, Progress, implement
 from attractor.gateware.tools import find_toolchain
 from attractor.gateware.top import system_top
@@ -103,6 +103,7 @@ def _cached(entry: Path) -> Bundle | None:
 
 def _implement(spec: Spec, board: Board, baud: int, seed: int, progress: Progress | None) -> Implementation:
     """Build a network that may fit; raise :class:`DoesNotFit` once it is known that it does not."""
+    check_parameters(spec, board)
     estimated = estimate(spec, board)
     estimated.check()
     try:

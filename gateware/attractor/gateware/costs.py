@@ -102,10 +102,6 @@ class Cost:
         LUTs that need no model: memories that become registers or LUT RAM.
     tolerance:
         Greatest part by which :attr:`luts` may be wrong.
-    folded:
-        Sizes of what is folded over lanes.
-    smaller:
-        What makes the network smaller.
     multipliers:
         Multipliers that all its products take.
     """
@@ -115,8 +111,6 @@ class Cost:
     coefficients: Mapping[str, float]
     known: int
     tolerance: float
-    folded: tuple[int, ...]
-    smaller: str
     multipliers: int = 0
 
     @property
@@ -128,6 +122,11 @@ class Cost:
     def product_luts(self) -> float:
         """Those of :attr:`luts` that multipliers save."""
         return self.coefficients.get(PRODUCTS, 0) * self.terms.get(PRODUCTS, 0)
+
+
+def model_of(spec: Spec) -> CostModel:
+    """Return the cost model of a network's family; :data:`ANY_CORE` if it brings none."""
+    return family_of(spec).view("costs") or ANY_CORE
 
 
 def cost(spec: Spec, family: Family, model: CostModel | None = None) -> Cost:
@@ -147,7 +146,7 @@ def cost(spec: Spec, family: Family, model: CostModel | None = None) -> Cost:
     SpecError
         If the family of the network is not installed.
     """
-    chosen: CostModel = model or family_of(spec).view("costs") or ANY_CORE
+    chosen = model or model_of(spec)
     memories = memories_of(spec)
     packed = [pack(memory, family) for memory in memories]
     products = list(chosen.products(spec))
@@ -161,8 +160,6 @@ def cost(spec: Spec, family: Family, model: CostModel | None = None) -> Cost:
         coefficients=chosen.coefficients[family],
         known=sum(LUTS_OF_LUT_RAM * kind.lut_rams + kind.flip_flops for kind in packed),
         tolerance=chosen.tolerance,
-        folded=chosen.folded(spec),
-        smaller=chosen.smaller(spec),
         multipliers=sum(_parts(a, width) * _parts(b, width) for a, b in products),
     )
 

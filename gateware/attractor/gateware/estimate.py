@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from attractor.gateware.boards import BOARDS, Board, Family
-from attractor.gateware.costs import LUT_TOLERANCE, LUTS_OF_LUT_RAM, Cost, cost
-from attractor.gateware.packing import Memory, Packed, pack, pack_large
-from attractor.spec import Spec, SpecError
+from attractor.gateware.costs import LUT_TOLERANCE, LUTS_OF_LUT_RAM, Cost, cost, model_of
+from attractor.gateware.packing import LARGE_RAM_BITS, Memory, Packed, pack, pack_large
+from attractor.spec import Region, Spec, SpecError
 from attractor.spec.base import ceil_div
 
-__all__ = ["LUT_TOLERANCE", "DoesNotFit", "Estimate", "check_cells", "does_not_fit", "estimate"]
+__all__ = ["LUT_TOLERANCE", "DoesNotFit", "Estimate", "check_cells", "check_parameters", "does_not_fit", "estimate"]
 
 
 class DoesNotFit(ValueError):  # noqa: N818 - reads as what it says
@@ -139,38 +139,64 @@ def check_cells(cells: Mapping[str, int], spec: Spec, board: Board) -> None:
             raise does_not_fit(spec, board, f"{needed} {name} of {available}")
 
 
+def check_parameters(spec: Spec, board: Board) -> None:
+    """Raise :class:`DoesNotFit` if the parameters alone are more than the board's RAM holds.
+
+    Their windows are memories of any core, so nothing has to be elaborated, which takes a minute for the largest.
+    """
+    shortage = _parameters_shortage(spec, board)
+    if shortage is not None:
+        raise does_not_fit(spec, board, shortage)
+
+
+def _parameters_shortage(spec: Spec, board: Board) -> str | None:
+    windows = spec.memory_map.region(Region.PARAMETERS)
+    memories = [Memory(window.name, window.words, window.word_bits) for window in windows]
+    blocks = sum(pack(memory, board.family).block_rams for memory in memories)
+    large = sum(memory.words * memory.word_bits for memory in memories) / LARGE_RAM_BITS
+    # Any of them may be in the large RAMs, so what does not fit even into these as bits one after another fits nowhere.
+    if blocks <= board.resources.block_rams or large <= board.resources.large_rams:
+        return None
+    return f"{blocks} block RAMs of {board.resources.block_rams} for its parameters alone"
+
+
+def _holds(spec: Spec, board: Board) -> bool:
+    return _parameters_shortage(spec, board) is None and estimate(spec, board).fits_as_estimated
+
+
 def does_not_fit(spec: Spec, board: Board, shortage: str) -> DoesNotFit:
     """Return the error that says what is missing, and with how many lanes or on which board the network would fit."""
     fewer = _fewer_lanes(spec, board)
-    larger = next((other.name for other in _larger_boards(board) if estimate(spec, other).fits_as_estimated), None)
+    larger = next((other.name for other in _larger_boards(board) if _holds(spec, other)), None)
     steps = [
         *([f"lanes={fewer}, which takes more cycles"] if fewer else []),
         *([f"the board {larger}"] if larger else []),
     ]
-    advice = f"it would fit with {', or '.join(steps)}" if steps else cost(spec, board.family).smaller
+    advice = f"it would fit with {', or '.join(steps)}" if steps else model_of(spec).smaller(spec)
     return DoesNotFit(f"this network does not fit {board.name}: it needs {shortage}; {advice}")
 
 
 def _fewer_lanes(spec: Spec, board: Board) -> int | None:
     """Return the most lanes, fewer than those of ``spec``, with which it fits; None if there are none.
 
-    What fits with some lanes fits with fewer, so the limit is found by halving: each step elaborates a design.
+    What fits with some lanes fits with fewer. Each step elaborates a design, which takes longer the more lanes it has:
+    so the limit is looked for from the fewest lanes on, in steps that double, and then by halving.
     """
-    folded = _folded(spec, board)
-    fitting, candidates = 0, len(folded)
+    folded = _folded(spec)
+    fitting, candidates, doubling = 0, len(folded), True
     while fitting < candidates:
-        middle = (fitting + candidates) // 2
-        if estimate(folded[middle], board).fits_as_estimated:
-            fitting = middle + 1
+        probe = min(2 * fitting, candidates - 1) if doubling else (fitting + candidates) // 2
+        if _holds(folded[probe], board):
+            fitting = probe + 1
         else:
-            candidates = middle
+            candidates, doubling = probe, False
     return folded[fitting - 1].build_to_dict()["lanes"] if fitting else None
 
 
-def _folded(spec: Spec, board: Board) -> list[Spec]:
+def _folded(spec: Spec) -> list[Spec]:
     """Return the network in all useful foldings over fewer lanes, those of the fewest lanes first."""
     folded = []
-    for lanes in sorted(_useful_lanes(cost(spec, board.family).folded)):
+    for lanes in sorted(_useful_lanes(model_of(spec).folded(spec))):
         # Very few lanes may need more rows of weights than a window has words.
         with suppress(SpecError):
             if lanes < spec.build_to_dict()["lanes"]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from attractor.gateware.boards import Family
 from attractor.spec.base import ceil_div
 
-__all__ = ["Memory", "Packed", "pack", "pack_large"]
+__all__ = ["LARGE_RAM_BITS", "Memory", "Packed", "pack", "pack_large"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ _ECP5_BLOCKS = (
 )
 _ECP5_LUT_RAM = _Cell(16, 4, 4, 4)
 _BLOCKS = {Family.ICE40: _ICE40_BLOCKS, Family.ECP5: _ECP5_BLOCKS}
+#: Bits of a large single-ported RAM of the UP5K.
+LARGE_RAM_BITS = 1 << 18
 # The single-ported RAM of the UP5K, taken only for memories that are told to be in it.
 _ICE40_LARGE = _Cell(16384, 16, 16, 2048)
 # What Yosys adds for each bit that has to be selected among banks, and for each bank whose write must be decoded.
