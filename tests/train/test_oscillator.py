@@ -91,7 +91,13 @@ def test_diederich_opper_makes_every_pattern_stable(
     # No couplings keep two patterns, or one and the negative of another, that differ in a single place.
     overlaps = np.abs(x @ x.T.astype(int))[np.triu_indices(patterns, 1)]
     assume((overlaps != count - 2).all())
-    weights = diederich_opper(x, weight_bits=bits, symmetric=symmetric)
+    try:
+        weights = diederich_opper(x, weight_bits=bits, symmetric=symmetric)
+    except TrainingError:
+        # Couplings of few bits cannot tell patterns apart that are nearly the same, or nearly opposite.
+        assert bits < 6
+        assert overlaps.max() > count / 2
+        return
     assert weights.dtype == np.int8
     assert not np.diag(weights).any()
     assert np.abs(weights.astype(int)).max() <= 2 ** (bits - 1) - 1

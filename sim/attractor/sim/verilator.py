@@ -43,8 +43,9 @@ _VERILATOR_FLAGS = (
     *("--x-initial", "unique", "--x-assign", "unique", "--prefix", "Vboard"),
 )
 # Hidden symbols: several designs are loaded into one process and each brings a class of the same name.
+# -O1 takes a quarter less time to compile a board than -O2, and the board a tenth more to run.
 _COMPILER_FLAGS = (
-    *("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-w"),
+    *("-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-w"),
     *("-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE=0", "-DVM_TIMING=0", "-DVL_TIME_CONTEXT"),
 )
 _LINKER_FLAGS = ("-shared", *(() if sys.platform == "win32" else ("-pthread",)))
