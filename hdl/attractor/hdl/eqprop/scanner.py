@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Module, Mux, Signal
+from amaranth.hdl import Assert, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -66,6 +66,8 @@ class InputScanner(wiring.Component):
         m.submodules.walker = walker = LaneWalker(words, 8)
         m.submodules.sample = sample = WindowMemory(self.spec.memory_map["sample"])
         wiring.connect(m, wiring.flipped(self.window), sample.window)
+        # As bits: a sample of a single byte would come with the fields of its record.
+        byte = Value.cast(sample.word)
         # ``number`` is the byte of inputs that is read next, ``walked`` the one that was read.
         number, walked = Signal(range(words)), Signal(range(words))
         reading, valid, advance = Signal(), Signal(), Signal()
@@ -76,7 +78,7 @@ class InputScanner(wiring.Component):
             walker.i.valid.eq(valid),
             walker.i.payload.group.eq(walked),
             # Unused bits of the last byte may be anything.
-            walker.i.payload.mask.eq(sample.word & Mux(walked == words - 1, (1 << (inputs - 1) % 8 + 1) - 1, 0xFF)),
+            walker.i.payload.mask.eq(byte & Mux(walked == words - 1, (1 << (inputs - 1) % 8 + 1) - 1, 0xFF)),
             self.idle.eq(~reading & walker.idle),
         ]
         with m.If(self.start):
