@@ -1,39 +1,81 @@
-"""The wire protocol between host and device, declared once for both sides.
+"""The wire protocol between host and device, version 2, declared once for both sides.
 
 A link is 8N1 serial. Both directions carry *frames*: COBS-encoded, ended by ``0x00``. Fields are little-endian::
 
-    request   | sequence 2 | command 1 | window 1 | word 3 | payload 0..240 | CRC-16 2 |
-    reply     | sequence 2 | command 1 | status 1 |          payload 0..240 | CRC-16 2 |
+    request   | sequence 2 | command 1 | window 1 | word 3 | payload 0..240 | CRC-32 4 |
+    reply     | position 2 | command 1 |                     payload 0..240 | status 1 | CRC-32 4 |
 
-A reply repeats the sequence number of its request, and its command with the highest bit set. The CRC is
-CRC-16/IBM-3740 (polynomial 0x1021, start 0xFFFF) over everything before it. A request acts only after its CRC was
-found right; a damaged frame gets no answer and is counted, so the host's time limit ends every loss.
+The CRC-32 is that of zlib, over everything before it. A frame means something only after its CRC was found right; a
+damaged one is counted and dropped.
 
-========== ========= ============================= ===============================================================
-command    window/   payload of the request        payload of the reply
+**Both directions are numbered, and the receiver of each takes only the next number.** That is the whole rule by which
+every request is carried out exactly once and in order, whatever the line loses, doubles, reorders or damages:
+
+- A host numbers its requests, modulo 2**16. The device carries out a request only if its sequence number is ``next``,
+  and then counts ``next`` up. An earlier number is a copy: it is dropped without a word. A later number tells of a
+  loss: it is dropped too, and the device says so, once until it has taken another request, by a SYNC reply that nobody
+  asked for, with the status OUT_OF_ORDER. The host then sends again from ``next`` on.
+- A device numbers the bytes that it sends, delimiters included, modulo 2**16: the *position* of a reply is that of its
+  first byte. The host takes a reply only if it begins where the one before ended. It asks by SYNC for all bytes from
+  there on if it sees a later position, or nothing at all. The device keeps what it sent last, as many bytes as
+  :attr:`Identity.reply_buffer` says; a host never has more replies outstanding than fit.
+
+::
+
+    device   idle --IDENTIFY, new number--> next = number + 1
+             frame with the number next ----> carried out, next + 1, replies
+             earlier number ----------------> dropped
+             later number ------------------> dropped; OUT_OF_ORDER once
+             SYNC --------------------------> sends what it still has to, then again from the position that is asked for
+             8 x 0x00 ----------------------> ends the call under way; drops every frame until SYNC or IDENTIFY
+
+    host     reply at the position expected -> belongs to the oldest request; expected = its end
+             earlier position -------------> dropped
+             later position, or silence ---> SYNC from the position expected
+             SYNC reply, OUT_OF_ORDER -----> sends again from next on
+
+========== ========= ================================== ==========================================================
+command    window/   payload of the request             payload of the reply
            word
-========== ========= ============================= ===============================================================
-IDENTIFY   0         none                          :class:`Identity`; forgets the last call
-READ       first     number of words, 1 byte       the words
-WRITE      first     whole words                   none; a parameter window becomes invalid
-DIGEST     first     number of words, 3 bytes      CRC-32 of the bytes of these words
-COMMIT     0         CRC-32 of all parameters      CRC-32 that the device computed; valid if they agree
-CALL       first     CRC-32 of all inputs, then    all outputs in order, cut at 240 bytes
-                     whole input words
-ABORT      0         none                          none; a call under way ends and answers ABORTED
-COUNTERS   0         none                          :class:`Counters`
-========== ========= ============================= ===============================================================
+========== ========= ================================== ==========================================================
+IDENTIFY   0         none                               :class:`Identity`; a session begins
+SYNC       0/        none                               :class:`Progress`, after the bytes that are sent again;
+           position                                     its sequence number is that of the session
+READ       first     number of words, 1 byte            the words
+WRITE      first     whole words                        none; a parameter window becomes invalid
+DIGEST     first     number of words, 3 bytes           CRC-32 of the bytes of these words
+COMMIT     0         CRC-32 of all parameters           CRC-32 that the device computed; valid if they agree
+CALL       first     :class:`CallHeader`, then inputs   results of each call, one after the other
+COUNTERS   0         none                               :class:`Counters`
+BAUD       0         :func:`rate_step`, 3 bytes         none; afterwards both directions run at this rate
+========== ========= ================================== ==========================================================
 
-CALL first writes its input words, then compares the CRC-32 of the whole input region (all windows, in order), then
-runs the core once. A CALL with the sequence number of the last call is not run again: its results are sent once more.
-So a lost reply can never run a call twice, and a host must not use one number for two calls in a row.
+IDENTIFY and SYNC are outside of the order. IDENTIFY begins a *session*, numbered by its sequence number; the first
+request of the session has the following number. An IDENTIFY that repeats the number of the session only answers. Before
+the first session, and after a reset, every other request is dropped, and the device says NO_SESSION once.
 
-Every other command may be repeated freely: none does more the second time. CRC-32 is the one of zlib.
+CALL runs the core on packed inputs, as many times as the frame holds them. For each call, ``words`` input words from
+the given one on are taken from the payload, ``bits`` bits of each, lowest first, one after another without gaps; bits
+above are written as 0. Each call begins with a byte of its own. All other input words stay as they are. Then the core
+runs, and the first ``want`` bytes of its outputs are its result: the words of all output windows in order, each as many
+bits as it has, lowest first, without gaps. Results follow one another; where a reply is full, its status is MORE and
+the next reply goes on. With ``want`` = 0 the words are written and nothing runs, so that inputs which do not fit one
+frame go into several.
+
+Eight zero bytes in a row, which no frame contains, are the *attention* sign. It is seen at once, before what waits in
+the receive buffer: a call under way ends as after a short run, the rest of its frame is not run (status ABORTED), and
+all frames are dropped until the next SYNC or IDENTIFY. The reply to that tells what was carried out.
+
+A device starts at the rate in its description. BAUD asks for another one, of at least :data:`LEAST_CYCLES_PER_BIT`
+clock cycles a bit; the reply still comes at the old rate. When no good frame has come for :data:`FALLBACK_SECONDS` and
+no call is under way, the device goes back to the rate at which it started: whoever opens the line next finds it there,
+and so does a host whose request to change it got lost half way.
+
+An error reply carries what was gathered before the error, which means nothing.
 """
 
 from __future__ import annotations
 
-import binascii
 import json
 import struct
 import zlib
@@ -46,46 +88,69 @@ from cobs import cobs
 from attractor.spec.memory_map import PAYLOAD_BYTES
 
 __all__ = [
-    "CRC16_BYTES",
+    "ATTENTION",
     "CRC32",
     "DEFAULT_BAUD",
     "DELIMITER",
     "DESCRIPTION_WINDOW",
+    "FALLBACK_SECONDS",
     "FRAME_BYTES",
+    "GREATEST_RATE_ERROR",
+    "LEAST_CYCLES_PER_BIT",
+    "NUMBERS",
     "PROTOCOL_VERSION",
+    "RATE_CYCLES",
     "RECEIVE_BUFFER_BYTES",
     "REPLY_BIT",
+    "REPLY_BUFFER_BYTES",
     "REPLY_HEADER",
     "REQUEST_HEADER",
+    "UNORDERED",
+    "BaudError",
+    "CallHeader",
     "Command",
     "Counters",
     "FrameError",
     "Identity",
+    "Progress",
     "Reply",
     "Request",
     "Status",
-    "crc16",
     "crc32",
     "decode_description",
     "encode_description",
+    "rate_step",
 ]
 
 #: Raised when the meaning of any frame changes.
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 DEFAULT_BAUD = 1_000_000
 #: Number of the window that holds the compressed description; one byte a word.
 DESCRIPTION_WINDOW = 0
 #: Bytes that a device takes in while a command keeps it busy, before it loses any.
 RECEIVE_BUFFER_BYTES = 512
+#: Bytes that a device keeps of what it sent last, unless block RAM is short.
+REPLY_BUFFER_BYTES = 2048
+#: Sequence numbers and positions before they start anew.
+NUMBERS = 1 << 16
 DELIMITER = b"\0"
+#: Silence after which a device goes back to the rate at which it started.
+FALLBACK_SECONDS = 1.0
+#: A rate is given in bits for this many clock cycles.
+RATE_CYCLES = 1 << 20
+#: Fewest clock cycles of a bit: the receiver must find its middle.
+LEAST_CYCLES_PER_BIT = 4
+#: Greatest difference of a rate from the one that was asked for.
+GREATEST_RATE_ERROR = 0.005
+#: Ends a call under way and all that waits behind it.
+ATTENTION = 8 * DELIMITER
 
 REQUEST_HEADER = struct.Struct("<HBBHB")
-REPLY_HEADER = struct.Struct("<HBB")
-CRC16_BYTES = 2
+REPLY_HEADER = struct.Struct("<HB")
 CRC32 = struct.Struct("<I")
 REPLY_BIT = 0x80
 #: Longest frame between two delimiters before COBS: one COBS block holds it, so encoding adds one byte.
-FRAME_BYTES = REQUEST_HEADER.size + PAYLOAD_BYTES + CRC16_BYTES
+FRAME_BYTES = REQUEST_HEADER.size + PAYLOAD_BYTES + CRC32.size
 
 
 class Command(IntEnum):
@@ -97,28 +162,39 @@ class Command(IntEnum):
     DIGEST = 4
     COMMIT = 5
     CALL = 6
-    ABORT = 7
+    SYNC = 7
     COUNTERS = 8
+    BAUD = 9
+
+
+#: Commands that are carried out whatever their sequence number.
+UNORDERED = (Command.IDENTIFY, Command.SYNC)
 
 
 class Status(IntEnum):
-    """How a request ended."""
+    """How a request ended. The payload of a reply means something only with OK, MORE, ABORTED and COMMIT_MISMATCH."""
 
     OK = 0
     #: No such command.
     BAD_COMMAND = 1
     #: No such window or word, or a write to one that is read-only.
     BAD_ADDRESS = 2
-    #: The payload is no whole number of words, or not what the command takes.
+    #: The payload is no whole number of words or inputs, or not what the command takes.
     BAD_LENGTH = 3
     #: A call before the parameters were committed.
     INVALID_PARAMETERS = 4
     #: The parameters' CRC-32 is another; they stay invalid.
     COMMIT_MISMATCH = 5
-    #: The inputs' CRC-32 is another; nothing was run.
-    INPUT_MISMATCH = 6
-    #: The call was ended by ABORT; the outputs are those at that moment.
-    ABORTED = 7
+    #: The call was ended by the attention sign; its outputs are those at that moment, and the last ones.
+    ABORTED = 6
+    #: Another reply to the same request follows.
+    MORE = 7
+    #: A request has a later number than the next.
+    OUT_OF_ORDER = 8
+    #: No session has begun since the reset, or SYNC is of another one.
+    NO_SESSION = 9
+    #: SYNC asks for a position that is no longer kept, or not yet sent.
+    LOST = 10
 
 
 class FrameError(ValueError):
@@ -153,23 +229,64 @@ class Request:
 class Reply:
     """A frame from the device."""
 
-    sequence: int
+    position: int
     command: int
     status: int
     payload: bytes = b""
 
+    #: Bytes of a reply on the line, delimiter included, without those of its payload.
+    OVERHEAD = REPLY_HEADER.size + 1 + CRC32.size + 2
+
+    @property
+    def end(self) -> int:
+        """Position of the reply that follows."""
+        return (self.position + self.OVERHEAD + len(self.payload)) % NUMBERS
+
     def encode(self) -> bytes:
         """Return the frame with its delimiter."""
-        return _encode(REPLY_HEADER.pack(self.sequence, self.command | REPLY_BIT, self.status) + self.payload)
+        header = REPLY_HEADER.pack(self.position, self.command | REPLY_BIT)
+        return _encode(header + self.payload + bytes([self.status]))
 
     @classmethod
     def decode(cls, frame: bytes) -> Reply:
         """Read a frame without its delimiter; raise :class:`FrameError` if it is damaged."""
-        body = _decode(frame, REPLY_HEADER.size)
-        sequence, command, status = REPLY_HEADER.unpack_from(body)
+        body = _decode(frame, REPLY_HEADER.size + 1)
+        position, command = REPLY_HEADER.unpack_from(body)
         if not command & REPLY_BIT:
             raise FrameError(f"command {command:#04x} is not a reply's")
-        return cls(sequence, command & ~REPLY_BIT, status, body[REPLY_HEADER.size :])
+        return cls(position, command & ~REPLY_BIT, body[-1], body[REPLY_HEADER.size : -1])
+
+
+@dataclass(frozen=True)
+class CallHeader:
+    """Begins the payload of a CALL.
+
+    Parameters
+    ----------
+    bits:
+        Bits of each word in the payload, 1 to those that the word has; 0 stands for all that it has.
+    words:
+        Words of each call, at least 1.
+    want:
+        Bytes of the outputs that each call answers with, at most :data:`PAYLOAD_BYTES` times 255; 0 to run nothing.
+    """
+
+    bits: int
+    words: int
+    want: int
+
+    STRUCT = struct.Struct("<BHH")
+
+    def pack(self) -> bytes:
+        """Return the bytes."""
+        return self.STRUCT.pack(self.bits, self.words, self.want)
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> CallHeader:
+        """Read the start of a payload; raise :class:`FrameError` if it is shorter."""
+        if len(payload) < cls.STRUCT.size:
+            raise FrameError(f"a call of {len(payload)} bytes")
+        return cls(*cls.STRUCT.unpack_from(payload))
 
 
 @dataclass(frozen=True)
@@ -178,24 +295,48 @@ class Identity:
 
     protocol: int
     fingerprint: bytes
+    session: int
     receive_buffer: int
+    reply_buffer: int
     description_bytes: int
     parameters_valid: bool
 
-    STRUCT = struct.Struct("<B8sHHB")
+    STRUCT = struct.Struct("<B8sHHHHB")
 
     def pack(self) -> bytes:
         """Return the payload."""
-        fields = (self.protocol, self.fingerprint, self.receive_buffer, self.description_bytes, self.parameters_valid)
-        return self.STRUCT.pack(*fields)
+        return self.STRUCT.pack(*vars(self).values())
 
     @classmethod
     def unpack(cls, payload: bytes) -> Identity:
         """Read the payload; raise :class:`FrameError` if it has another length."""
         if len(payload) != cls.STRUCT.size:
             raise FrameError(f"an identity has {cls.STRUCT.size} bytes, not {len(payload)}")
-        protocol, fingerprint, receive_buffer, description_bytes, valid = cls.STRUCT.unpack(payload)
-        return cls(protocol, fingerprint, receive_buffer, description_bytes, bool(valid))
+        *fields, valid = cls.STRUCT.unpack(payload)
+        return cls(*fields, bool(valid))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Reply to SYNC, and what a device says unasked when a request is missing."""
+
+    #: Number of the session; 0 if there is none.
+    session: int
+    #: Sequence number of the request that the device takes next.
+    next: int
+
+    STRUCT = struct.Struct("<HH")
+
+    def pack(self) -> bytes:
+        """Return the payload."""
+        return self.STRUCT.pack(self.session, self.next)
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Progress:
+        """Read the payload; raise :class:`FrameError` if it has another length."""
+        if len(payload) != cls.STRUCT.size:
+            raise FrameError(f"the progress has {cls.STRUCT.size} bytes, not {len(payload)}")
+        return cls(*cls.STRUCT.unpack(payload))
 
 
 @dataclass(frozen=True)
@@ -223,6 +364,42 @@ class Counters:
         return cls(*cls.STRUCT.unpack(payload))
 
 
+class BaudError(ValueError):
+    """A clock cannot be divided to a baud rate."""
+
+
+def rate_step(clock_hz: float, baud: float) -> int:
+    """Return the rate of a line in bits for :data:`RATE_CYCLES` clock cycles.
+
+    Parameters
+    ----------
+    clock_hz, baud:
+        Clock frequency and bits in a second, both in Hz.
+
+    Raises
+    ------
+    BaudError
+        If a bit would have fewer than :data:`LEAST_CYCLES_PER_BIT` clock cycles, or the nearest rate is off by more
+        than :data:`GREATEST_RATE_ERROR`; the message names the nearest rates that the clock can make.
+    """
+    if clock_hz <= 0 or baud <= 0:
+        raise BaudError(f"a clock of {clock_hz} Hz cannot make {baud} baud; both must be greater than 0")
+    highest = RATE_CYCLES // LEAST_CYCLES_PER_BIT
+    step = round(baud * RATE_CYCLES / clock_hz)
+    if 1 <= step <= highest and abs(step * clock_hz / RATE_CYCLES / baud - 1) <= GREATEST_RATE_ERROR:
+        return step
+    if step > highest or baud > clock_hz / LEAST_CYCLES_PER_BIT:
+        raise BaudError(
+            f"a clock of {clock_hz:.0f} Hz cannot make {baud:.0f} baud: a bit takes at least {LEAST_CYCLES_PER_BIT} "
+            f"clock cycles; choose at most {clock_hz / LEAST_CYCLES_PER_BIT:.0f} baud"
+        )
+    below = max(1, int(baud * RATE_CYCLES / clock_hz))
+    rates = " or ".join(f"{number * clock_hz / RATE_CYCLES:.0f}" for number in (below, below + 1))
+    raise BaudError(
+        f"a clock of {clock_hz:.0f} Hz cannot make {baud:.0f} baud within {GREATEST_RATE_ERROR:.1%}; choose {rates}"
+    )
+
+
 def encode_description(description: dict[str, Any]) -> bytes:
     """Compress a device's description: ``spec``, ``gateware`` version, ``board``, ``clock_hz``, ``baud``."""
     return zlib.compress(json.dumps(description, sort_keys=True, separators=(",", ":")).encode(), 9)
@@ -239,28 +416,24 @@ def decode_description(data: bytes) -> dict[str, Any]:
     return description
 
 
-def crc16(data: bytes) -> int:
-    """CRC-16/IBM-3740 of ``data``."""
-    return binascii.crc_hqx(data, 0xFFFF)
-
-
 def crc32(data: bytes) -> int:
     """CRC-32 of ``data``, as in zlib."""
     return zlib.crc32(data)
 
 
 def _encode(body: bytes) -> bytes:
-    return cobs.encode(body + crc16(body).to_bytes(CRC16_BYTES, "little")) + DELIMITER
+    return cobs.encode(body + CRC32.pack(crc32(body))) + DELIMITER
 
 
-def _decode(frame: bytes, header: int) -> bytes:
+def _decode(frame: bytes, least: int) -> bytes:
     try:
         data = cobs.decode(frame)
     except cobs.DecodeError as error:
         raise FrameError(f"not COBS: {error}") from error
-    if not header + CRC16_BYTES <= len(data) <= FRAME_BYTES:
+    if not least + CRC32.size <= len(data) <= FRAME_BYTES:
         raise FrameError(f"a frame of {len(data)} bytes")
-    body, crc = data[:-CRC16_BYTES], int.from_bytes(data[-CRC16_BYTES:], "little")
-    if crc16(body) != crc:
-        raise FrameError(f"CRC-16 is {crc16(body):#06x}, the frame says {crc:#06x}")
+    body = data[: -CRC32.size]
+    (expected,) = CRC32.unpack(data[-CRC32.size :])
+    if crc32(body) != expected:
+        raise FrameError(f"CRC-32 is {crc32(body):#010x}, the frame says {expected:#010x}")
     return body

@@ -4,23 +4,25 @@
 
 - Nothing between two delimiters is no frame: it is neither answered nor counted. Whatever else is no frame counts as
   one damaged frame at its delimiter, however long it is. Bytes after the last delimiter count once theirs arrives.
-- Checks run in this order, and the first that fails decides: the command exists; window and first word exist and may
-  be used so (only READ and DIGEST take the description; only WRITE a parameter window; WRITE and CALL an input
-  window; commands without an address want window and word 0); the payload's length fits; for READ the words fit one
-  frame; the last word exists (else BAD_ADDRESS). Only CALL then looks at the validity of the parameters.
-- A refused request changes nothing but the count of frames, and its reply is empty. COMMIT_MISMATCH and ABORTED
-  are no refusals: their replies carry the device's CRC-32 and the outputs.
+- IDENTIFY and SYNC that are refused (a payload, or an IDENTIFY with an address) do nothing but answer.
+- A request that is taken is checked in this order, and the first that fails decides: the command exists; window and
+  first word exist and may be used so (only READ and DIGEST take the description; only WRITE a parameter window; WRITE
+  and CALL an input window; commands without an address want window and word 0); the payload's length fits, and so do
+  the header of a CALL (``words`` of at least 1, no more ``bits`` than the word has) and the rate of BAUD; the
+  parameters of a CALL that runs something are valid. A request that fails here changes nothing.
+- Words are then taken or given one by one. Before each the device looks whether it exists (BAD_ADDRESS), and with each
+  byte whether the payload ends (BAD_LENGTH), or for READ whether the reply is full (BAD_LENGTH). Words taken before
+  stay written, and calls made before have run; a reply carries the whole bytes that were gathered.
 - No words is a whole number of words: WRITE, READ, DIGEST and CALL take it, if the first word exists.
 - WRITE to a parameter window makes the parameters invalid, even if it writes the same bytes or none.
 - COMMIT with another CRC-32 makes parameters invalid that were valid before.
-- CALL keeps the input words that it wrote when it ends in INPUT_MISMATCH, and writes none when parameters are
-  invalid. The *last call* is the last one that ran the core. Its number is looked at after the checks of address and
-  length and before that of validity, so its results can be fetched again while a model is being loaded.
-- A call that learns changes parameters, which stay valid.
-- ABORT without a call under way is OK and does nothing. An ABORTED call sent again answers ABORTED again.
+- A call that learns changes parameters, which stay valid. ``want`` may be more than the outputs hold: then all come.
 - Bits of a word above ``word_bits`` are dropped when written and read as 0.
-- COUNTERS counts its own request. IDENTIFY forgets the last call and leaves the counters alone.
-- After a reset parameters are invalid, there is no last call and the counters are 0; memories keep their contents.
+- COUNTERS counts its own request, and all other frames that were not damaged.
+- A SYNC of another session, and any ordered request before the first, gets NO_SESSION with the session and number that
+  the device has, 0 without any. SYNC looks at the 16 lowest bits of the word and at no window.
+- After a reset there is no session, position and counters are 0, and parameters are invalid; memories keep their
+  contents.
 """
 
 from __future__ import annotations
@@ -28,17 +30,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from attractor.spec import PAYLOAD_BYTES, Region, Spec, Window
+from attractor.spec.packing import pack_words, packed_bytes, unpack_words
 from attractor.spec.protocol import (
+    ATTENTION,
     CRC32,
     DELIMITER,
     DESCRIPTION_WINDOW,
     FRAME_BYTES,
+    LEAST_CYCLES_PER_BIT,
+    NUMBERS,
     PROTOCOL_VERSION,
+    RATE_CYCLES,
     RECEIVE_BUFFER_BYTES,
+    REPLY_BUFFER_BYTES,
+    UNORDERED,
+    CallHeader,
     Command,
     Counters,
     FrameError,
     Identity,
+    Progress,
     Reply,
     Request,
     Status,
@@ -51,9 +62,65 @@ __all__ = ["GoldenLink", "WindowMemory"]
 _LONGEST = FRAME_BYTES + 1
 
 
-class _Refusal(Exception):  # noqa: N818
+class _End(Exception):  # noqa: N818
+    """A request ends with an error."""
+
     def __init__(self, status: Status) -> None:
         self.status = status
+
+
+class _Replies:
+    """What the device sends: frames one after another, of which the last bytes are kept."""
+
+    def __init__(self, kept_bytes: int) -> None:
+        self._kept_bytes = kept_bytes
+        self._sent = b""
+        self.position = 0
+        #: What has to go onto the line.
+        self.line = b""
+
+    def send(self, command: int, status: Status, payload: bytes = b"") -> None:
+        """Send a reply."""
+        frame = Reply(self.position, command & 0x7F, status, payload).encode()
+        self.line += frame
+        self._sent = (self._sent + frame)[-self._kept_bytes :]
+        self.position = (self.position + len(frame)) % NUMBERS
+
+    def send_again(self, position: int) -> bool:
+        """Send again all from a position on; return whether it is still kept."""
+        count = (self.position - position) % NUMBERS
+        if count > len(self._sent):
+            return False
+        self.line += self._sent[len(self._sent) - count :]
+        return True
+
+
+class _Reply:
+    """The reply to one request, which may take several frames."""
+
+    def __init__(self, replies: _Replies, command: int) -> None:
+        self._replies = replies
+        self._command = command
+        self._payload = b""
+
+    def read(self, data: bytes) -> None:
+        """Give bytes that must fit; what does not ends the request."""
+        room = PAYLOAD_BYTES - len(self._payload)
+        self._payload += data[:room]
+        if len(data) > room:
+            raise _End(Status.BAD_LENGTH)
+
+    def give(self, data: bytes) -> None:
+        """Give bytes; where a frame is full, another one begins."""
+        while len(self._payload) + len(data) > PAYLOAD_BYTES:
+            room = PAYLOAD_BYTES - len(self._payload)
+            self._replies.send(self._command, Status.MORE, self._payload + data[:room])
+            self._payload, data = b"", data[room:]
+        self._payload += data
+
+    def end(self, status: Status) -> None:
+        """Send what is left."""
+        self._replies.send(self._command, status, self._payload)
 
 
 class WindowMemory:
@@ -69,6 +136,7 @@ class WindowMemory:
 
     def __init__(self, words: int, word_bits: int, region: Region | None) -> None:
         self.words = words
+        self.word_bits = word_bits
         self.region = region
         self.word_bytes = (word_bits + 7) // 8
         self.data = bytearray(words * self.word_bytes)
@@ -90,8 +158,8 @@ class WindowMemory:
 class GoldenLink:
     """Everything between the serial line and a core.
 
-    A call runs as soon as its frame has ended, so nothing ever waits in the receive buffer and there is never a call
-    under way that ABORT could end.
+    A call runs as soon as its frame has ended, so nothing ever waits in the receive buffer, and there is never a call
+    under way that the attention sign could end. The line has one rate.
 
     Parameters
     ----------
@@ -102,12 +170,22 @@ class GoldenLink:
     run:
         The core: takes the parameter windows by name and the input region, returns the output region. Where it learns,
         it replaces parameter windows.
+    reply_buffer:
+        Bytes of replies that are kept.
     """
 
-    def __init__(self, spec: Spec, description: bytes, run: Callable[[dict[str, bytes], bytes], bytes]) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        description: bytes,
+        run: Callable[[dict[str, bytes], bytes], bytes],
+        *,
+        reply_buffer: int = REPLY_BUFFER_BYTES,
+    ) -> None:
         self.spec = spec
         self.memory_map = spec.memory_map
         self._run = run
+        self._reply_buffer = reply_buffer
         self._description_bytes = len(description)
         rom = WindowMemory(len(description), 8, None)
         rom.write(0, description)
@@ -122,10 +200,14 @@ class GoldenLink:
     def reset(self) -> None:
         """Do what the device's reset does."""
         self.parameters_valid = False
-        self._last_call: int | None = None
+        self._session: int | None = None
+        self._next = 0
+        self._complained = self._halted = False
+        self._zeros = 0
         self._frames = 0
         self._damaged = 0
         self._partial = b""
+        self._replies = _Replies(self._reply_buffer)
 
     def contents(self, window: Window) -> bytes:
         """Return the bytes of one window of the memory map."""
@@ -134,39 +216,83 @@ class GoldenLink:
     def receive(self, data: bytes) -> bytes:
         """Take bytes from the line, in pieces of any length; return those that the device answers."""
         *frames, partial = (self._partial + data).split(DELIMITER)
+        for frame in frames:
+            self._zeros = 1 if frame else self._zeros + 1
+            if frame:
+                self._take(frame)
+            elif self._zeros == len(ATTENTION):
+                self._halted = True
+        if partial:
+            self._zeros = 0
         # One byte more than the longest frame is enough to know that this is none.
         self._partial = partial[: _LONGEST + 1]
-        return b"".join(self._answer(frame) for frame in frames if frame)
+        answer, self._replies.line = self._replies.line, b""
+        return answer
 
-    def _answer(self, frame: bytes) -> bytes:
+    def _take(self, frame: bytes) -> None:
         try:
             request = Request.decode(frame)
         except FrameError:
             self._damaged += 1
-            return b""
+            return
         self._frames += 1
-        try:
-            status, payload = self._execute(request)
-        except _Refusal as refusal:
-            status, payload = refusal.status, b""
-        # A request may carry any number as its command; a reply sets the highest bit.
-        return Reply(request.sequence, request.command, status, payload).encode()
+        if request.command in UNORDERED:
+            self._answer(request)
+        elif self._session is None:
+            self._complain(Status.NO_SESSION)
+        elif self._halted:
+            pass
+        elif request.sequence == self._next:
+            self._next = (self._next + 1) % NUMBERS
+            self._complained = False
+            self._answer(request)
+        elif (request.sequence - self._next) % NUMBERS < NUMBERS // 2:
+            self._complain(Status.OUT_OF_ORDER)
 
-    def _execute(self, request: Request) -> tuple[Status, bytes]:
+    def _complain(self, status: Status) -> None:
+        if not self._complained:
+            self._complained = True
+            self._replies.send(Command.SYNC, status, self._progress())
+
+    def _progress(self) -> bytes:
+        return Progress(self._session or 0, self._next).pack()
+
+    def _answer(self, request: Request) -> None:
+        reply = _Reply(self._replies, request.command)
+        try:
+            status = self._execute(request, reply)
+        except _End as end:
+            status = end.status
+        reply.end(status)
+
+    def _execute(self, request: Request, reply: _Reply) -> Status:
         match request.command:
             case Command.READ:
-                return self._read(request)
+                return self._read(request, reply)
             case Command.WRITE:
                 return self._write(request)
             case Command.DIGEST:
-                return self._digest(request)
+                return self._digest(request, reply)
             case Command.CALL:
-                return self._call(request)
+                return self._call(request, reply)
             case Command.COMMIT:
-                return self._commit(request)
-            case Command.IDENTIFY | Command.ABORT | Command.COUNTERS:
-                return self._report(request)
-        raise _Refusal(Status.BAD_COMMAND)
+                return self._commit(request, reply)
+            case Command.IDENTIFY:
+                return self._identify(request, reply)
+            case Command.SYNC:
+                return self._sync(request, reply)
+            case Command.COUNTERS:
+                self._no_address(request)
+                self._length(request, 0)
+                reply.read(Counters(self._frames % 2**32, self._damaged % 2**32, 0).pack())
+                return Status.OK
+            case Command.BAUD:
+                self._no_address(request)
+                self._length(request, 3)
+                if not 1 <= int.from_bytes(request.payload, "little") <= RATE_CYCLES // LEAST_CYCLES_PER_BIT:
+                    raise _End(Status.BAD_LENGTH)
+                return Status.OK
+        raise _End(Status.BAD_COMMAND)
 
     # Checks
 
@@ -174,106 +300,134 @@ class GoldenLink:
         """Return the window if it is in one of ``regions`` and has the request's first word."""
         window = self._windows.get(request.window)
         if window is None or window.region not in regions or request.word >= window.words:
-            raise _Refusal(Status.BAD_ADDRESS)
+            raise _End(Status.BAD_ADDRESS)
         return window
 
     @staticmethod
     def _no_address(request: Request) -> None:
         if request.window or request.word:
-            raise _Refusal(Status.BAD_ADDRESS)
+            raise _End(Status.BAD_ADDRESS)
 
     @staticmethod
     def _length(request: Request, length: int) -> None:
         if len(request.payload) != length:
-            raise _Refusal(Status.BAD_LENGTH)
-
-    @staticmethod
-    def _whole_words(window: WindowMemory, word: int, data: bytes) -> None:
-        if len(data) % window.word_bytes:
-            raise _Refusal(Status.BAD_LENGTH)
-        if word + len(data) // window.word_bytes > window.words:
-            raise _Refusal(Status.BAD_ADDRESS)
+            raise _End(Status.BAD_LENGTH)
 
     # Commands
 
-    def _read(self, request: Request) -> tuple[Status, bytes]:
+    def _read(self, request: Request, reply: _Reply) -> Status:
         window = self._window(request, None, *Region)
         self._length(request, 1)
-        count = request.payload[0]
-        if count * window.word_bytes > PAYLOAD_BYTES:
-            raise _Refusal(Status.BAD_LENGTH)
-        return Status.OK, self._words(window, request.word, count)
+        for word in range(request.word, request.word + request.payload[0]):
+            reply.read(self._word(window, word))
+        return Status.OK
 
-    def _digest(self, request: Request) -> tuple[Status, bytes]:
+    def _digest(self, request: Request, reply: _Reply) -> Status:
         window = self._window(request, None, *Region)
         self._length(request, 3)
         count = int.from_bytes(request.payload, "little")
-        return Status.OK, CRC32.pack(crc32(self._words(window, request.word, count)))
+        if request.word + count > window.words:
+            raise _End(Status.BAD_ADDRESS)
+        reply.read(CRC32.pack(crc32(bytes(window.data[window.slice(request.word, count)]))))
+        return Status.OK
 
     @staticmethod
-    def _words(window: WindowMemory, word: int, count: int) -> bytes:
-        if word + count > window.words:
-            raise _Refusal(Status.BAD_ADDRESS)
-        return bytes(window.data[window.slice(word, count)])
+    def _word(window: WindowMemory, word: int) -> bytes:
+        if word >= window.words:
+            raise _End(Status.BAD_ADDRESS)
+        return bytes(window.data[window.slice(word, 1)])
 
-    def _write(self, request: Request) -> tuple[Status, bytes]:
+    def _write(self, request: Request) -> Status:
         window = self._window(request, Region.PARAMETERS, Region.INPUT)
-        self._whole_words(window, request.word, request.payload)
         if window.region is Region.PARAMETERS:
             self.parameters_valid = False
             self.parameter_writes += bool(request.payload)
-        window.write(request.word, request.payload)
-        return Status.OK, b""
+        words, rest = divmod(len(request.payload), window.word_bytes)
+        fitting = min(words, window.words - request.word)
+        window.write(request.word, request.payload[: fitting * window.word_bytes])
+        if request.word + words + bool(rest) > window.words:
+            raise _End(Status.BAD_ADDRESS)
+        if rest:
+            raise _End(Status.BAD_LENGTH)
+        return Status.OK
 
-    def _commit(self, request: Request) -> tuple[Status, bytes]:
+    def _commit(self, request: Request, reply: _Reply) -> Status:
         self._no_address(request)
         self._length(request, CRC32.size)
-        digest = crc32(self._region(Region.PARAMETERS))
-        self.parameters_valid = request.payload == CRC32.pack(digest)
-        return Status.OK if self.parameters_valid else Status.COMMIT_MISMATCH, CRC32.pack(digest)
+        digest = CRC32.pack(crc32(self._region(Region.PARAMETERS)))
+        self.parameters_valid = request.payload == digest
+        reply.read(digest)
+        return Status.OK if self.parameters_valid else Status.COMMIT_MISMATCH
 
-    def _call(self, request: Request) -> tuple[Status, bytes]:
+    def _call(self, request: Request, reply: _Reply) -> Status:
         window = self._window(request, Region.INPUT)
-        if len(request.payload) < CRC32.size:
-            raise _Refusal(Status.BAD_LENGTH)
-        expected, words = request.payload[: CRC32.size], request.payload[CRC32.size :]
-        self._whole_words(window, request.word, words)
-        if request.sequence != self._last_call:
-            if not self.parameters_valid:
-                raise _Refusal(Status.INVALID_PARAMETERS)
-            window.write(request.word, words)
-            inputs = self._region(Region.INPUT)
-            if CRC32.pack(crc32(inputs)) != expected:
-                raise _Refusal(Status.INPUT_MISMATCH)
-            self._run_core(inputs)
-            self._last_call = request.sequence
-        return Status.OK, self._region(Region.OUTPUT)[:PAYLOAD_BYTES]
+        if len(request.payload) < CallHeader.STRUCT.size:
+            raise _End(Status.BAD_LENGTH)
+        header, packed = CallHeader.unpack(request.payload), request.payload[CallHeader.STRUCT.size :]
+        if header.words == 0 or header.bits > window.word_bits:
+            raise _End(Status.BAD_LENGTH)
+        if header.want and not self.parameters_valid:
+            raise _End(Status.INVALID_PARAMETERS)
+        bits = header.bits or window.word_bits
+        size = packed_bytes(header.words, bits)
+        for start in range(0, len(packed), size):
+            self._take_words(window, request.word, header.words, bits, packed[start : start + size])
+            if header.want:
+                self._run_core()
+                reply.give(self._outputs()[: header.want])
+        return Status.OK
 
-    def _run_core(self, inputs: bytes) -> None:
+    @staticmethod
+    def _take_words(window: WindowMemory, first: int, words: int, bits: int, packed: bytes) -> None:
+        """Write the words of one call."""
+        given = min(words, 8 * len(packed) // bits)
+        fitting = min(given, window.words - first)
+        window.write(first, unpack_words(packed, fitting, window.word_bytes, bits))
+        if fitting < words:
+            raise _End(Status.BAD_ADDRESS if first + fitting >= window.words else Status.BAD_LENGTH)
+
+    def _run_core(self) -> None:
         before = {window.name: self.contents(window) for window in self.memory_map.region(Region.PARAMETERS)}
         parameters = dict(before)
-        outputs = self.memory_map.split(Region.OUTPUT, self._run(parameters, inputs))
+        outputs = self.memory_map.split(Region.OUTPUT, self._run(parameters, self._region(Region.INPUT)))
         learnt = {name: data for name, data in parameters.items() if data is not before[name]}
         for name, data in (outputs | learnt).items():
             self._windows[self.memory_map.number(name)].write(0, data)
 
-    def _report(self, request: Request) -> tuple[Status, bytes]:
-        """Serve the commands that take neither address nor payload."""
+    def _outputs(self) -> bytes:
+        """Return the words of all output windows without the unused bits between them."""
+        bits, value = 0, 0
+        for window in self.memory_map.region(Region.OUTPUT):
+            packed = pack_words(self.contents(window), window.word_bytes, window.word_bits)
+            value |= int.from_bytes(packed, "little") << bits
+            bits += window.words * window.word_bits
+        return value.to_bytes(packed_bytes(1, bits), "little")
+
+    def _identify(self, request: Request, reply: _Reply) -> Status:
         self._no_address(request)
         self._length(request, 0)
-        if request.command == Command.ABORT:
-            return Status.OK, b""
-        if request.command == Command.COUNTERS:
-            return Status.OK, Counters(self._frames % 2**32, self._damaged % 2**32, 0).pack()
-        self._last_call = None
+        self._halted = self._complained = False
+        if request.sequence != self._session:
+            self._session, self._next = request.sequence, (request.sequence + 1) % NUMBERS
         identity = Identity(
             protocol=PROTOCOL_VERSION,
             fingerprint=self.spec.fingerprint,
+            session=request.sequence,
             receive_buffer=RECEIVE_BUFFER_BYTES,
+            reply_buffer=self._reply_buffer,
             description_bytes=self._description_bytes,
             parameters_valid=self.parameters_valid,
         )
-        return Status.OK, identity.pack()
+        reply.read(identity.pack())
+        return Status.OK
+
+    def _sync(self, request: Request, reply: _Reply) -> Status:
+        self._length(request, 0)
+        reply.read(self._progress())
+        if request.sequence != self._session:
+            return Status.NO_SESSION
+        self._halted = self._complained = False
+        return Status.OK if self._replies.send_again(request.word % NUMBERS) else Status.LOST
 
     def _region(self, region: Region) -> bytes:
         return b"".join(self.contents(window) for window in self.memory_map.region(region))
