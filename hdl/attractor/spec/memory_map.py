@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import numpy as np
+
+from attractor.spec.packing import pack_words, packed_bytes, unpack_words
 from attractor.spec.records import Field, Record
 
 __all__ = ["MOST_WORDS", "PAYLOAD_BYTES", "MemoryMap", "Region", "Window", "number_window", "record_window"]
@@ -163,6 +166,33 @@ class MemoryMap:
     def size(self, region: Region) -> int:
         """Return the bytes of all windows of one region."""
         return sum(window.size for window in self.region(region))
+
+    def packed_size(self, region: Region) -> int:
+        """Return the bytes of all words of one region in a row, without the unused bits between them."""
+        return packed_bytes(1, sum(window.words * window.word_bits for window in self.region(region)))
+
+    def packed(self, region: Region, data: bytes) -> bytes:
+        """Return the words of one region in a row, each as many bits as it has, from the region's bytes."""
+        contents = self.split(region, data)
+        bits = [
+            np.unpackbits(
+                np.frombuffer(pack_words(contents[window.name], window.word_bytes, window.word_bits), np.uint8),
+                count=window.words * window.word_bits,
+                bitorder="little",
+            )
+            for window in self.region(region)
+        ]
+        return np.packbits(np.concatenate(bits), bitorder="little").tobytes()
+
+    def unpacked(self, region: Region, packed: bytes) -> bytes:
+        """Inverse of :meth:`packed`."""
+        bits, start, contents = np.unpackbits(np.frombuffer(packed, np.uint8), bitorder="little"), 0, []
+        for window in self.region(region):
+            width = window.words * window.word_bits
+            own = np.packbits(bits[start : start + width], bitorder="little").tobytes()
+            contents.append(unpack_words(own, window.words, window.word_bytes, window.word_bits))
+            start += width
+        return b"".join(contents)
 
     def join(self, region: Region, contents: dict[str, bytes]) -> bytes:
         """Return the bytes of all windows of one region in order: what a region's CRC-32 runs over."""

@@ -39,7 +39,7 @@ command    window/   payload of the request             payload of the reply
            word
 ========== ========= ================================== ==========================================================
 IDENTIFY   0         none                               :class:`Identity`; a session begins
-SYNC       0/        none                               :class:`Progress`, after the bytes that are sent again;
+SYNC       0/        none                               :class:`SessionState`, after the bytes that are sent again;
            position                                     its sequence number is that of the session
 READ       first     number of words, 1 byte            the words
 WRITE      first     whole words                        none; a parameter window becomes invalid
@@ -112,9 +112,9 @@ __all__ = [
     "Counters",
     "FrameError",
     "Identity",
-    "Progress",
     "Reply",
     "Request",
+    "SessionState",
     "Status",
     "crc32",
     "decode_description",
@@ -312,12 +312,13 @@ class Identity:
         """Read the payload; raise :class:`FrameError` if it has another length."""
         if len(payload) != cls.STRUCT.size:
             raise FrameError(f"an identity has {cls.STRUCT.size} bytes, not {len(payload)}")
-        *fields, valid = cls.STRUCT.unpack(payload)
-        return cls(*fields, bool(valid))
+        protocol, fingerprint, session, *sizes, valid = cls.STRUCT.unpack(payload)
+        receive_buffer, reply_buffer, description_bytes = sizes
+        return cls(protocol, fingerprint, session, receive_buffer, reply_buffer, description_bytes, bool(valid))
 
 
 @dataclass(frozen=True)
-class Progress:
+class SessionState:
     """Reply to SYNC, and what a device says unasked when a request is missing."""
 
     #: Number of the session; 0 if there is none.
@@ -332,10 +333,10 @@ class Progress:
         return self.STRUCT.pack(self.session, self.next)
 
     @classmethod
-    def unpack(cls, payload: bytes) -> Progress:
+    def unpack(cls, payload: bytes) -> SessionState:
         """Read the payload; raise :class:`FrameError` if it has another length."""
         if len(payload) != cls.STRUCT.size:
-            raise FrameError(f"the progress has {cls.STRUCT.size} bytes, not {len(payload)}")
+            raise FrameError(f"a session's state has {cls.STRUCT.size} bytes, not {len(payload)}")
         return cls(*cls.STRUCT.unpack(payload))
 
 

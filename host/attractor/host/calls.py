@@ -54,7 +54,7 @@ class Calls:
         before: int = 0,
         time_limit: float | None = None,
     ) -> Iterator[Any]:
-        """Make calls one after the other, each when its result is asked for.
+        """Make calls one after the other; many are on their way at once, so inputs are taken well before their results.
 
         Parameters
         ----------
@@ -79,8 +79,9 @@ class Calls:
         LinkError
             If a call failed.
         """
-        for done, data in enumerate(inputs, start=before + 1):
-            yield self.spec.decode_output(self.call(data, time_limit=time_limit))
+        outputs = self.device.calls(inputs, time_limit=time_limit)
+        for done, data in enumerate(outputs, start=before + 1):
+            yield self.spec.decode_output(data)
             if progress is not None:
                 progress(done, total)
 

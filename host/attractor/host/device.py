@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -12,30 +13,21 @@ from warnings import warn
 from attractor.host import memory
 from attractor.host.build import Build
 from attractor.host.calls import AnySpec, Calls, spec_as
-from attractor.host.errors import DeviceError, LinkTimeout, LoadError, ModelMismatch, NotADevice
+from attractor.host.errors import LinkTimeout, LoadError, ModelMismatch, NotADevice, SessionLost
+from attractor.host.flight import Ask
+from attractor.host.inputs import CallWriter, Pace
 from attractor.host.interface import Interface
 from attractor.host.link import CALL_SECONDS, TIMEOUT, LinkClient, Progress, accept
-from attractor.host.meeting import identify, meet
+from attractor.host.meeting import meet
 from attractor.host.model import Model
 from attractor.host.port import Port, open_port
-from attractor.spec import PAYLOAD_BYTES, IntegerArray, Region, Spec, SpecError, family_of
-from attractor.spec.protocol import (
-    CRC32,
-    DEFAULT_BAUD,
-    Command,
-    Counters,
-    Identity,
-    Request,
-    Status,
-    crc32,
-)
+from attractor.spec import IntegerArray, Region, Spec, SpecError, family_of
+from attractor.spec.protocol import CRC32, DEFAULT_BAUD, Command, Counters, Identity, Status, crc32
 
-__all__ = ["CALL_TRIES", "REPAIRS", "AnyCalls", "Device"]
+__all__ = ["REPAIRS", "AnyCalls", "Device"]
 
 #: Times that a device whose parameters differ after a load is repaired before the load fails.
 REPAIRS = 5
-#: Times that a call is made anew because its inputs did not arrive.
-CALL_TRIES = 8
 
 
 AnyCalls = TypeVar("AnyCalls", bound=Calls)
@@ -243,7 +235,7 @@ class Device:
         """Return whether the device holds exactly this model's parameters, and they are valid."""
         if not self.spec.same_network(model.spec):
             return False
-        self.identity = identify(self._link)
+        self.identity = self._link.identify()
         contents = self.spec.encode_parameters(model.parameters)
         return self.identity.parameters_valid and not memory.differing(self._link, self._parameters(), contents)
 
@@ -280,37 +272,44 @@ class Device:
         return [memory.whole(memory_map, window) for window in memory_map.region(Region.PARAMETERS)]
 
     def _load(self, contents: dict[str, bytes], progress: Progress | None, verify: bool) -> None:
-        expected = CRC32.pack(crc32(self.spec.memory_map.join(Region.PARAMETERS, contents)))
         pieces = [part for piece in self._parameters() for part in piece.split()]
-        repeats = self._link.statistics.repeated
-        memory.write(self._link, pieces, contents, progress)
         for _ in range(REPAIRS):
-            if self._commit(expected) and (not verify or self._confirm(repeats)):
-                return
-            damaged = memory.differing(self._link, self._parameters(), contents)
-            parts = [part for piece in damaged for part in piece.split()]
-            memory.write(self._link, memory.differing(self._link, parts, contents), contents)
+            try:
+                if self._write(pieces, contents, progress) and (not verify or self._confirm()):
+                    return
+                damaged = memory.differing(self._link, self._parameters(), contents)
+                parts = [part for piece in damaged for part in piece.split()]
+                pieces = memory.differing(self._link, parts, contents)
+            except SessionLost:  # it was reset: from the beginning
+                self.identity = self._link.begin()
+                pieces = [part for piece in self._parameters() for part in piece.split()]
         raise LoadError(
             f"{self.name}: the parameters still differ after {REPAIRS} repairs, so the device holds no valid ones and "
             "refuses calls; its memory is faulty, or its power supply lets it reset: try another cable and board"
         )
 
-    def _commit(self, expected: bytes) -> bool:
-        """Ask the device to compare the parameters' CRC-32, and in the same go whether they are valid then."""
-        requests = [self._link.request(Command.COMMIT, payload=expected), self._link.request(Command.IDENTIFY)]
-        busy = self.spec.memory_map.size(Region.PARAMETERS) / memory.DIGEST_RATE
-        commit, identity = self._link.exchange(requests, busy_seconds=busy)
-        self.identity = Identity.unpack(accept(identity).payload)
-        return accept(commit, Status.COMMIT_MISMATCH).payload == expected
+    def _write(self, pieces: list[memory.Piece], contents: dict[str, bytes], progress: Progress | None) -> bool:
+        """Write some words; return whether all parameters in the device are then the right ones, and valid."""
+        whole = self.spec.memory_map.join(Region.PARAMETERS, contents)
+        commit = Ask(
+            Command.COMMIT,
+            payload=CRC32.pack(crc32(whole)),
+            reply_bytes=CRC32.size,
+            seconds=len(whole) / memory.DIGEST_RATE,
+        )
+        asks = [*memory.write_asks(pieces, contents), commit]
+        answers = self._link.exchange(
+            asks, report=None if progress is None else lambda done, _: progress(min(done, len(pieces)), len(pieces))
+        )
+        for answer in answers:
+            accept(answer, Status.COMMIT_MISMATCH)
+        valid = answers[-1].status == Status.OK
+        self.identity = replace(self.identity, parameters_valid=valid)
+        return valid
 
-    def _confirm(self, repeats: int) -> bool:
-        """Return whether the parameters are valid for good.
-
-        After repeats, of which there were ``repeats`` before the load, COMMIT may have come after IDENTIFY, or a late
-        copy of a write after both: then the device is asked again.
-        """
-        if self._link.statistics.repeated > repeats:
-            self.identity = identify(self._link)
+    def _confirm(self) -> bool:
+        """Return whether the device says itself that its parameters are valid."""
+        self.identity = self._link.identify()
         return self.identity.parameters_valid
 
     # Running
@@ -339,62 +338,73 @@ class Device:
         LinkTimeout
             If there are no results within the time limit.
         """
-        memory_map = self.spec.memory_map
-        size = memory_map.size(Region.INPUT)
+        (outputs,) = self.calls([inputs], time_limit=time_limit)
+        return outputs
+
+    def calls(
+        self, inputs: Iterable[bytes], *, want: int | None = None, time_limit: float | None = None
+    ) -> Iterator[bytes]:
+        """Run the core again and again, each time exactly once, with as many calls on the line as it holds.
+
+        Parameters
+        ----------
+        inputs:
+            Input regions; taken well before their results come.
+        want:
+            Bytes that each call answers with, from the start of the packed outputs
+            (:meth:`~attractor.spec.memory_map.MemoryMap.packed`): 4 are flags and winner of every family. None for all,
+            unpacked.
+        time_limit:
+            Seconds after which a call is aborted; None for :data:`attractor.host.link.CALL_SECONDS`.
+
+        Yields
+        ------
+        bytes
+            What each call answers.
+
+        Raises
+        ------
+        SpecError
+            If inputs have another length; those before were run.
+        DeviceError
+            If the device refuses a call, as it does without valid parameters.
+        LinkError
+            If there are no results within the time limit, or the device was reset. Calls whose results did not come
+            may have been made or not.
+        """
+        memory_map, most = self.spec.memory_map, self.spec.memory_map.packed_size(Region.OUTPUT)
+        size = most if want is None else min(want, most)
+        limit = CALL_SECONDS if time_limit is None else time_limit
+        writer, self._writer = self._writer or CallWriter(memory_map), None
+        asks = writer.asks(map(self._checked, inputs), size, limit, self._pace)
+        for answer in self._link.stream(asks):
+            self._pace.answered(answer)
+            results = [answer.payload[start : start + size] for start in range(0, len(answer.payload), size)]
+            if answer.ask.calls and answer.status == Status.ABORTED:
+                results.pop()
+            for result in results:
+                yield result if want is not None else memory_map.unpacked(Region.OUTPUT, result)
+            accept(answer)
+        self._writer = writer  # only now are the device's inputs known for sure
+
+    def _checked(self, inputs: bytes) -> bytes:
+        size = self.spec.memory_map.size(Region.INPUT)
         if len(inputs) != size:
             raise SpecError(f"the inputs have {len(inputs)} bytes; this network's have {size}")
-        contents = memory_map.split(Region.INPUT, inputs)
-        windows = [memory.whole(memory_map, window) for window in memory_map.region(Region.INPUT)]
-        pieces = [part for piece in windows for part in piece.split()]
-        limit = CALL_SECONDS if time_limit is None else time_limit
-        call, ahead = self._call_requests(pieces, contents, inputs)
-        for _ in range(CALL_TRIES):
-            # Always the same number: a first copy that comes late is then not run a second time.
-            reply = self._link.call(call, ahead=ahead, time_limit=limit)
-            if reply.status != Status.INPUT_MISMATCH:
-                return self._outputs(accept(reply).payload)
-            memory.write(self._link, pieces, contents)
-        raise DeviceError(Command.CALL, Status.INPUT_MISMATCH)
+        return inputs
 
     def abort(self) -> None:
         """End a call that another program, or an interrupted one, has left under way."""
-        self._link.ask(Command.ABORT)
+        self.identity = self._link.begin()
 
     def counters(self) -> Counters:
         """Return what the device has counted since its reset."""
-        return Counters.unpack(self._link.ask(Command.COUNTERS))
-
-    def _call_requests(
-        self, pieces: list[memory.Piece], contents: dict[str, bytes], inputs: bytes
-    ) -> tuple[Request, list[Request]]:
-        """Return a call, and the requests that go just before it, in one go.
-
-        Inputs that fit travel in the call itself, unless its outputs have to be read afterwards: then a late copy of
-        an earlier call must not be able to bring its inputs along and put other outputs in their place.
-        """
-        digest, first = CRC32.pack(crc32(inputs)), pieces[0]
-        short = len(digest) + len(inputs) <= PAYLOAD_BYTES and self.spec.memory_map.size(Region.OUTPUT) <= PAYLOAD_BYTES
-        ahead = []
-        if len(pieces) == 1 and short:
-            digest += first.of(contents[first.window.name])
-        else:
-            ahead = memory.write_requests(self._link, pieces, contents)
-        return self._link.request(Command.CALL, first.number, first.word, digest), ahead
-
-    def _outputs(self, start: bytes) -> bytes:
-        """Return the output region, of which a call's reply holds the start; read the rest."""
-        memory_map = self.spec.memory_map
-        outputs, begin = b"", 0
-        for window in memory_map.region(Region.OUTPUT):
-            known = start[begin : begin + window.size]
-            word = len(known) // window.word_bytes
-            rest = memory.Piece(memory_map.number(window.name), window, word, window.words - word)
-            outputs += known[: word * window.word_bytes] + (memory.read(self._link, rest) if rest.count else b"")
-            begin += window.size
-        return outputs
+        return Counters.unpack(self._link.ask(Command.COUNTERS, reply_bytes=Counters.STRUCT.size))
 
     def _meet(self) -> None:
         self.identity, self.description, self.spec = meet(self._link)
+        self._writer: CallWriter | None = None
+        self._pace = Pace()
 
 
 def _calls_of(network: Calls) -> list[str]:

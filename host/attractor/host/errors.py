@@ -15,6 +15,7 @@ __all__ = [
     "ModelMismatch",
     "NotADevice",
     "PortError",
+    "SessionLost",
 ]
 
 _MEANINGS = {
@@ -23,7 +24,6 @@ _MEANINGS = {
     Status.BAD_LENGTH: "the payload does not fit the command; open the device again",
     Status.INVALID_PARAMETERS: "the device holds no valid parameters; load a model first",
     Status.COMMIT_MISMATCH: "the parameters in the device differ from the model; load it again",
-    Status.INPUT_MISMATCH: "the inputs in the device differ from those sent, and nothing was run; call again",
     Status.ABORTED: "the call was aborted; call again",
 }
 
@@ -42,6 +42,10 @@ class LinkError(HostError):
 
 class LinkTimeout(LinkError):  # noqa: N818
     """A device did not answer within the time limit, repeats included."""
+
+
+class SessionLost(LinkError):  # noqa: N818
+    """A device no longer knows what was said before: it was reset, or another program talked to it."""
 
 
 class NotADevice(LinkError):  # noqa: N818

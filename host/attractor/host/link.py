@@ -1,31 +1,35 @@
-"""The host's side of the wire protocol: frames in flight, repeats and time limits.
+"""The host's side of the wire protocol: requests in flight, what was lost sent again, and time limits.
 
-Requests are answered in order, so a reply tells that every request sent before its own, and still unanswered, was
-lost: it is repeated at once. If nothing is answered for a while, only the oldest request is repeated, because its
-reply tells about all others. So a busy device is never flooded, and a line with losses never waits without need.
+Both directions are numbered (:mod:`attractor.spec.protocol`), so this side has one rule as well: it takes replies in
+the order of their positions, and each belongs to the oldest request. When one is missing, or none comes, it asks by
+SYNC for all bytes from there on; the answer also tells which request the device takes next, and whatever was sent
+before and not taken is sent again from there on.
 """
 
 from __future__ import annotations
 
-import secrets
+import random
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import takewhile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
-from attractor.host.errors import DeviceError, LinkTimeout
+from attractor.host.errors import DeviceError, LinkError, LinkTimeout, NotADevice, PortError, SessionLost
+from attractor.host.flight import Answer, Ask, Flight, Window
 from attractor.host.port import Port
 from attractor.spec.protocol import (
-    CRC32,
+    ATTENTION,
     DEFAULT_BAUD,
     DELIMITER,
     FRAME_BYTES,
-    RECEIVE_BUFFER_BYTES,
+    NUMBERS,
+    PROTOCOL_VERSION,
     Command,
     FrameError,
+    Identity,
     Reply,
     Request,
+    SessionState,
     Status,
 )
 
@@ -33,7 +37,6 @@ __all__ = [
     "CALL_SECONDS",
     "LATENCY_SECONDS",
     "SENDS",
-    "SEQUENCES",
     "SILENT_REPEATS",
     "TIMEOUT",
     "WIRE_BYTES",
@@ -50,14 +53,13 @@ WIRE_BYTES = FRAME_BYTES + 2
 #: Delay between a device's reply and the host's reading it that must not starve the line, in seconds. The latency
 #: timer of common USB converters is 16 ms.
 LATENCY_SECONDS = 0.04
-#: Seconds without an answer after which a request is repeated.
+#: Seconds without an answer after which the device is asked what it has.
 TIMEOUT = 0.25
-#: Repeats in a row without any answer before a device counts as gone; each waits twice as long, up to four times.
+#: Times in a row that it is asked without any answer before it counts as gone; each waits twice as long, up to four
+#: times.
 SILENT_REPEATS = 6
 #: Most times that one request is sent while others are answered.
 SENDS = 30
-#: Sequence numbers before they start anew; many more than requests fit into a window.
-SEQUENCES = 1 << 16
 #: Time limit of a call in seconds.
 CALL_SECONDS = 60.0
 
@@ -71,49 +73,12 @@ class LinkStatistics:
     received_bytes: int = 0
     #: Frames that were no reply.
     damaged: int = 0
-    #: Replies to no request under way: late, repeated, or for somebody else.
+    #: Replies that had been taken before, or that come after a missing one.
     stale: int = 0
 
 
-@dataclass
-class _Sent:
-    request: Request
-    index: int = 0
-    frame: bytes = field(init=False)
-    sends: int = 1
-
-    def __post_init__(self) -> None:
-        self.frame = self.request.encode()
-
-
-class _Flight:
-    """Requests under way, in the order of sending."""
-
-    def __init__(self) -> None:
-        self.sent: dict[int, _Sent] = {}
-        self.bytes = 0
-
-    def add(self, sent: _Sent) -> None:
-        self.sent[sent.request.sequence] = sent
-        self.bytes += len(sent.frame)
-
-    def oldest(self) -> _Sent:
-        return next(iter(self.sent.values()))
-
-    def settle(self, sequence: int) -> tuple[_Sent, list[_Sent]]:
-        """Take out the answered request; return it and those sent before it, which were lost."""
-        lost = list(takewhile(lambda sent: sent.request.sequence != sequence, self.sent.values()))
-        answered = self.sent.pop(sequence)
-        self.bytes -= len(answered.frame)
-        return answered, lost
-
-    def send_again(self, sent: _Sent) -> None:
-        """Put a request at the end of the order."""
-        self.sent[sent.request.sequence] = self.sent.pop(sent.request.sequence)
-
-
 class LinkClient:
-    """Exchanges requests for replies through a port. Not safe for use by several threads.
+    """Exchanges requests for answers through a port. Not safe for use by several threads.
 
     Parameters
     ----------
@@ -122,11 +87,11 @@ class LinkClient:
     baud:
         Bits each second on the line; it sizes the window of frames in flight and the time limits.
     timeout:
-        Seconds without an answer after which a request is repeated.
+        Seconds without an answer after which the device is asked what it has.
     clock:
         Time in seconds; a port with a time of its own gives its own.
-    sequence:
-        First sequence number; None for a random one, so that replies to an earlier connection are not taken for ours.
+    session:
+        Number of the first session; None for a random one, so that nothing of an earlier connection is taken for ours.
     """
 
     def __init__(
@@ -136,135 +101,113 @@ class LinkClient:
         baud: int = DEFAULT_BAUD,
         timeout: float = TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
-        sequence: int | None = None,
+        session: int | None = None,
     ) -> None:
         self.port = port
         self.statistics = LinkStatistics()
-        #: Bytes in flight of requests that never keep a device busy.
-        self.window_bytes = max(8 * WIRE_BYTES, int(LATENCY_SECONDS * baud / 10))
-        #: Bytes in flight of all others.
-        self.busy_bytes = RECEIVE_BUFFER_BYTES
+        #: How many bytes may be unanswered, of requests that keep a device busy; others fill the line.
+        self.window = Window(max(8 * WIRE_BYTES, int(LATENCY_SECONDS * baud / 10)))
         self._timeout = timeout + 20 * WIRE_BYTES / baud
         self._clock = clock
-        self._next = secrets.randbelow(SEQUENCES) if sequence is None else sequence
-        self._last_call: int | None = None
+        self._random = random.SystemRandom() if session is None else random.Random(session)
+        self._session = self._random.randrange(NUMBERS) if session is None else session
+        self._expected = 0
+        self._flight = Flight(0)
+        # Number of everything sent so far; that of the last SYNC, and the position for which a later reply made us ask.
+        self._stamp, self._sync_stamp, self._asked_for = 0, 0, -1
+        # The request that the device missed, and said so: once for each.
+        self._complaint = -1
         self._partial = b""
         self._frames: deque[bytes] = deque()
 
-    def request(self, command: Command, window: int = 0, word: int = 0, payload: bytes = b"") -> Request:
-        """Return a request with a sequence number of its own."""
-        if command is Command.CALL and self._next == self._last_call:
-            self._advance()  # all other numbers were used since: still never twice in a row
-        request = Request(self._next, command, window, word, payload)
-        if command is Command.CALL:
-            self._last_call = self._next
-        self._advance()
-        return request
+    # Sessions
 
-    def flush(self) -> None:
-        """End whatever partial frame the device holds, and forget what has arrived so far."""
+    def begin(self) -> Identity:
+        """Begin a session: whatever is under way ends, and numbers start anew.
+
+        Raises
+        ------
+        LinkTimeout
+            If nothing answers.
+        FrameError
+            If what answers is no identity.
+        """
+        if self._stamp:
+            self._session = self._random.randrange(NUMBERS)
         self._frames.clear()
         self._partial = b""
-        self.port.write(DELIMITER)
+        self.port.write(ATTENTION)
+        identity, reply = self._identify()
+        self._expected = reply.end
+        self._flight = Flight(self._session + 1, identity.reply_buffer)
+        self._asked_for = self._complaint = -1
+        return identity
 
-    def ask(self, command: Command, window: int = 0, word: int = 0, payload: bytes = b"") -> bytes:
-        """Send one request and return its reply's payload.
+    def identify(self) -> Identity:
+        """Ask once more who the device is; errors as of :meth:`begin`, and :class:`SessionLost` after its reset."""
+        if len(self._flight):
+            return self.begin()
+        identity, reply = self._identify()
+        self._expected = reply.end
+        return identity
+
+    # Requests
+
+    def ask(
+        self, command: Command, window: int = 0, word: int = 0, payload: bytes = b"", reply_bytes: int = 0
+    ) -> bytes:
+        """Send one request and return its answer's payload, of at most ``reply_bytes``.
 
         Raises
         ------
         DeviceError
             If the device refuses it.
-        LinkTimeout
-            If the device does not answer.
+        LinkError
+            If the device does not answer, or was reset.
         """
-        reply = self.exchange([self.request(command, window, word, payload)])[0]
-        return accept(reply).payload
+        (answer,) = self.stream([Ask(command, window, word, payload, reply_bytes)])
+        return accept(answer).payload
 
-    def exchange(
-        self,
-        requests: Sequence[Request],
-        *,
-        in_flight: int | None = None,
-        busy_seconds: float = 0.0,
-        progress: Progress | None = None,
-    ) -> list[Reply]:
-        """Send requests that may be repeated freely, and return their replies in the same order.
+    def exchange(self, asks: Iterable[Ask], *, report: Progress | None = None) -> list[Answer]:
+        """Send requests, and return their answers in the same order; errors as of :meth:`stream`."""
+        asked = list(asks)
+        answers = []
+        for answer in self.stream(asked):
+            answers.append(answer)
+            if report is not None:
+                report(len(answers), len(asked))
+        return answers
+
+    def stream(self, asks: Iterable[Ask]) -> Iterator[Answer]:
+        """Keep as many requests in flight as line and device take, and yield the answers in order.
+
+        Each request is carried out exactly once, in order. If the caller stops, or an error ends it, what is under way
+        is ended; requests whose answers did not come may have been carried out or not.
 
         Parameters
         ----------
-        requests:
-            From :meth:`request`; no CALL.
-        in_flight:
-            Bytes that may be on their way unanswered; None for the device's receive buffer.
-        busy_seconds:
-            Longest time that a device may need before it answers, without the line's.
-        progress:
-            Called after each reply.
+        asks:
+            Requests; taken when there is room for them, which is well before their answers come.
 
         Raises
         ------
         LinkTimeout
-            If the device stops answering.
+            If the device stops answering, or a call takes too long.
+        SessionLost
+            If the device was reset meanwhile, or another program talks to it.
         """
-        limit = self.busy_bytes if in_flight is None else in_flight
-        waiting = deque(_Sent(request, index) for index, request in enumerate(requests))
-        flight = _Flight()
-        replies: dict[int, Reply] = {}  # by index: a long exchange uses a sequence number more than once
-        silent = 0
-        while waiting or flight.sent:
-            self._fill(waiting, flight, limit)
-            reply = self._receive(flight.sent, self._timeout * min(1 << silent, 4) + busy_seconds)
-            if reply is None:
-                silent += 1
-                if silent > SILENT_REPEATS:
-                    raise self._gone(flight.oldest().request)
-                self._repeat(flight, [flight.oldest()])
-                continue
-            silent = 0
-            answered, lost = flight.settle(reply.sequence)
-            replies[answered.index] = reply
-            self._repeat(flight, lost)
-            if progress is not None:
-                progress(len(replies), len(requests))
-        return [replies[index] for index in range(len(requests))]
-
-    def call(self, request: Request, *, ahead: Sequence[Request] = (), time_limit: float = CALL_SECONDS) -> Reply:
-        """Send a CALL and return its reply, whatever its status but ABORTED.
-
-        It is repeated without its input words, to spare the receive buffer of a device that is busy with it. If the
-        first copy was lost, the inputs may then be found different, and the reply says so.
-
-        Parameters
-        ----------
-        request:
-            From :meth:`request`, with a window of the input region.
-        ahead:
-            Requests to send just before it; nobody waits for their replies.
-        time_limit:
-            Seconds after which the call is aborted.
-
-        Raises
-        ------
-        LinkTimeout
-            If there are no results within the time limit.
-        """
-        self._write([sent.encode() for sent in (*ahead, request)])
-        again = Request(request.sequence, request.command, request.window, request.word, request.payload[: CRC32.size])
-        wait, left = self._timeout, time_limit
+        if len(self._flight):  # an error ended what was before
+            self.begin()
+        source = iter(asks)
         try:
-            while left > 0:
-                wait = min(wait, left)
-                reply = self._receive({request.sequence: _Sent(request)}, wait)
-                if reply is not None:
-                    return self._not_aborted(reply, time_limit)
-                left -= wait
-                wait *= 2
-                if left > 0:
-                    self._write([again.encode()], repeats=True)
-        except KeyboardInterrupt:
-            self._write([self.request(Command.ABORT).encode()])
+            while self._fill(source):
+                yield self._answer()
+        except (LinkError, PortError):
             raise
-        return self._abort(request, time_limit)
+        except BaseException:  # also an interrupt by the keyboard, and a caller that stops
+            if len(self._flight):
+                self.begin()
+            raise
 
     def close(self) -> None:
         """Close the port."""
@@ -272,107 +215,228 @@ class LinkClient:
 
     # Sending
 
-    def _advance(self) -> None:
-        self._next = (self._next + 1) % SEQUENCES
+    def _fill(self, source: Iterator[Ask]) -> bool:
+        """Send as many requests as may be in flight; return whether there are any."""
+        self._send()
+        while not self._flight.waits and (ask := next(source, None)) is not None:
+            self._flight.add(ask)
+            self._send()
+        return len(self._flight) > 0
 
-    def _fill(self, waiting: deque[_Sent], flight: _Flight, limit: int) -> None:
-        """Send as many of the waiting requests as may be in flight; at least one if there is none."""
-        frames = []
-        while waiting and (not flight.sent or flight.bytes + len(waiting[0].frame) <= limit):
-            sent = waiting.popleft()
-            flight.add(sent)
-            frames.append(sent.frame)
-        self._write(frames)
-
-    def _repeat(self, flight: _Flight, lost: Sequence[_Sent]) -> None:
-        for sent in lost:
+    def _send(self) -> None:
+        """Send what may be sent now."""
+        frames: list[bytes] = []
+        repeats = 0
+        while sent := self._flight.sendable(self.window):
             if sent.sends == SENDS:
                 raise LinkTimeout(
-                    f"{self.port.name}: {_name(sent.request)} was sent {SENDS} times without an answer while others "
-                    "were answered; the line is too noisy: use a shorter cable or a lower baud"
+                    f"{self.port.name}: {_name(sent.ask)} was sent {SENDS} times without an answer while others were "
+                    "answered; the line is too noisy: use a shorter cable or a lower baud"
                 )
+            repeats += sent.sends > 0
+            sent.time = sent.time if sent.sends else self._clock()
             sent.sends += 1
-            flight.send_again(sent)
-        self._write([sent.frame for sent in lost], repeats=True)
+            self._stamp += 1
+            sent.stamp = self._stamp
+            frames.append(sent.frame)
+        self._write(frames, repeats)
 
-    def _write(self, frames: Sequence[bytes], *, repeats: bool = False) -> None:
+    def _sync(self) -> None:
+        """Ask for all bytes from the expected position on, and for the request that the device takes next."""
+        self._stamp += 1
+        self._sync_stamp = self._stamp
+        self._write([Request(self._session, Command.SYNC, 0, self._expected).encode()], 1)
+
+    def _write(self, frames: list[bytes], repeats: int) -> None:
         """Write frames; a delimiter before repeats ends whatever partial frame the device holds."""
-        if not frames:
-            return
-        self.port.write((DELIMITER if repeats else b"") + b"".join(frames))
-        self.statistics.sent += len(frames)
-        self.statistics.repeated += len(frames) if repeats else 0
+        if frames:
+            self.port.write((DELIMITER if repeats else b"") + b"".join(frames))
+            self.statistics.sent += len(frames)
+            self.statistics.repeated += repeats
 
     # Receiving
 
-    def _receive(self, under_way: dict[int, _Sent], limit: float) -> Reply | None:
-        """Return the next reply to a request under way; None if there is none within ``limit`` seconds."""
-        deadline = self._clock() + limit
+    def _answer(self) -> Answer:
+        """Return the answer to the oldest request."""
+        silent, waited, before = 0, 0.0, self._expected
+        while True:
+            ask = self._flight.oldest.ask
+            wait = self._patience(ask, silent, waited)
+            answer = self._take_until(wait)
+            if answer is not None:
+                return answer
+            silent, waited = silent + 1, waited + wait
+            if self._expected != before:
+                silent, waited, before = 0, 0.0, self._expected
+            elif ask.calls and waited >= ask.seconds:
+                raise self._too_long(ask.seconds)
+            elif not ask.calls and silent > SILENT_REPEATS:
+                raise self._gone(ask)
+            self._sync()
+
+    def _patience(self, ask: Ask, silent: int, waited: float) -> float:
+        """Return the seconds to wait for an answer before the device is asked what it has.
+
+        While a device is busy with a call it answers nothing, and what it is asked fills its receive buffer: so it is
+        asked ever more rarely.
+        """
+        if ask.calls:
+            return min(self._timeout * (1 << silent), max(ask.seconds - waited, self._timeout / 4))
+        return self._timeout * min(1 << silent, 4) + ask.seconds
+
+    def _take_until(self, seconds: float) -> Answer | None:
+        """Take replies until a request is answered; return None if nothing new comes for ``seconds``."""
+        deadline = self._clock() + seconds
         while True:
             while self._frames:
-                reply = self._match(self._frames.popleft(), under_way)
-                if reply is not None:
-                    return reply
-            left = deadline - self._clock()
-            data = self.port.read(left) if left > 0 else b""
-            if not data:
+                before = self._expected
+                answer = self._take(self._frames.popleft())
+                if answer is not None:
+                    return answer
+                if self._expected != before:
+                    self._send()
+                    deadline = self._clock() + seconds
+            if not self._receive(deadline - self._clock()):
                 return None
-            self.statistics.received_bytes += len(data)
-            *frames, partial = (self._partial + data).split(DELIMITER)
-            self._partial = partial[:WIRE_BYTES]  # enough to know that it is no frame
-            self._frames.extend(frame for frame in frames if frame)
 
-    def _match(self, frame: bytes, under_way: dict[int, _Sent]) -> Reply | None:
+    def _receive(self, seconds: float) -> bool:
+        """Read from the port; return whether anything came."""
+        data = self.port.read(seconds) if seconds > 0 else b""
+        self.statistics.received_bytes += len(data)
+        *frames, partial = (self._partial + data).split(DELIMITER)
+        self._partial = partial[:WIRE_BYTES]  # enough to know that it is no frame
+        self._frames.extend(frame for frame in frames if frame)
+        return bool(data)
+
+    def _decode(self, frame: bytes) -> Reply | None:
         try:
-            reply = Reply.decode(frame)
+            return Reply.decode(frame)
         except FrameError:
             self.statistics.damaged += 1
             return None
-        sent = under_way.get(reply.sequence)
-        if sent is None or sent.request.command != reply.command:
-            self.statistics.stale += 1
+
+    def _take(self, frame: bytes) -> Answer | None:
+        """Take a reply if it is the next one; return the answer if a request is answered by it."""
+        reply = self._decode(frame)
+        if reply is None:
             return None
-        return reply
+        if reply.command == Command.SYNC and self._is_lost(reply):
+            raise self._session_lost(kept=reply.status != Status.LOST)
+        if reply.position != self._expected:
+            self.statistics.stale += 1
+            later = (reply.position - self._expected) % NUMBERS < NUMBERS // 2
+            if later and self._asked_for != self._expected:
+                self._asked_for = self._expected
+                self._sync()
+            return None
+        self._expected = reply.end
+        if reply.command == Command.SYNC:
+            self._send_again(reply)
+        elif reply.command != Command.IDENTIFY:
+            return self._match(reply)
+        return None
+
+    def _is_lost(self, reply: Reply) -> bool:
+        """Whether a reply to SYNC ends the session; a late one may speak of an earlier session, and of this one too."""
+        if reply.status == Status.NO_SESSION:
+            return (
+                len(reply.payload) != SessionState.STRUCT.size
+                or SessionState.unpack(reply.payload).session != self._session
+            )
+        return reply.status == Status.LOST
+
+    def _match(self, reply: Reply) -> Answer | None:
+        if not len(self._flight) or self._flight.oldest.ask.command != reply.command or not self._flight.oldest.sends:
+            raise self._session_lost()
+        sent = self._flight.replied(reply)
+        if sent is None:
+            return None
+        self.window.answered(len(sent.frame))
+        return Answer(sent.ask, reply.status, sent.payload, self._clock() - sent.time)
+
+    def _send_again(self, reply: Reply) -> None:
+        """Send again what the device says that it has not got, if it was sent before it said so."""
+        if reply.status == Status.NO_SESSION:
+            return
+        try:
+            missing = self._flight.missing(SessionState.unpack(reply.payload).next)
+        except ValueError as error:  # also a FrameError
+            raise self._session_lost() from error
+        if missing is None:
+            return
+        if reply.status == Status.OUT_OF_ORDER:
+            lost, self._complaint = self._complaint != missing.sequence, missing.sequence
+        else:
+            lost = missing.stamp < self._sync_stamp
+        if lost:
+            self.window.lost()
+            self._flight.go_back(missing)
+
+    def _identify(self) -> tuple[Identity, Reply]:
+        """Ask who the device is until it answers; all other replies are dropped."""
+        request = Request(self._session, Command.IDENTIFY)
+        for silent in range(SILENT_REPEATS + 1):
+            self._stamp += 1
+            self._write([request.encode()], 1)
+            reply = self._identity_reply(self._timeout * min(1 << silent, 4))
+            if reply is not None and reply.payload[:1] != bytes([PROTOCOL_VERSION]):
+                raise NotADevice(
+                    f"{self.port.name}: the device speaks protocol version {reply.payload[0]}, this program "
+                    f"{PROTOCOL_VERSION}; build its gateware with this version, or install the version that built it"
+                )
+            if reply is not None:
+                return Identity.unpack(reply.payload), reply
+        raise self._gone(Ask(Command.IDENTIFY))
+
+    def _identity_reply(self, seconds: float) -> Reply | None:
+        deadline = self._clock() + seconds
+        while True:
+            while self._frames:
+                reply = self._decode(self._frames.popleft())
+                if reply is None or reply.command != Command.IDENTIFY or reply.status != Status.OK:
+                    self.statistics.stale += reply is not None
+                elif self._is_ours(reply):
+                    return reply
+            if not self._receive(deadline - self._clock()):
+                return None
+
+    def _is_ours(self, reply: Reply) -> bool:
+        """Whether an identity belongs to this session, or is one of another version, whose fields lie elsewhere."""
+        return len(reply.payload) != Identity.STRUCT.size or Identity.unpack(reply.payload).session == self._session
 
     # Ends
 
-    def _abort(self, call: Request, time_limit: float) -> Reply:
-        """End a call that took too long; return its reply if it came to an end at that moment."""
-        abort = self.request(Command.ABORT)
-        under_way = {request.sequence: _Sent(request) for request in (call, abort)}
-        for silent in range(SILENT_REPEATS):
-            self._write([abort.encode()], repeats=True)
-            reply = self._receive(under_way, self._timeout * min(1 << silent, 4))
-            if reply is not None and reply.sequence == call.sequence:
-                return self._not_aborted(reply, time_limit)
-            if reply is not None:
-                raise self._too_long(time_limit)
-        raise self._gone(call)
-
-    def _not_aborted(self, reply: Reply, time_limit: float) -> Reply:
-        if reply.status == Status.ABORTED:
-            raise self._too_long(time_limit)
-        return reply
-
-    def _too_long(self, time_limit: float) -> LinkTimeout:
+    def _too_long(self, seconds: float) -> LinkTimeout:
+        self.begin()
         return LinkTimeout(
-            f"{self.port.name}: the call gave no results within {time_limit:g} s and was aborted; give it a longer "
+            f"{self.port.name}: the call gave no results within {seconds:g} s and was aborted; give it a longer "
             "time limit, or the network a shorter schedule"
         )
 
-    def _gone(self, request: Request) -> LinkTimeout:
+    def _session_lost(self, *, kept: bool = True) -> SessionLost:
+        name = self.port.name
+        if not kept:
+            return SessionLost(
+                f"{name}: replies were lost that the device no longer keeps; the line is too noisy: use a shorter "
+                "cable or a lower baud, then reconnect"
+            )
+        return SessionLost(
+            f"{name}: the device was reset, or another program talks to it; reconnect and load the model again"
+        )
+
+    def _gone(self, ask: Ask) -> LinkTimeout:
         return LinkTimeout(
-            f"{self.port.name}: no answer to {_name(request)} after {SILENT_REPEATS} repeats; check power and cable, "
+            f"{self.port.name}: no answer to {_name(ask)} after {SILENT_REPEATS} repeats; check power and cable, "
             "then open the device again"
         )
 
 
-def accept(reply: Reply, *statuses: Status) -> Reply:
-    """Return ``reply`` if it is OK or has one of ``statuses``; raise :class:`DeviceError` otherwise."""
-    if reply.status not in (Status.OK, *statuses):
-        raise DeviceError(reply.command, reply.status)
-    return reply
+def accept(answer: Answer, *statuses: Status) -> Answer:
+    """Return ``answer`` if it is OK or has one of ``statuses``; raise :class:`DeviceError` otherwise."""
+    if answer.status not in (Status.OK, *statuses):
+        raise DeviceError(answer.ask.command, answer.status)
+    return answer
 
 
-def _name(request: Request) -> str:
-    return Command(request.command).name
+def _name(ask: Ask) -> str:
+    return Command(ask.command).name

@@ -8,9 +8,9 @@ from attractor.host import memory
 from attractor.host.errors import LinkTimeout, NotADevice
 from attractor.host.link import LinkClient
 from attractor.spec import Region, Spec, SpecError, Window, spec_from_dict
-from attractor.spec.protocol import DESCRIPTION_WINDOW, PROTOCOL_VERSION, Command, Identity, decode_description
+from attractor.spec.protocol import DESCRIPTION_WINDOW, Identity, decode_description
 
-__all__ = ["identify", "meet"]
+__all__ = ["meet"]
 
 
 def meet(link: LinkClient) -> tuple[Identity, dict[str, Any], Spec]:
@@ -24,9 +24,7 @@ def meet(link: LinkClient) -> tuple[Identity, dict[str, Any], Spec]:
         If the line fails.
     """
     try:
-        link.flush()
-        link.ask(Command.ABORT)
-        identity = identify(link)
+        identity = link.begin()
         description = decode_description(_read_description(link, identity))
         spec = _described_spec(identity, description)
     except LinkTimeout as error:
@@ -36,29 +34,7 @@ def meet(link: LinkClient) -> tuple[Identity, dict[str, Any], Spec]:
             f"{link.port.name}: a device answers, but not as this version expects: {error}; "
             "build its gateware with this version"
         ) from error
-    link.busy_bytes = identity.receive_buffer
     return identity, description, spec
-
-
-def identify(link: LinkClient) -> Identity:
-    """Ask the device who it is.
-
-    Raises
-    ------
-    NotADevice
-        If it speaks another version of the protocol.
-    ValueError
-        If what it answers is no identity.
-    LinkError
-        If the line fails.
-    """
-    payload = link.ask(Command.IDENTIFY)
-    if payload and payload[0] != PROTOCOL_VERSION:
-        raise NotADevice(
-            f"{link.port.name}: the device speaks protocol version {payload[0]}, this program {PROTOCOL_VERSION}; "
-            "build its gateware with this version, or install the version that built it"
-        )
-    return Identity.unpack(payload)
 
 
 def _read_description(link: LinkClient, identity: Identity) -> bytes:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from attractor.host.errors import LinkError
-from attractor.host.link import LinkClient, Progress, accept
+from attractor.host.flight import Ask
+from attractor.host.link import LinkClient, accept
 from attractor.spec import MemoryMap, Window
-from attractor.spec.protocol import CRC32, Command, Request, crc32
+from attractor.spec.protocol import CRC32, Command, crc32
 
-__all__ = ["DIGEST_RATE", "Piece", "differing", "digests", "read", "whole", "write", "write_requests"]
+__all__ = ["DIGEST_RATE", "Piece", "differing", "digests", "read", "whole", "write_asks"]
 
-#: Bytes each second that any device reads for a CRC-32.
+#: Bytes each second that any device reads at least for a CRC-32: ten clock cycles for each.
 DIGEST_RATE = 1e6
 
 
@@ -65,8 +66,8 @@ def read(link: LinkClient, piece: Piece) -> bytes:
         If the device refuses, does not answer, or answers with another number of bytes.
     """
     parts = piece.split()
-    requests = [link.request(Command.READ, part.number, part.word, bytes([part.count])) for part in parts]
-    data = [accept(reply).payload for reply in link.exchange(requests)]
+    asks = [Ask(Command.READ, part.number, part.word, bytes([part.count]), part.size) for part in parts]
+    data = [accept(answer).payload for answer in link.exchange(asks)]
     for part, answer in zip(parts, data, strict=True):
         if len(answer) != part.size:
             raise LinkError(
@@ -76,26 +77,9 @@ def read(link: LinkClient, piece: Piece) -> bytes:
     return b"".join(data)
 
 
-def write_requests(link: LinkClient, pieces: Sequence[Piece], contents: dict[str, bytes]) -> list[Request]:
+def write_asks(pieces: Sequence[Piece], contents: dict[str, bytes]) -> list[Ask]:
     """Return the requests that write ``pieces``, which fit one frame each, from the windows' contents by name."""
-    return [
-        link.request(Command.WRITE, piece.number, piece.word, piece.of(contents[piece.window.name])) for piece in pieces
-    ]
-
-
-def write(
-    link: LinkClient, pieces: Sequence[Piece], contents: dict[str, bytes], progress: Progress | None = None
-) -> None:
-    """Write ``pieces``, which fit one frame each; ``progress`` gets the number of acknowledged frames and of all.
-
-    Raises
-    ------
-    LinkError
-        If the device refuses or does not answer.
-    """
-    requests = write_requests(link, pieces, contents)
-    for reply in link.exchange(requests, in_flight=link.window_bytes, progress=progress):
-        accept(reply)
+    return [Ask(Command.WRITE, piece.number, piece.word, piece.of(contents[piece.window.name])) for piece in pieces]
 
 
 def digests(link: LinkClient, pieces: Sequence[Piece]) -> list[int]:
@@ -106,12 +90,18 @@ def digests(link: LinkClient, pieces: Sequence[Piece]) -> list[int]:
     LinkError
         If the device refuses or does not answer.
     """
-    requests = [
-        link.request(Command.DIGEST, piece.number, piece.word, piece.count.to_bytes(3, "little")) for piece in pieces
+    asks = [
+        Ask(
+            Command.DIGEST,
+            piece.number,
+            piece.word,
+            piece.count.to_bytes(3, "little"),
+            CRC32.size,
+            piece.size / DIGEST_RATE,
+        )
+        for piece in pieces
     ]
-    busy = sum(piece.size for piece in pieces) / DIGEST_RATE
-    replies = link.exchange(requests, busy_seconds=busy)
-    return [CRC32.unpack(accept(reply).payload)[0] for reply in replies]
+    return [CRC32.unpack(accept(answer).payload)[0] for answer in link.exchange(asks)]
 
 
 def differing(link: LinkClient, pieces: Sequence[Piece], contents: dict[str, bytes]) -> list[Piece]:

@@ -49,9 +49,9 @@ from attractor.spec.protocol import (
     Counters,
     FrameError,
     Identity,
-    Progress,
     Reply,
     Request,
+    SessionState,
     Status,
     crc32,
 )
@@ -252,10 +252,10 @@ class GoldenLink:
     def _complain(self, status: Status) -> None:
         if not self._complained:
             self._complained = True
-            self._replies.send(Command.SYNC, status, self._progress())
+            self._replies.send(Command.SYNC, status, self._state())
 
-    def _progress(self) -> bytes:
-        return Progress(self._session or 0, self._next).pack()
+    def _state(self) -> bytes:
+        return SessionState(self._session or 0, self._next).pack()
 
     def _answer(self, request: Request) -> None:
         reply = _Reply(self._replies, request.command)
@@ -423,7 +423,7 @@ class GoldenLink:
 
     def _sync(self, request: Request, reply: _Reply) -> Status:
         self._length(request, 0)
-        reply.read(self._progress())
+        reply.read(self._state())
         if request.sequence != self._session:
             return Status.NO_SESSION
         self._halted = self._complained = False

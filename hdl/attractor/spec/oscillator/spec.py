@@ -21,7 +21,7 @@ from attractor.spec.oscillator.call import (
     decoded_result,
     state_record,
 )
-from attractor.spec.records import Field, Record, unused
+from attractor.spec.records import Field, Record
 from attractor.spec.rows import LaneMemory
 
 __all__ = ["MOST_LANES", "OscillatorSpec"]
@@ -214,7 +214,7 @@ class OscillatorSpec(Spec):
         lanes of segment K in that group, lowest lane in the lowest bits; target ``group * lanes + lane``.
         ``seed``: one word, of the noise. ``margin``: one word, only with ``learning``.
         ``state``: a byte for each oscillator, :func:`state_record`.
-        ``result``: :data:`RESULT`. ``phases``: a byte for each target.
+        ``result``: :data:`RESULT`. ``phases``: one word for each target.
         """
         windows = [
             Window("schedule", Region.PARAMETERS, self.schedule_entries, SCHEDULE_ENTRY.bits, SCHEDULE_ENTRY),
@@ -227,8 +227,8 @@ class OscillatorSpec(Spec):
             windows.append(number_window("margin", Region.INPUT, self.sum_bits - 1, meaning))
         windows.append(Window("state", Region.INPUT, self.oscillators, 8, self.state_record))
         windows.append(record_window("result", Region.OUTPUT, RESULT))
-        phase = Record((Field("phase", self.phase_bits, meaning="phase in slots"), unused(8 - self.phase_bits)))
-        windows.append(Window("phases", Region.OUTPUT, self.targets, 8, phase))
+        phase = Record((Field("phase", self.phase_bits, meaning="phase in slots"),))
+        windows.append(Window("phases", Region.OUTPUT, self.targets, self.phase_bits, phase))
         return MemoryMap(tuple(windows))
 
     @property

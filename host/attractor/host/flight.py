@@ -1,0 +1,200 @@
+"""Requests on their way: numbered, in order, as many as line, receive buffer and reply buffer take."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from attractor.spec import PAYLOAD_BYTES
+from attractor.spec.protocol import NUMBERS, RECEIVE_BUFFER_BYTES, REPLY_BUFFER_BYTES, Command, Reply, Request, Status
+
+__all__ = ["Answer", "Ask", "Flight", "Sent", "Window"]
+
+#: Bytes of the reply buffer that stay free for replies which belong to no request.
+_RESERVE = 64
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is asked of a device.
+
+    Parameters
+    ----------
+    command, window, word, payload:
+        As in :class:`~attractor.spec.protocol.Request`.
+    reply_bytes:
+        Most bytes of payload that the answer has.
+    seconds:
+        Longest time that the device may need for it, without the line's; 0 if it never keeps the device busy.
+    calls:
+        Calls that a CALL makes.
+    """
+
+    command: Command
+    window: int = 0
+    word: int = 0
+    payload: bytes = b""
+    reply_bytes: int = 0
+    seconds: float = 0.0
+    calls: int = 0
+
+    @property
+    def line_bytes_of_reply(self) -> int:
+        """Most bytes that its replies take on the line."""
+        return self.reply_bytes + Reply.OVERHEAD * (1 + self.reply_bytes // PAYLOAD_BYTES)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a request ended, and what came back."""
+
+    ask: Ask
+    status: int
+    payload: bytes
+    #: Seconds from sending the request until its answer had come, by the client's clock.
+    seconds: float = 0.0
+
+
+@dataclass
+class Sent:
+    """A request with its number."""
+
+    ask: Ask
+    sequence: int
+    #: Times that it was sent.
+    sends: int = 0
+    #: Number of its last sending among all that the client sent.
+    stamp: int = 0
+    #: When it was sent first.
+    time: float = 0.0
+    payload: bytes = b""
+    frame: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        ask = self.ask
+        self.frame = Request(self.sequence, ask.command, ask.window, ask.word, ask.payload).encode()
+
+
+class Window:
+    """How many bytes may be unanswered: learnt from what gets lost, so that a busy device is not flooded.
+
+    It starts with what the device takes in while it is busy, doubles with each round trip until something is lost, and
+    then grows slowly: a device that is faster than the line gets all that the line holds, a slower one as much as it
+    works off.
+
+    Parameters
+    ----------
+    most:
+        Bytes that line and converters hold.
+    buffer:
+        Bytes that the device takes in while it is busy.
+    """
+
+    def __init__(self, most: int, buffer: int = RECEIVE_BUFFER_BYTES) -> None:
+        self.most = max(most, buffer)
+        self._buffer = buffer
+        self._bytes = float(buffer)
+        self._threshold = float(self.most)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that may be unanswered now."""
+        return int(self._bytes)
+
+    def answered(self, count: int) -> None:
+        """Grow, as ``count`` bytes were answered."""
+        growth = count if self._bytes < self._threshold else count * self._buffer / 4 / self._bytes
+        self._bytes = min(self._bytes + growth, self.most)
+
+    def lost(self) -> None:
+        """Shrink, as something was lost."""
+        self._bytes = self._threshold = max(self._bytes * 3 / 4, self._buffer)
+
+
+class Flight:
+    """Unanswered requests in the order of their numbers: first those that were sent, then those that have to be.
+
+    Parameters
+    ----------
+    next_sequence:
+        Number of the first request.
+    reply_buffer:
+        Bytes of replies that the device keeps.
+    """
+
+    def __init__(self, next_sequence: int, reply_buffer: int = REPLY_BUFFER_BYTES) -> None:
+        self._next = next_sequence % NUMBERS
+        self._reply_room = reply_buffer - _RESERVE
+        self._sent: deque[Sent] = deque()
+        self._to_send: deque[Sent] = deque()
+        self._sent_bytes = 0
+        self._reply_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._sent) + len(self._to_send)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a request has yet to be sent."""
+        return bool(self._to_send)
+
+    @property
+    def oldest(self) -> Sent:
+        """The request that is answered next."""
+        return (self._sent or self._to_send)[0]
+
+    def add(self, ask: Ask) -> None:
+        """Number a request and put it behind all others."""
+        self._to_send.append(Sent(ask, self._next))
+        self._next = (self._next + 1) % NUMBERS
+
+    def sendable(self, window: Window) -> Sent | None:
+        """Return the next request that may be sent now, as one that was; None if there is none."""
+        if not self._to_send:
+            return None
+        sent = self._to_send[0]
+        reply = sent.ask.line_bytes_of_reply
+        limit = window.bytes if sent.ask.seconds else window.most
+        if self._sent and (self._sent_bytes + len(sent.frame) > limit or self._reply_bytes + reply > self._reply_room):
+            return None
+        self._sent.append(self._to_send.popleft())
+        self._sent_bytes += len(sent.frame)
+        self._reply_bytes += reply
+        return sent
+
+    def replied(self, reply: Reply) -> Sent | None:
+        """Take a reply to the oldest request; return that request if this was its last reply."""
+        sent = self._sent[0]
+        sent.payload += reply.payload
+        if reply.status == Status.MORE:
+            return None
+        self._remove_sent(self._sent.popleft())
+        return sent
+
+    def missing(self, next_sequence: int) -> Sent | None:
+        """Return the sent request that a device takes next, which all before have reached; None if it has all.
+
+        Raises
+        ------
+        ValueError
+            If the device's next number belongs to none of them: it is in another session.
+        """
+        place = (
+            (next_sequence - self.oldest.sequence) % NUMBERS if len(self) else (next_sequence - self._next) % NUMBERS
+        )
+        if place > len(self):
+            raise ValueError(f"the device takes number {next_sequence} next, which was never sent")
+        return self._sent[place] if place < len(self._sent) else None
+
+    def go_back(self, missing: Sent) -> None:
+        """Have a request and all after it sent again."""
+        while True:
+            sent = self._sent.pop()
+            self._remove_sent(sent)
+            self._to_send.appendleft(sent)
+            if sent is missing:
+                return
+
+    def _remove_sent(self, sent: Sent) -> None:
+        self._sent_bytes -= len(sent.frame)
+        self._reply_bytes -= sent.ask.line_bytes_of_reply
