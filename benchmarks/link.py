@@ -106,7 +106,7 @@ class Trial:
     def run(self) -> str:
         """Load, and return how it ended."""
         try:
-            Device(LinkClient(self.line, clock=self.clock, sequence=self._sequence)).load(self.new)
+            Device(LinkClient(self.line, clock=self.clock, session=self._sequence)).load(self.new)
         except HostError:
             return self._after_error()
         except OutOfTime:

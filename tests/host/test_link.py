@@ -58,7 +58,7 @@ def line() -> Recorder:
 
 @pytest.fixture
 def client(line: Recorder) -> LinkClient:
-    return LinkClient(line, clock=line.clock, sequence=65_530)
+    return LinkClient(line, clock=line.clock, session=65_530)
 
 
 def reads(client: LinkClient, count: int) -> list[Request]:
@@ -147,7 +147,7 @@ def test_sequence_numbers_wrap(line: Recorder, client: LinkClient) -> None:
 def test_an_exchange_longer_than_the_sequence_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "SEQUENCES", 500)
     board = GoldenBoard(OscillatorSpec(oscillators=2))
-    client = LinkClient(board, sequence=0)
+    client = LinkClient(board, session=0)
     window = board.spec.memory_map.number("state")
     requests = [client.request(Command.WRITE, window, index % 2, bytes([index % 251])) for index in range(1200)]
     replies = client.exchange(requests, in_flight=client.window_bytes)

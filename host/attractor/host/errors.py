@@ -82,32 +82,38 @@ class LearningError(LinkError):
     reason:
         Why a call failed.
     learnt:
-        Samples that were learnt.
+        Samples that were learnt for sure, the first ones in order.
     samples:
         Samples that there were.
-    refused:
-        True if the device refused the next sample, so that it was not learnt; otherwise it may have been.
+    most:
+        Samples that may have been learnt: those whose reports were still on their way count, unless the device refused
+        them.
     lost:
         True if the device holds no valid parameters, as after a reset; otherwise what was learnt stays in it.
     """
 
-    def __init__(self, reason: str, learnt: int, samples: int, *, refused: bool, lost: bool = False) -> None:
+    def __init__(self, reason: str, learnt: int, samples: int, *, most: int, lost: bool = False) -> None:
         self.learnt = learnt
         self.samples = samples
-        self.refused = refused
+        self.most = most
         self.lost = lost
+        count = f"{learnt}" if most == learnt else f"at least {learnt} and at most {most}"
         if lost:
             fate = (
-                f"what it had learnt by then, {learnt} of {samples} samples, is lost with its parameters: load the "
+                f"what it had learnt by then, {count} of {samples} samples, is lost with its parameters: load the "
                 "last model that was read, and learn from there"
             )
         else:
-            unsure = "was not learnt" if refused else "may have been learnt or not"
             fate = (
-                f"{learnt} of {samples} samples were learnt and stay so, the next one {unsure}: reconnect and go on, "
-                "or load the last model that was read and learn from there"
+                f"{count} of {samples} samples were learnt, in order, and stay so: reconnect and go on, or load the "
+                "last model that was read and learn from there"
             )
         super().__init__(f"{reason}; {fate}")
+
+    @property
+    def refused(self) -> bool:
+        """True if it is known which samples were learnt."""
+        return self.most == self.learnt
 
 
 class LoadError(LinkError):

@@ -134,6 +134,11 @@ class Flight:
         return len(self._sent) + len(self._to_send)
 
     @property
+    def calls(self) -> int:
+        """Calls in requests that were sent and are not answered: each was made or not."""
+        return sum(sent.ask.calls for sent in (*self._sent, *self._to_send) if sent.sends)
+
+    @property
     def waits(self) -> bool:
         """Whether a request has yet to be sent."""
         return bool(self._to_send)

@@ -105,6 +105,8 @@ class LinkClient:
     ) -> None:
         self.port = port
         self.statistics = LinkStatistics()
+        #: Calls that were on their way when an error ended the last stream: each was made or not.
+        self.unanswered_calls = 0
         #: How many bytes may be unanswered, of requests that keep a device busy; others fill the line.
         self.window = Window(max(8 * WIRE_BYTES, int(LATENCY_SECONDS * baud / 10)))
         self._timeout = timeout + 20 * WIRE_BYTES / baud
@@ -198,11 +200,13 @@ class LinkClient:
         """
         if len(self._flight):  # an error ended what was before
             self.begin()
+        self.unanswered_calls = 0
         source = iter(asks)
         try:
             while self._fill(source):
                 yield self._answer()
         except (LinkError, PortError):
+            self.unanswered_calls = self._flight.calls or self.unanswered_calls
             raise
         except BaseException:  # also an interrupt by the keyboard, and a caller that stops
             if len(self._flight):
@@ -407,6 +411,7 @@ class LinkClient:
     # Ends
 
     def _too_long(self, seconds: float) -> LinkTimeout:
+        self.unanswered_calls = self._flight.calls
         self.begin()
         return LinkTimeout(
             f"{self.port.name}: the call gave no results within {seconds:g} s and was aborted; give it a longer "

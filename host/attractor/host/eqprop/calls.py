@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attractor.host.calls import Calls
-from attractor.host.errors import DeviceError, HostError, LearningError, LinkError, PortError
+from attractor.host.errors import DeviceError, HostError, LearningError, LinkError, PortError, SessionLost
 from attractor.host.link import Progress
 from attractor.spec import EqPropResult, EqPropSpec, SpecError
 from attractor.spec.protocol import Status
@@ -148,7 +148,7 @@ class EqPropCalls(Calls):
             for result in self.results(inputs, len(samples), progress=progress, time_limit=time_limit):
                 results.append(result)  # noqa: PERF402 - one by one: those before a failure were learnt
         except (LinkError, PortError) as error:
-            raise _failure(error, len(results), len(samples)) from error
+            raise _failure(error, len(results), len(samples), self.device.link.unanswered_calls) from error
         return SampleLearning.of(results)
 
 
@@ -178,11 +178,11 @@ def drawn_sigmas(sigmas: npt.ArrayLike | np.random.Generator, samples: int) -> C
     return np.broadcast_to(array, samples).astype(np.int64)
 
 
-def _failure(error: HostError, learnt: int, samples: int) -> LearningError:
-    """Return how learning failed after ``learnt`` samples."""
+def _failure(error: HostError, learnt: int, samples: int, unanswered: int) -> LearningError:
+    """Return how learning failed after ``learnt`` reports came, and ``unanswered`` were still on their way."""
     refused = isinstance(error, DeviceError)
-    lost = refused and error.status == Status.INVALID_PARAMETERS
-    return LearningError(str(error), learnt, samples, refused=refused, lost=lost)
+    lost = isinstance(error, SessionLost) or (refused and error.status == Status.INVALID_PARAMETERS)
+    return LearningError(str(error), learnt, samples, most=learnt if refused else learnt + unanswered, lost=lost)
 
 
 def _samples(spec: EqPropSpec, bits: npt.ArrayLike) -> npt.NDArray[np.uint8]:
