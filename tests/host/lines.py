@@ -1,0 +1,86 @@
+"""Ports for tests of the host: lines that lose, double, delay or damage whole frames, and cores that count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from attractor.sim.golden_link import GoldenLink
+from attractor.spec import Region, Spec
+from attractor.spec.protocol import DELIMITER, encode_description
+
+__all__ = ["Frames", "RecordingBoard", "frames_of"]
+
+#: Turns one frame with its delimiter into what arrives of it.
+Fate = Callable[[bytes], Iterable[bytes]]
+
+
+def frames_of(data: bytes) -> list[bytes]:
+    """Cut after each zero byte."""
+    *frames, last = data.split(DELIMITER)
+    return [frame + DELIMITER for frame in frames] + ([last] if last else [])
+
+
+class RecordingBoard:
+    """A port with a link whose core keeps the inputs of each call; outputs begin with the number of the call.
+
+    Parameters
+    ----------
+    spec:
+        The network, of which only the memory map counts.
+    answer:
+        The output region from the number of the call and its inputs; None for the number alone.
+    """
+
+    name = "recorder"
+
+    def __init__(self, spec: Spec, answer: Callable[[int, bytes], bytes] | None = None) -> None:
+        self.spec = spec
+        self.seen: list[bytes] = []
+        self._answer = answer
+        self._answers = b""
+        description = {"spec": spec.to_dict(), "gateware": "0", "board": "recorder", "clock_hz": 0, "baud": 0}
+        self.link = GoldenLink(spec, encode_description(description), self._run)
+
+    def _run(self, _: dict[str, bytes], inputs: bytes) -> bytes:
+        self.seen.append(inputs)
+        if self._answer is not None:
+            return self._answer(len(self.seen), inputs)
+        size = self.spec.memory_map.size(Region.OUTPUT)
+        return len(self.seen).to_bytes(4, "little").ljust(size, b"\0")[:size]
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to the board."""
+        self._answers += self.link.receive(data)
+
+    def read(self, timeout: float) -> bytes:  # noqa: ARG002
+        """Return all that was answered."""
+        answers, self._answers = self._answers, b""
+        return answers
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@dataclass
+class Frames:
+    """A port that lets a function decide what becomes of each frame, in either direction."""
+
+    port: RecordingBoard
+    outward: Fate = field(default=lambda frame: [frame])
+    inward: Fate = field(default=lambda frame: [frame])
+    name: str = "line"
+
+    def write(self, data: bytes) -> None:
+        """Send what becomes of each frame."""
+        for frame in frames_of(data):
+            for arriving in self.outward(frame):
+                self.port.write(arriving)
+
+    def read(self, timeout: float) -> bytes:
+        """Return what becomes of each frame that was answered."""
+        answers = frames_of(self.port.read(timeout))
+        return b"".join(arriving for frame in answers for arriving in self.inward(frame))
+
+    def close(self) -> None:
+        """Do nothing."""
