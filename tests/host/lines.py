@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from attractor.sim.golden_link import GoldenLink
-from attractor.spec import Region, Spec
+from attractor.spec import MemoryMap, Region, Spec
 from attractor.spec.protocol import DELIMITER, encode_description
 
-__all__ = ["Frames", "RecordingBoard", "frames_of"]
+__all__ = ["Frames", "RecordingBoard", "Shape", "frames_of"]
 
 #: Turns one frame with its delimiter into what arrives of it.
 Fate = Callable[[bytes], Iterable[bytes]]
@@ -19,6 +20,18 @@ def frames_of(data: bytes) -> list[bytes]:
     """Cut after each zero byte."""
     *frames, last = data.split(DELIMITER)
     return [frame + DELIMITER for frame in frames] + ([last] if last else [])
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A network that is nothing but windows."""
+
+    memory_map: MemoryMap
+    fingerprint: bytes = bytes(8)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
 
 
 class RecordingBoard:

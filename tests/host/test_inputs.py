@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,24 +29,12 @@ from attractor.spec import (
 )
 from attractor.spec.protocol import CRC32, CallHeader, Command, Status, crc32
 
-from .lines import RecordingBoard
+from .lines import RecordingBoard, Shape
 
 #: Results that every core of these tests has: the number of the call.
 NUMBER = Window("number", Region.OUTPUT, 4, 8)
 #: Bytes of a frame's payload that inputs may take.
 ROOM = PAYLOAD_BYTES - CallHeader.STRUCT.size
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A network that is nothing but windows."""
-
-    memory_map: MemoryMap
-    fingerprint: bytes = bytes(8)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return nothing."""
-        return {}
 
 
 def inputs_of(*windows: tuple[int, int]) -> Any:
