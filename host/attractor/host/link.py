@@ -134,8 +134,8 @@ class LinkClient:
         FrameError
             If what answers is no identity.
         """
-        if self._stamp:
-            self._session = self._random.randrange(NUMBERS)
+        if self._stamp:  # another number than the last, or the device would go on with that session
+            self._session = (self._session + self._random.randrange(1, NUMBERS)) % NUMBERS
         self._frames.clear()
         self._partial = b""
         self.port.write(ATTENTION)
