@@ -235,7 +235,7 @@ class Device:
         """Return whether the device holds exactly this model's parameters, and they are valid."""
         if not self.spec.same_network(model.spec):
             return False
-        self.identity = self._link.identify()
+        self.identity = self._link.begin()
         contents = self.spec.encode_parameters(model.parameters)
         return self.identity.parameters_valid and not memory.differing(self._link, self._parameters(), contents)
 
@@ -309,7 +309,7 @@ class Device:
 
     def _confirm(self) -> bool:
         """Return whether the device says itself that its parameters are valid."""
-        self.identity = self._link.identify()
+        self.identity = self._link.begin()
         return self.identity.parameters_valid
 
     # Running

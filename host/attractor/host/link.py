@@ -145,14 +145,6 @@ class LinkClient:
         self._asked_for = self._complaint = -1
         return identity
 
-    def identify(self) -> Identity:
-        """Ask once more who the device is; errors as of :meth:`begin`, and :class:`SessionLost` after its reset."""
-        if len(self._flight):
-            return self.begin()
-        identity, reply = self._identify()
-        self._expected = reply.end
-        return identity
-
     # Requests
 
     def ask(
