@@ -334,12 +334,11 @@ class LinkClient:
 
     def _is_lost(self, reply: Reply) -> bool:
         """Whether a reply to SYNC ends the session; a late one may speak of an earlier session, and of this one too."""
-        if reply.status == Status.NO_SESSION:
-            return (
-                len(reply.payload) != SessionState.STRUCT.size
-                or SessionState.unpack(reply.payload).session != self._session
-            )
-        return reply.status == Status.LOST
+        ours = len(reply.payload) == SessionState.STRUCT.size and self._is_of_session(reply)
+        return (reply.status == Status.NO_SESSION and not ours) or (reply.status == Status.LOST and ours)
+
+    def _is_of_session(self, reply: Reply) -> bool:
+        return SessionState.unpack(reply.payload).session == self._session
 
     def _match(self, reply: Reply) -> Answer | None:
         if not len(self._flight) or self._flight.oldest.ask.command != reply.command or not self._flight.oldest.sends:
@@ -352,9 +351,11 @@ class LinkClient:
 
     def _send_again(self, reply: Reply) -> None:
         """Send again what the device says that it has not got, if it was sent before it said so."""
-        if reply.status == Status.NO_SESSION:
+        if reply.status in (Status.NO_SESSION, Status.LOST):
             return
         try:
+            if not self._is_of_session(reply):
+                raise self._session_lost()
             missing = self._flight.missing(SessionState.unpack(reply.payload).next)
         except ValueError as error:  # also a FrameError
             raise self._session_lost() from error
