@@ -376,7 +376,7 @@ class LinkClient:
             self._stamp += 1
             self._write([request.encode()], 1)
             reply = self._identity_reply(self._timeout * min(1 << silent, 4))
-            if reply is not None and reply.payload[:1] != bytes([PROTOCOL_VERSION]):
+            if reply is not None and reply.payload and reply.payload[0] != PROTOCOL_VERSION:
                 raise NotADevice(
                     f"{self.port.name}: the device speaks protocol version {reply.payload[0]}, this program "
                     f"{PROTOCOL_VERSION}; build its gateware with this version, or install the version that built it"
