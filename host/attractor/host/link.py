@@ -12,6 +12,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from attractor.host.errors import DeviceError, LinkError, LinkTimeout, NotADevice, PortError, SessionLost
@@ -189,20 +190,23 @@ class LinkClient:
             If the device stops answering, or a call takes too long.
         SessionLost
             If the device was reset meanwhile, or another program talks to it.
+        LinkError
+            If other requests were made before all answers had come, which ended these.
         """
         if len(self._flight):  # an error ended what was before
             self.begin()
         self.unanswered_calls = 0
-        source = iter(asks)
+        source, flight = iter(asks), self._flight
         try:
-            while self._fill(source):
+            while self._fill(source, flight):
                 yield self._answer()
         except (LinkError, PortError):
-            self.unanswered_calls = self._flight.calls or self.unanswered_calls
+            self.unanswered_calls = flight.calls
             raise
         except BaseException:  # also an interrupt by the keyboard, and a caller that stops
-            if len(self._flight):
-                self.begin()
+            if flight is self._flight and len(flight):
+                with suppress(LinkError, PortError, FrameError):  # then the next stream ends what is under way
+                    self.begin()
             raise
 
     def close(self) -> None:
@@ -211,13 +215,22 @@ class LinkClient:
 
     # Sending
 
-    def _fill(self, source: Iterator[Ask]) -> bool:
+    def _fill(self, source: Iterator[Ask], flight: Flight) -> bool:
         """Send as many requests as may be in flight; return whether there are any."""
+        self._check_own(flight)
         self._send()
-        while not self._flight.waits and (ask := next(source, None)) is not None:
-            self._flight.add(ask)
+        while not flight.waits and (ask := next(source, None)) is not None:
+            self._check_own(flight)
+            flight.add(ask)
             self._send()
-        return len(self._flight) > 0
+        return len(flight) > 0
+
+    def _check_own(self, flight: Flight) -> None:
+        if flight is not self._flight:
+            raise LinkError(
+                f"{self.port.name}: other requests were made before the answers to these had come, which ended these; "
+                "take all answers first"
+            )
 
     def _send(self) -> None:
         """Send what may be sent now."""
@@ -404,7 +417,6 @@ class LinkClient:
     # Ends
 
     def _too_long(self, seconds: float) -> LinkTimeout:
-        self.unanswered_calls = self._flight.calls
         self.begin()
         return LinkTimeout(
             f"{self.port.name}: the call gave no results within {seconds:g} s and was aborted; give it a longer "
