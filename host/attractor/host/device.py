@@ -365,7 +365,7 @@ class Device:
         Raises
         ------
         SpecError
-            If inputs have another length; those before were run.
+            If inputs have another length; calls whose results did not come may have been made or not.
         DeviceError
             If the device refuses a call, as it does without valid parameters.
         LinkError
@@ -375,7 +375,9 @@ class Device:
         memory_map, most = self.spec.memory_map, self.spec.memory_map.packed_size(Region.OUTPUT)
         size = most if want is None else min(want, most)
         limit = CALL_SECONDS if time_limit is None else time_limit
-        writer, self._writer = self._writer or CallWriter(memory_map), None
+        self._link.settle()
+        writer = self._writer if self._inputs_known_in == self._link.sessions else CallWriter(memory_map)
+        self._writer, self._inputs_known_in = writer, 0
         asks = writer.asks(map(self._checked, inputs), size, limit, self._pace)
         for answer in self._link.stream(asks):
             self._pace.answered(answer)
@@ -385,7 +387,8 @@ class Device:
             for result in results:
                 yield result if want is not None else memory_map.unpacked(Region.OUTPUT, result)
             accept(answer)
-        self._writer = writer  # only now are the device's inputs known for sure
+        if self._writer is writer:  # only now are the device's inputs known for sure, if no other calls came in between
+            self._inputs_known_in = self._link.sessions
 
     def _checked(self, inputs: bytes) -> bytes:
         size = self.spec.memory_map.size(Region.INPUT)
@@ -403,7 +406,9 @@ class Device:
 
     def _meet(self) -> None:
         self.identity, self.description, self.spec = meet(self._link)
-        self._writer: CallWriter | None = None
+        self._writer = CallWriter(self.spec.memory_map)
+        # The session in which the writer knows the device's inputs; 0 for none.
+        self._inputs_known_in = 0
         self._pace = Pace()
 
 

@@ -107,10 +107,6 @@ class CallWriter:
             raise SpecError(f"no input window has words of at most {8 * _ROOM} bits, so no frame carries a call")
         self._slice = _Slice(carried, 0, 1, 1)
 
-    def forget(self) -> None:
-        """The device's inputs may be any."""
-        self._known = None
-
     def asks(self, inputs: Iterable[bytes], want: int, seconds: float, pace: Pace) -> Iterator[Ask]:
         """Yield the requests of some calls.
 

@@ -106,6 +106,8 @@ class LinkClient:
     ) -> None:
         self.port = port
         self.statistics = LinkStatistics()
+        #: Sessions that began: in a new one, the device may hold other things than were sent in the one before.
+        self.sessions = 0
         #: Calls that were on their way when an error ended the last stream: each was made or not.
         self.unanswered_calls = 0
         #: How many bytes may be unanswered, of requests that keep a device busy; others fill the line.
@@ -141,10 +143,16 @@ class LinkClient:
         self._partial = b""
         self.port.write(ATTENTION)
         identity, reply = self._identify()
+        self.sessions += 1
         self._expected = reply.end
         self._flight = Flight(self._session + 1, identity.reply_buffer)
         self._asked_for = self._complaint = -1
         return identity
+
+    def settle(self) -> None:
+        """Begin a session if an error ended what was before; errors as of :meth:`begin`."""
+        if len(self._flight):
+            self.begin()
 
     # Requests
 
@@ -193,8 +201,7 @@ class LinkClient:
         LinkError
             If other requests were made before all answers had come, which ended these.
         """
-        if len(self._flight):  # an error ended what was before
-            self.begin()
+        self.settle()
         self.unanswered_calls = 0
         source, flight = iter(asks), self._flight
         try:
