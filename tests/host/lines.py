@@ -1,19 +1,16 @@
-"""Ports for tests of the host: lines that lose, double, delay or damage whole frames, and cores that count."""
+"""What tests of the host share: a board that keeps what its core sees, and frames of a stream."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from attractor.sim.golden_link import GoldenLink
 from attractor.spec import MemoryMap, Region, Spec
 from attractor.spec.protocol import DELIMITER, encode_description
 
-__all__ = ["Frames", "RecordingBoard", "Shape", "frames_of"]
-
-#: Turns one frame with its delimiter into what arrives of it.
-Fate = Callable[[bytes], Iterable[bytes]]
+__all__ = ["RecordingBoard", "Shape", "frames_of"]
 
 
 def frames_of(data: bytes) -> list[bytes]:
@@ -70,30 +67,6 @@ class RecordingBoard:
         """Return all that was answered."""
         answers, self._answers = self._answers, b""
         return answers
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-@dataclass
-class Frames:
-    """A port that lets a function decide what becomes of each frame, in either direction."""
-
-    port: RecordingBoard
-    outward: Fate = field(default=lambda frame: [frame])
-    inward: Fate = field(default=lambda frame: [frame])
-    name: str = "line"
-
-    def write(self, data: bytes) -> None:
-        """Send what becomes of each frame."""
-        for frame in frames_of(data):
-            for arriving in self.outward(frame):
-                self.port.write(arriving)
-
-    def read(self, timeout: float) -> bytes:
-        """Return what becomes of each frame that was answered."""
-        answers = frames_of(self.port.read(timeout))
-        return b"".join(arriving for frame in answers for arriving in self.inward(frame))
 
     def close(self) -> None:
         """Do nothing."""
