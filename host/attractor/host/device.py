@@ -298,9 +298,12 @@ class Device:
             seconds=len(whole) / memory.DIGEST_RATE,
         )
         asks = [*memory.write_asks(pieces, contents), commit]
-        answers = self._link.exchange(
-            asks, report=None if progress is None else lambda done, _: progress(min(done, len(pieces)), len(pieces))
-        )
+
+        def report(done: int, _: int) -> None:
+            if progress is not None and done <= len(pieces):
+                progress(done, len(pieces))
+
+        answers = self._link.exchange(asks, report=report)
         for answer in answers:
             accept(answer, Status.COMMIT_MISMATCH)
         valid = answers[-1].status == Status.OK
