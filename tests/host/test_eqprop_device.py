@@ -207,7 +207,7 @@ class Trial:
         self.seed = seed
 
     def open(self) -> Device:
-        return Device(LinkClient(self.line, clock=self.clock, session=self.seed))
+        return Device(LinkClient(self.line, clock=self.clock, session=self.seed or 1))
 
     def reconnected(self) -> Device:
         """Return the device at a line without faults."""

@@ -317,9 +317,12 @@ class TestNumbers:
         assert len(set(sessions)) > 10
 
     def test_a_new_session_has_another_number(self, client: LinkClient) -> None:
-        client._random.randrange = lambda start, stop=None: 0 if stop is None else start  # type: ignore[method-assign]
+        client._random.randrange = lambda start, _: start  # type: ignore[method-assign]
         assert [client.begin().session for _ in range(2)] == [SESSION + 1, SESSION + 2]
-        assert client.sessions == 3
+        client._session = NUMBERS - 1
+        assert client.begin().session == 1, "a device without a session says that it has number 0"
+        client._random.randrange = lambda _, stop: stop - 1  # type: ignore[method-assign]
+        assert [client.begin().session for _ in range(2)] == [NUMBERS - 1, NUMBERS - 2]
 
     def test_late_identities_of_other_sessions_are_no_answer(self, line: Recorder, client: LinkClient) -> None:
         before = Identity(2, SPEC.fingerprint, 9, 512, 2048, 0, True)
