@@ -396,7 +396,7 @@ class LinkClient:
         request = Request(self._session, Command.IDENTIFY)
         for silent in range(SILENT_REPEATS + 1):
             self._stamp += 1
-            self._write([request.encode()], 1)
+            self._write([request.encode()], int(silent > 0))
             reply = self._identity_reply(self._timeout * min(1 << silent, 4))
             if reply is not None and reply.payload and reply.payload[0] != PROTOCOL_VERSION:
                 raise NotADevice(
