@@ -72,10 +72,12 @@ class OscillatorCalls(Calls):
         LinkError
             If a call failed.
         """
-        if not self.spec_of(OscillatorSpec).labels:
+        spec = self.spec_of(OscillatorSpec)
+        if not spec.labels:
             raise SpecError("this network has no labels, so it cannot classify; use recall, or a spec with labels")
-        results = self.recall(phases, clamp, progress=progress, time_limit=time_limit)
-        return np.array([result.winner for result in results], np.int64)
+        inputs = _batch(spec, phases, clamp, None)
+        winners = self.winners(inputs, len(inputs), progress=progress, time_limit=time_limit)
+        return np.array(list(winners), np.int64)
 
     def learn(
         self,
