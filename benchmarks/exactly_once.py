@@ -134,7 +134,7 @@ class Run:
         want = self.lesson.model.spec.memory_map.packed_size(Region.OUTPUT)
         try:
             for result in Device(self.link).calls(self.lesson.inputs, want=want):
-                self.results.append(result)  # noqa: PERF402 - one by one: an error leaves those before it
+                self.results.append(result)
         except HostError:
             most = len(self.results) + self.link.unanswered_calls
             return self._judge("reported" if self.board.parameters_valid else "reported_reset", most)
