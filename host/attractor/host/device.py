@@ -288,7 +288,7 @@ class Device:
                 pieces, resets = None, resets + 1
         raise LoadError(
             f"{self.name}: the parameters still differ after {repairs} repairs and {resets} resets, so the device "
-            "holds no valid ones and refuses calls; its memory is faulty, or its power supply lets it reset: try another "
+            "holds no valid ones and refuses calls; its memory is faulty, or its supply lets it reset: try another "
             "cable and board"
         )
 
