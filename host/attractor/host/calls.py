@@ -56,6 +56,8 @@ class Calls:
         progress: Progress | None = None,
         before: int = 0,
         time_limit: float | None = None,
+        together: int = 1,
+        repeatable: bool = True,
     ) -> Iterator[Any]:
         """Make calls one after the other; many are on their way at once, so inputs are taken well before their results.
 
@@ -71,6 +73,8 @@ class Calls:
             Calls that were finished before.
         time_limit:
             Seconds for each call; None for :data:`attractor.host.link.CALL_SECONDS`.
+        together, repeatable:
+            As in :meth:`Device.calls`.
 
         Yields
         ------
@@ -82,7 +86,7 @@ class Calls:
         LinkError
             If a call failed.
         """
-        outputs = self.device.calls(inputs, time_limit=time_limit)
+        outputs = self.device.calls(inputs, time_limit=time_limit, together=together, repeatable=repeatable)
         for done, data in enumerate(outputs, start=before + 1):
             yield self.spec.decode_output(data)
             if progress is not None:
@@ -95,11 +99,12 @@ class Calls:
         *,
         progress: Progress | None = None,
         time_limit: float | None = None,
+        repeatable: bool = True,
     ) -> Iterator[int]:
         """Make calls as :meth:`results` does, and yield what each names the winner: four bytes come back for each."""
         (record,) = (window.record for window in self.spec.memory_map.region(Region.OUTPUT)[:1])
         assert record is not None
-        outputs = self.device.calls(inputs, want=WINNER_BYTES, time_limit=time_limit)
+        outputs = self.device.calls(inputs, want=WINNER_BYTES, time_limit=time_limit, repeatable=repeatable)
         for done, data in enumerate(outputs, start=1):
             yield record.decode_start(data)["winner"]
             if progress is not None:

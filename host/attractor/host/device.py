@@ -352,7 +352,13 @@ class Device:
         return outputs
 
     def calls(
-        self, inputs: Iterable[bytes], *, want: int | None = None, time_limit: float | None = None
+        self,
+        inputs: Iterable[bytes],
+        *,
+        want: int | None = None,
+        time_limit: float | None = None,
+        together: int = 1,
+        repeatable: bool = True,
     ) -> Iterator[bytes]:
         """Run the core again and again, each time exactly once, with as many calls on the line as it holds.
 
@@ -366,6 +372,9 @@ class Device:
             unpacked.
         time_limit:
             Seconds after which a call is aborted; None for :data:`attractor.host.link.CALL_SECONDS`.
+        together, repeatable:
+            For a :class:`~attractor.host.pool.DevicePool`: how many calls in a row must be made by one device, and
+            whether calls leave nothing behind in it, so that another one could make them again.
 
         Yields
         ------
@@ -382,6 +391,7 @@ class Device:
             If there are no results within the time limit, or the device was reset. Calls whose results did not come
             may have been made or not.
         """
+        del together, repeatable  # one device makes all calls, and each once
         memory_map, most = self.spec.memory_map, self.spec.memory_map.packed_size(Region.OUTPUT)
         size = most if want is None else min(want, most)
         limit = CALL_SECONDS if time_limit is None else time_limit
@@ -402,6 +412,11 @@ class Device:
         if len(inputs) != size:
             raise SpecError(f"the inputs have {len(inputs)} bytes; this network's have {size}")
         return inputs
+
+    @property
+    def unanswered_calls(self) -> int:
+        """Calls that were on their way when an error ended the last batch: each was made or not."""
+        return self._link.unanswered_calls
 
     def abort(self) -> None:
         """End a call that another program, or an interrupted one, has left under way."""

@@ -125,10 +125,10 @@ class EqPropCalls(Calls):
         inputs = self._lessons(bits, labels, thresholds, sigmas)
         winners: list[int] = []
         try:
-            for winner in self.winners(inputs, len(inputs), progress=progress, time_limit=time_limit):
+            for winner in self.winners(inputs, len(inputs), progress=progress, time_limit=time_limit, repeatable=False):
                 winners.append(winner)  # noqa: PERF402 - one by one: those before a failure were learnt
         except (LinkError, PortError) as error:
-            raise _failure(error, len(winners), len(inputs), self.device.link.unanswered_calls) from error
+            raise _failure(error, len(winners), len(inputs), self.device.unanswered_calls) from error
         return np.array(winners, np.int64)
 
     def learn_samples(
@@ -173,10 +173,10 @@ class EqPropCalls(Calls):
         inputs = self._lessons(bits, labels, thresholds, sigmas)
         results: list[EqPropResult] = []
         try:
-            for result in self.results(inputs, len(inputs), progress=progress, time_limit=time_limit):
+            for result in self.results(inputs, len(inputs), progress=progress, time_limit=time_limit, repeatable=False):
                 results.append(result)  # noqa: PERF402 - one by one: those before a failure were learnt
         except (LinkError, PortError) as error:
-            raise _failure(error, len(results), len(inputs), self.device.link.unanswered_calls) from error
+            raise _failure(error, len(results), len(inputs), self.device.unanswered_calls) from error
         return SampleLearning.of(results)
 
     def _lessons(

@@ -95,7 +95,7 @@ class FelifCalls(Calls):
         )
         parts: list[FelifResult] = []
         results: list[FelifResult] = []
-        for part in self.results(inputs, len(batch) * len(starts), time_limit=time_limit):
+        for part in self.results(inputs, len(batch) * len(starts), time_limit=time_limit, together=max(len(starts), 1)):
             parts.append(part)
             if len(parts) == len(starts):
                 results.append(joined_results(spec, parts))
@@ -145,7 +145,7 @@ class FelifCalls(Calls):
     ) -> Iterator[FelifResult]:
         """Run parts of a sequence, up to one that is aborted."""
         inputs = (spec.encode_input(part, keep=keep or index > 0) for index, part in enumerate(parts))
-        for result in self.results(inputs, len(parts), progress=progress, time_limit=time_limit):
+        for result in self.results(inputs, len(parts), progress=progress, time_limit=time_limit, repeatable=False):
             yield result
             if result.aborted:
                 return
