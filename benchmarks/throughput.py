@@ -107,7 +107,7 @@ def random_layers(layers: tuple[int, ...], lanes: int, clock_hz: float, samples:
     """Return samples of random bits, a fifth of them on as in MNIST, for random weights."""
     spec = EqPropSpec(layers=layers, state_high=(63, 63), counter_bits=6, lanes=lanes, learning=learning)
     source = np.random.default_rng(0)
-    parameters: dict[str, npt.ArrayLike] = {"steps": np.array([10, 10])}
+    parameters: dict[str, npt.NDArray[np.int64]] = {"steps": np.array([10, 10])}
     for name, parameter in spec.parameters.items():
         if name.startswith("weights"):
             parameters[name] = source.choice([-1, 1], parameter.shape)
