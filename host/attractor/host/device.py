@@ -237,7 +237,7 @@ class Device:
         """Return whether the device holds exactly this model's parameters, and they are valid."""
         if not self.spec.same_network(model.spec):
             return False
-        self.identity = self._link.identify()
+        self.identity = self._link.begin()
         contents = self.spec.encode_parameters(model.parameters)
         return self.identity.parameters_valid and not memory.differing(self._link, self._parameters(), contents)
 
@@ -308,9 +308,12 @@ class Device:
             seconds=len(whole) / memory.DIGEST_RATE,
         )
         asks = [*memory.write_asks(pieces, contents), commit]
-        answers = self._link.exchange(
-            asks, report=None if progress is None else lambda done, _: progress(min(done, len(pieces)), len(pieces))
-        )
+
+        def report(done: int, _: int) -> None:
+            if progress is not None and done <= len(pieces):
+                progress(done, len(pieces))
+
+        answers = self._link.exchange(asks, report=report)
         for answer in answers:
             accept(answer, Status.COMMIT_MISMATCH)
         valid = answers[-1].status == Status.OK
@@ -319,7 +322,7 @@ class Device:
 
     def _confirm(self) -> bool:
         """Return whether the device says itself that its parameters are valid."""
-        self.identity = self._link.identify()
+        self.identity = self._link.begin()
         return self.identity.parameters_valid
 
     # Running
@@ -384,7 +387,7 @@ class Device:
         Raises
         ------
         SpecError
-            If inputs have another length; those before were run.
+            If inputs have another length; calls whose results did not come may have been made or not.
         DeviceError
             If the device refuses a call, as it does without valid parameters.
         LinkError
@@ -395,7 +398,9 @@ class Device:
         memory_map, most = self.spec.memory_map, self.spec.memory_map.packed_size(Region.OUTPUT)
         size = most if want is None else min(want, most)
         limit = CALL_SECONDS if time_limit is None else time_limit
-        writer, self._writer = self._writer or CallWriter(memory_map), None
+        self._link.settle()
+        writer = self._writer if self._inputs_known_in == self._link.sessions else CallWriter(memory_map)
+        self._writer, self._inputs_known_in = writer, 0
         asks = writer.asks(map(self._checked, inputs), size, limit, self._pace)
         for answer in self._link.stream(asks):
             self._pace.answered(answer)
@@ -405,7 +410,8 @@ class Device:
             for result in results:
                 yield result if want is not None else memory_map.unpacked(Region.OUTPUT, result)
             accept(answer)
-        self._writer = writer  # only now are the device's inputs known for sure
+        if self._writer is writer:  # only now are the device's inputs known for sure, if no other calls came in between
+            self._inputs_known_in = self._link.sessions
 
     def _checked(self, inputs: bytes) -> bytes:
         size = self.spec.memory_map.size(Region.INPUT)
@@ -428,7 +434,9 @@ class Device:
 
     def _meet(self) -> None:
         self.identity, self.description, self.spec = meet(self._link)
-        self._writer: CallWriter | None = None
+        self._writer = CallWriter(self.spec.memory_map)
+        # The session in which the writer knows the device's inputs; 0 for none.
+        self._inputs_known_in = 0
         self._pace = Pace()
 
 

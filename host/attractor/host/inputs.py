@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from attractor.host import memory
 from attractor.host.flight import Answer, Ask
-from attractor.spec import PAYLOAD_BYTES, MemoryMap, Region, Window
+from attractor.spec import PAYLOAD_BYTES, MemoryMap, Region, SpecError, Window
 from attractor.spec.packing import pack_words, packed_bytes
 from attractor.spec.protocol import CallHeader, Command
 
@@ -59,6 +59,10 @@ class _Slice:
         """Bytes of these words in a frame."""
         return packed_bytes(self.words, self.bits)
 
+    def packed(self, words: bytes) -> bytes:
+        """Return some of these words as a frame carries them."""
+        return pack_words(words, self.window.word_bytes, self.bits)
+
     def joined(self, window: Window, first: int, last: int, bits: int) -> _Slice:
         """Return the least slice with these words too; another window begins anew."""
         if window != self.window:
@@ -72,7 +76,8 @@ class _Frame:
     """Calls that are to go into one frame."""
 
     part: _Slice
-    packed: list[bytes] = field(default_factory=list)
+    #: Words of each call, unpacked.
+    calls: list[bytes] = field(default_factory=list)
 
 
 class CallWriter:
@@ -86,17 +91,21 @@ class CallWriter:
     ----------
     memory_map:
         Windows of the network.
+
+    Raises
+    ------
+    SpecError
+        If the words of all input windows are wider than a call carries.
     """
 
     def __init__(self, memory_map: MemoryMap) -> None:
         self._memory_map = memory_map
         self._windows = memory_map.region(Region.INPUT)
         self._known: dict[str, Words] | None = None
-        self._slice = _Slice(self._windows[0], 0, 1, 1)
-
-    def forget(self) -> None:
-        """The device's inputs may be any."""
-        self._known = None
+        carried = next(filter(_is_carried, self._windows), None)
+        if carried is None:
+            raise SpecError(f"no input window has words of at most {8 * _ROOM} bits, so no frame carries a call")
+        self._slice = _Slice(carried, 0, 1, 1)
 
     def asks(self, inputs: Iterable[bytes], want: int, seconds: float, pace: Pace) -> Iterator[Ask]:
         """Yield the requests of some calls.
@@ -124,7 +133,7 @@ class CallWriter:
                 frame = _Frame(self._slice)
             part = self._slice
             words = new[part.window.name][part.first : part.first + part.words]
-            frame.packed.append(pack_words(words.tobytes(), part.window.word_bytes, part.bits))
+            frame.calls.append(words.tobytes())
             self._known = new
         if frame is not None:
             yield from self._call(frame, want, seconds)
@@ -147,11 +156,10 @@ class CallWriter:
             rows = np.flatnonzero((new[window.name] != self._known[window.name]).any(axis=1))
             if rows.size:
                 changed.append((window, int(rows[0]), int(rows[-1])))
-        if not changed:
-            self._widen(new)
-            return []
-        main = max(changed, key=lambda change: (change[2] + 1 - change[1]) * change[0].word_bits)
-        self._slice = self._slice.joined(*main, bits=1)
+        carried = (change for change in changed if _is_carried(change[0]))
+        main = max(carried, key=lambda change: (change[2] + 1 - change[1]) * change[0].word_bits, default=None)
+        if main is not None:
+            self._slice = self._slice.joined(*main, bits=1)
         self._widen(new)
         others = [change for change in changed if change is not main]
         return [ask for window, first, last in others for ask in self._writes(new, window, first, last)]
@@ -173,22 +181,26 @@ class CallWriter:
 
     @staticmethod
     def _is_full(frame: _Frame, want: int, pace: Pace) -> bool:
-        calls = len(frame.packed) + 1
+        calls = len(frame.calls) + 1
         return calls > pace.calls or calls * frame.part.size > _ROOM or calls * want > _RESULT_BYTES
 
     def _call(self, frame: _Frame, want: int, seconds: float) -> Iterator[Ask]:
         """Yield the requests of one frame's calls; inputs that do not fit a frame take several."""
-        part, first, packed = frame.part, frame.part.first, b"".join(frame.packed)
-        left = part.words
-        number = self._memory_map.number(part.window.name)
+        part, first, left = frame.part, frame.part.first, frame.part.words
+        window, number = part.window, self._memory_map.number(part.window.name)
         bits = part.bits if part.bits <= _MOST_BITS else 0
-        # Words of whole bytes, so that each part begins with a byte.
-        step = 8 * _ROOM // part.bits // 8 * 8
-        while packed_bytes(left, part.bits) > _ROOM:
-            size = packed_bytes(step, part.bits)
-            payload = CallHeader(bits, step, 0).pack() + packed[:size]
-            yield Ask(Command.CALL, number, first, payload)
-            packed, first, left = packed[size:], first + step, left - step
+        most = 8 * _ROOM // part.bits
+        *others, last = frame.calls
+        while left > most:  # and there are no others
+            words, last = last[: most * window.word_bytes], last[most * window.word_bytes :]
+            yield Ask(Command.CALL, number, first, CallHeader(bits, most, 0).pack() + part.packed(words))
+            first, left = first + most, left - most
+        packed = b"".join(map(part.packed, (*others, last)))
         payload = CallHeader(bits, left, want).pack() + packed
-        calls = len(frame.packed)
+        calls = len(frame.calls)
         yield Ask(Command.CALL, number, first, payload, calls * want, seconds, calls)
+
+
+def _is_carried(window: Window) -> bool:
+    """Whether a call can bring along words of a window; others are written before."""
+    return window.word_bits <= 8 * _ROOM

@@ -12,6 +12,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from attractor.host.errors import DeviceError, LinkError, LinkTimeout, NotADevice, PortError, SessionLost
@@ -105,6 +106,8 @@ class LinkClient:
     ) -> None:
         self.port = port
         self.statistics = LinkStatistics()
+        #: Sessions that began: in a new one, the device may hold other things than were sent in the one before.
+        self.sessions = 0
         #: Calls that were on their way when an error ended the last stream: each was made or not.
         self.unanswered_calls = 0
         #: How many bytes may be unanswered, of requests that keep a device busy; others fill the line.
@@ -134,24 +137,22 @@ class LinkClient:
         FrameError
             If what answers is no identity.
         """
-        if self._stamp:
-            self._session = self._random.randrange(NUMBERS)
+        if self._stamp:  # another number than the last, or the device would go on with that session
+            self._session = (self._session + self._random.randrange(1, NUMBERS)) % NUMBERS
         self._frames.clear()
         self._partial = b""
         self.port.write(ATTENTION)
         identity, reply = self._identify()
+        self.sessions += 1
         self._expected = reply.end
         self._flight = Flight(self._session + 1, identity.reply_buffer)
         self._asked_for = self._complaint = -1
         return identity
 
-    def identify(self) -> Identity:
-        """Ask once more who the device is; errors as of :meth:`begin`, and :class:`SessionLost` after its reset."""
+    def settle(self) -> None:
+        """Begin a session if an error ended what was before; errors as of :meth:`begin`."""
         if len(self._flight):
-            return self.begin()
-        identity, reply = self._identify()
-        self._expected = reply.end
-        return identity
+            self.begin()
 
     # Requests
 
@@ -197,20 +198,22 @@ class LinkClient:
             If the device stops answering, or a call takes too long.
         SessionLost
             If the device was reset meanwhile, or another program talks to it.
+        LinkError
+            If other requests were made before all answers had come, which ended these.
         """
-        if len(self._flight):  # an error ended what was before
-            self.begin()
+        self.settle()
         self.unanswered_calls = 0
-        source = iter(asks)
+        source, flight = iter(asks), self._flight
         try:
-            while self._fill(source):
+            while self._fill(source, flight):
                 yield self._answer()
         except (LinkError, PortError):
-            self.unanswered_calls = self._flight.calls or self.unanswered_calls
+            self.unanswered_calls = flight.calls
             raise
         except BaseException:  # also an interrupt by the keyboard, and a caller that stops
-            if len(self._flight):
-                self.begin()
+            if flight is self._flight and len(flight):
+                with suppress(LinkError, PortError, FrameError):  # then the next stream ends what is under way
+                    self.begin()
             raise
 
     def close(self) -> None:
@@ -219,13 +222,22 @@ class LinkClient:
 
     # Sending
 
-    def _fill(self, source: Iterator[Ask]) -> bool:
+    def _fill(self, source: Iterator[Ask], flight: Flight) -> bool:
         """Send as many requests as may be in flight; return whether there are any."""
+        self._check_own(flight)
         self._send()
-        while not self._flight.waits and (ask := next(source, None)) is not None:
-            self._flight.add(ask)
+        while not flight.waits and (ask := next(source, None)) is not None:
+            self._check_own(flight)
+            flight.add(ask)
             self._send()
-        return len(self._flight) > 0
+        return len(flight) > 0
+
+    def _check_own(self, flight: Flight) -> None:
+        if flight is not self._flight:
+            raise LinkError(
+                f"{self.port.name}: other requests were made before the answers to these had come, which ended these; "
+                "take all answers first"
+            )
 
     def _send(self) -> None:
         """Send what may be sent now."""
@@ -342,12 +354,11 @@ class LinkClient:
 
     def _is_lost(self, reply: Reply) -> bool:
         """Whether a reply to SYNC ends the session; a late one may speak of an earlier session, and of this one too."""
-        if reply.status == Status.NO_SESSION:
-            return (
-                len(reply.payload) != SessionState.STRUCT.size
-                or SessionState.unpack(reply.payload).session != self._session
-            )
-        return reply.status == Status.LOST
+        ours = len(reply.payload) == SessionState.STRUCT.size and self._is_of_session(reply)
+        return (reply.status == Status.NO_SESSION and not ours) or (reply.status == Status.LOST and ours)
+
+    def _is_of_session(self, reply: Reply) -> bool:
+        return SessionState.unpack(reply.payload).session == self._session
 
     def _match(self, reply: Reply) -> Answer | None:
         if not len(self._flight) or self._flight.oldest.ask.command != reply.command or not self._flight.oldest.sends:
@@ -360,9 +371,11 @@ class LinkClient:
 
     def _send_again(self, reply: Reply) -> None:
         """Send again what the device says that it has not got, if it was sent before it said so."""
-        if reply.status == Status.NO_SESSION:
+        if reply.status in (Status.NO_SESSION, Status.LOST):
             return
         try:
+            if not self._is_of_session(reply):
+                raise self._session_lost()
             missing = self._flight.missing(SessionState.unpack(reply.payload).next)
         except ValueError as error:  # also a FrameError
             raise self._session_lost() from error
@@ -383,7 +396,7 @@ class LinkClient:
             self._stamp += 1
             self._write([request.encode()], 1)
             reply = self._identity_reply(self._timeout * min(1 << silent, 4))
-            if reply is not None and reply.payload[:1] != bytes([PROTOCOL_VERSION]):
+            if reply is not None and reply.payload and reply.payload[0] != PROTOCOL_VERSION:
                 raise NotADevice(
                     f"{self.port.name}: the device speaks protocol version {reply.payload[0]}, this program "
                     f"{PROTOCOL_VERSION}; build its gateware with this version, or install the version that built it"
@@ -411,7 +424,6 @@ class LinkClient:
     # Ends
 
     def _too_long(self, seconds: float) -> LinkTimeout:
-        self.unanswered_calls = self._flight.calls
         self.begin()
         return LinkTimeout(
             f"{self.port.name}: the call gave no results within {seconds:g} s and was aborted; give it a longer "

@@ -228,7 +228,9 @@ def _failure(error: HostError, learnt: int, samples: int, unanswered: int) -> Le
     """Return how learning failed after ``learnt`` reports came, and ``unanswered`` were still on their way."""
     refused = isinstance(error, DeviceError)
     lost = isinstance(error, SessionLost) or (refused and error.status == Status.INVALID_PARAMETERS)
-    return LearningError(str(error), learnt, samples, most=learnt if refused else learnt + unanswered, lost=lost)
+    if refused:
+        unanswered = int(error.status == Status.ABORTED)  # a call that is ended late has learnt
+    return LearningError(str(error), learnt, samples, most=learnt + unanswered, lost=lost)
 
 
 def _samples(spec: EqPropSpec, bits: npt.ArrayLike) -> npt.NDArray[np.uint8]:
