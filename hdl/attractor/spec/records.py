@@ -180,6 +180,17 @@ class Record:
             for name, value in self.decode_words(data, 1).items()
         }
 
+    def decode_start(self, data: bytes) -> dict[str, int]:
+        """Return those fields of one value that lie whole within the first bytes of a record."""
+        number, bits = int.from_bytes(data, "little"), 8 * len(data)
+        values = {}
+        for item in self.used:
+            start = self.start(item.name)
+            if item.count is None and start + item.bits <= bits:
+                value = number >> start & ((1 << item.bits) - 1)
+                values[item.name] = value - (1 << item.bits) if item.signed and value >> item.bits - 1 else value
+        return values
+
     # Documentation
 
     def describe(self) -> list[dict[str, Any]]:

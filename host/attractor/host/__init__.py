@@ -12,17 +12,21 @@ from attractor.host.errors import (
     ModelFileError,
     ModelMismatch,
     NotADevice,
+    PoolError,
     PortError,
+    SessionLost,
 )
 from attractor.host.interface import Interface
 from attractor.host.link import LinkClient
 from attractor.host.model import Model
+from attractor.host.pool import DevicePool
 from attractor.host.port import Port, open_port
 
 __all__ = [
     "Build",
     "Device",
     "DeviceError",
+    "DevicePool",
     "HostError",
     "Interface",
     "LearningError",
@@ -34,7 +38,9 @@ __all__ = [
     "ModelFileError",
     "ModelMismatch",
     "NotADevice",
+    "PoolError",
     "Port",
     "PortError",
+    "SessionLost",
     "open_port",
 ]

@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attractor.host.errors import ModelMismatch
-from attractor.spec import IntegerArray, Spec
+from attractor.spec import IntegerArray, Region, Spec
 
 if TYPE_CHECKING:
     from attractor.host.device import Device
     from attractor.host.interface import Interface
     from attractor.host.model import Model
 
-__all__ = ["AnySpec", "Calls", "Progress", "spec_as"]
+__all__ = ["WINNER_BYTES", "AnySpec", "Calls", "Progress", "spec_as"]
+
+#: Bytes of the outputs that hold flags and winner, in every family.
+WINNER_BYTES = 4
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
 #: Called with the number of finished pieces of work and that of all.
@@ -53,6 +56,8 @@ class Calls:
         progress: Progress | None = None,
         before: int = 0,
         time_limit: float | None = None,
+        together: int = 1,
+        repeatable: bool = True,
     ) -> Iterator[Any]:
         """Make calls one after the other; many are on their way at once, so inputs are taken well before their results.
 
@@ -68,6 +73,8 @@ class Calls:
             Calls that were finished before.
         time_limit:
             Seconds for each call; None for :data:`attractor.host.link.CALL_SECONDS`.
+        together, repeatable:
+            As in :meth:`Device.calls`.
 
         Yields
         ------
@@ -79,9 +86,27 @@ class Calls:
         LinkError
             If a call failed.
         """
-        outputs = self.device.calls(inputs, time_limit=time_limit)
+        outputs = self.device.calls(inputs, time_limit=time_limit, together=together, repeatable=repeatable)
         for done, data in enumerate(outputs, start=before + 1):
             yield self.spec.decode_output(data)
+            if progress is not None:
+                progress(done, total)
+
+    def winners(
+        self,
+        inputs: Iterable[bytes],
+        total: int,
+        *,
+        progress: Progress | None = None,
+        time_limit: float | None = None,
+        repeatable: bool = True,
+    ) -> Iterator[int]:
+        """Make calls as :meth:`results` does, and yield what each names the winner: four bytes come back for each."""
+        (record,) = (window.record for window in self.spec.memory_map.region(Region.OUTPUT)[:1])
+        assert record is not None
+        outputs = self.device.calls(inputs, want=WINNER_BYTES, time_limit=time_limit, repeatable=repeatable)
+        for done, data in enumerate(outputs, start=1):
+            yield record.decode_start(data)["winner"]
             if progress is not None:
                 progress(done, total)
 

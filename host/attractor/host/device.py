@@ -24,10 +24,12 @@ from attractor.host.port import Port, open_port
 from attractor.spec import IntegerArray, Region, Spec, SpecError, family_of
 from attractor.spec.protocol import CRC32, DEFAULT_BAUD, Command, Counters, Identity, Status, crc32
 
-__all__ = ["REPAIRS", "AnyCalls", "Device"]
+__all__ = ["REPAIRS", "RESETS", "AnyCalls", "Device"]
 
 #: Times that a device whose parameters differ after a load is repaired before the load fails.
 REPAIRS = 5
+#: Resets in the middle of a load after which it fails.
+RESETS = 20
 
 
 AnyCalls = TypeVar("AnyCalls", bound=Calls)
@@ -272,21 +274,29 @@ class Device:
         return [memory.whole(memory_map, window) for window in memory_map.region(Region.PARAMETERS)]
 
     def _load(self, contents: dict[str, bytes], progress: Progress | None, verify: bool) -> None:
-        pieces = [part for piece in self._parameters() for part in piece.split()]
-        for _ in range(REPAIRS):
+        pieces: list[memory.Piece] | None = [part for piece in self._parameters() for part in piece.split()]
+        repairs = resets = 0
+        while repairs < REPAIRS and resets < RESETS:
             try:
+                if pieces is None:
+                    pieces = self._damaged(contents)
                 if self._write(pieces, contents, progress) and (not verify or self._confirm()):
                     return
-                damaged = memory.differing(self._link, self._parameters(), contents)
-                parts = [part for piece in damaged for part in piece.split()]
-                pieces = memory.differing(self._link, parts, contents)
-            except SessionLost:  # it was reset: from the beginning
+                pieces, repairs = None, repairs + 1
+            except SessionLost:  # it was reset: perhaps it keeps what was written before
                 self.identity = self._link.begin()
-                pieces = [part for piece in self._parameters() for part in piece.split()]
+                pieces, resets = None, resets + 1
         raise LoadError(
-            f"{self.name}: the parameters still differ after {REPAIRS} repairs, so the device holds no valid ones and "
-            "refuses calls; its memory is faulty, or its power supply lets it reset: try another cable and board"
+            f"{self.name}: the parameters still differ after {repairs} repairs and {resets} resets, so the device "
+            "holds no valid ones and refuses calls; its memory is faulty, or its supply lets it reset: try another "
+            "cable and board"
         )
+
+    def _damaged(self, contents: dict[str, bytes]) -> list[memory.Piece]:
+        """Return the words that differ in the device, in pieces of a frame."""
+        damaged = memory.differing(self._link, self._parameters(), contents)
+        parts = [part for piece in damaged for part in piece.split()]
+        return memory.differing(self._link, parts, contents)
 
     def _write(self, pieces: list[memory.Piece], contents: dict[str, bytes], progress: Progress | None) -> bool:
         """Write some words; return whether all parameters in the device are then the right ones, and valid."""
@@ -345,7 +355,13 @@ class Device:
         return outputs
 
     def calls(
-        self, inputs: Iterable[bytes], *, want: int | None = None, time_limit: float | None = None
+        self,
+        inputs: Iterable[bytes],
+        *,
+        want: int | None = None,
+        time_limit: float | None = None,
+        together: int = 1,
+        repeatable: bool = True,
     ) -> Iterator[bytes]:
         """Run the core again and again, each time exactly once, with as many calls on the line as it holds.
 
@@ -359,6 +375,9 @@ class Device:
             unpacked.
         time_limit:
             Seconds after which a call is aborted; None for :data:`attractor.host.link.CALL_SECONDS`.
+        together, repeatable:
+            For a :class:`~attractor.host.pool.DevicePool`: how many calls in a row must be made by one device, and
+            whether calls leave nothing behind in it, so that another one could make them again.
 
         Yields
         ------
@@ -375,6 +394,7 @@ class Device:
             If there are no results within the time limit, or the device was reset. Calls whose results did not come
             may have been made or not.
         """
+        del together, repeatable  # one device makes all calls, and each once
         memory_map, most = self.spec.memory_map, self.spec.memory_map.packed_size(Region.OUTPUT)
         size = most if want is None else min(want, most)
         limit = CALL_SECONDS if time_limit is None else time_limit
@@ -398,6 +418,11 @@ class Device:
         if len(inputs) != size:
             raise SpecError(f"the inputs have {len(inputs)} bytes; this network's have {size}")
         return inputs
+
+    @property
+    def unanswered_calls(self) -> int:
+        """Calls that were on their way when an error ended the last batch: each was made or not."""
+        return self._link.unanswered_calls
 
     def abort(self) -> None:
         """End a call that another program, or an interrupted one, has left under way."""

@@ -14,6 +14,7 @@ __all__ = [
     "ModelFileError",
     "ModelMismatch",
     "NotADevice",
+    "PoolError",
     "PortError",
     "SessionLost",
 ]
@@ -34,6 +35,10 @@ class HostError(Exception):
 
 class PortError(HostError):
     """A port cannot be opened, or it broke down."""
+
+
+class PoolError(HostError):
+    """The devices of a pool do not fit together, or none is left."""
 
 
 class LinkError(HostError):

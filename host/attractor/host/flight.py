@@ -76,11 +76,12 @@ class Sent:
 
 
 class Window:
-    """How many bytes may be unanswered: learnt from what gets lost, so that a busy device is not flooded.
+    """How many bytes may be unanswered: learnt from what gets lost.
 
-    It starts with what the device takes in while it is busy, doubles with each round trip until something is lost, and
-    then grows slowly: a device that is faster than the line gets all that the line holds, a slower one as much as it
-    works off.
+    Requests that never keep a device busy fill the line from the start. Of others there are at first as many bytes as
+    the device takes in while it is busy; they double with each round trip, so that a device which is faster than the
+    line soon gets all that it holds. Whenever something is lost, both shrink, and then grow slowly: a device that is
+    slower gets as much as it works off, and on a line with many faults little has to be sent again.
 
     Parameters
     ----------
@@ -93,22 +94,23 @@ class Window:
     def __init__(self, most: int, buffer: int = RECEIVE_BUFFER_BYTES) -> None:
         self.most = max(most, buffer)
         self._buffer = buffer
-        self._bytes = float(buffer)
+        self._busy = float(buffer)
         self._threshold = float(self.most)
 
-    @property
-    def bytes(self) -> int:
-        """Bytes that may be unanswered now."""
-        return int(self._bytes)
+    def bytes(self, *, busy: bool) -> int:
+        """Return the bytes that may be unanswered now; ``busy`` if among them are some that keep a device busy."""
+        return int(self._busy if busy else self._threshold)
 
     def answered(self, count: int) -> None:
         """Grow, as ``count`` bytes were answered."""
-        growth = count if self._bytes < self._threshold else count * self._buffer / 4 / self._bytes
-        self._bytes = min(self._bytes + growth, self.most)
+        slowly = count * self._buffer / 4 / self._busy
+        self._busy = min(self._busy + (count if self._busy < self._threshold else slowly), self.most)
+        self._threshold = max(self._threshold, min(self._threshold + slowly, self._busy))
 
     def lost(self) -> None:
         """Shrink, as something was lost."""
-        self._bytes = self._threshold = max(self._bytes * 3 / 4, self._buffer)
+        self._busy = max(min(self._busy, self._threshold) * 3 / 4, self._buffer)
+        self._threshold = max(self._threshold / 2, self._buffer)
 
 
 class Flight:
@@ -127,8 +129,7 @@ class Flight:
         self._reply_room = reply_buffer - _RESERVE
         self._sent: deque[Sent] = deque()
         self._to_send: deque[Sent] = deque()
-        self._sent_bytes = 0
-        self._reply_bytes = 0
+        self._sent_bytes = self._reply_bytes = self._calls = 0
 
     def __len__(self) -> int:
         return len(self._sent) + len(self._to_send)
@@ -159,12 +160,13 @@ class Flight:
             return None
         sent = self._to_send[0]
         reply = sent.ask.line_bytes_of_reply
-        limit = window.bytes if sent.ask.seconds else window.most
+        limit = window.bytes(busy=sent.ask.seconds > 0 or self._calls > 0)
         if self._sent and (self._sent_bytes + len(sent.frame) > limit or self._reply_bytes + reply > self._reply_room):
             return None
         self._sent.append(self._to_send.popleft())
         self._sent_bytes += len(sent.frame)
         self._reply_bytes += reply
+        self._calls += sent.ask.calls
         return sent
 
     def replied(self, reply: Reply) -> Sent | None:
@@ -203,3 +205,4 @@ class Flight:
     def _remove_sent(self, sent: Sent) -> None:
         self._sent_bytes -= len(sent.frame)
         self._reply_bytes -= sent.ask.line_bytes_of_reply
+        self._calls -= sent.ask.calls

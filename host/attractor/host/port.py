@@ -13,6 +13,7 @@ import serial
 from serial.tools import list_ports
 
 from attractor.host.errors import PortError
+from attractor.host.latency import LowLatency, latency_timer
 from attractor.spec import Spec
 from attractor.spec.protocol import DEFAULT_BAUD
 
@@ -75,6 +76,14 @@ class SerialPort:
             )
         except (OSError, ValueError) as error:
             raise PortError(_explain(address, baud, error)) from error
+        self._low_latency = LowLatency(self._serial)
+
+    @property
+    def latency(self) -> str:
+        """What is known of how long the system keeps what arrives."""
+        timer = latency_timer(self.name)
+        known = "unknown" if timer is None else f"at most {timer} ms"
+        return f"{known}, asked for low latency" if self._low_latency.on else known
 
     def write(self, data: bytes) -> None:
         """Send ``data``; raise :class:`PortError` if the port broke down or takes nothing."""
@@ -98,7 +107,8 @@ class SerialPort:
             raise self._broken(error) from error
 
     def close(self) -> None:
-        """Close the port."""
+        """Close the port; its driver is left as it was found."""
+        self._low_latency.restore()
         self._serial.close()
 
     def _broken(self, error: Exception) -> PortError:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from attractor.spec.protocol import RECEIVE_BUFFER_BYTES
+
 __all__ = ["BITS_PER_BYTE", "Faults", "FaultyLine", "LinePort", "OutOfTime", "PacedLine", "VirtualClock"]
 
 #: Bits on the line for each byte: start, eight data, stop.
@@ -77,16 +79,36 @@ class PacedLine:
         Bits each second, in both directions at once.
     latency:
         Seconds between the last bit of a reply and the host's seeing it.
+    busy:
+        Seconds for which a frame keeps the device busy once it has come and all before it are done; None for never.
+    buffer:
+        Bytes that the device takes in meanwhile, beside the frame that it has decoded already. A frame that does not
+        fit is lost.
     """
 
-    def __init__(self, port: LinePort, clock: VirtualClock, *, baud: int = 1_000_000, latency: float = 0.016) -> None:
+    def __init__(
+        self,
+        port: LinePort,
+        clock: VirtualClock,
+        *,
+        baud: int = 1_000_000,
+        latency: float = 0.016,
+        busy: Callable[[bytes], float] | None = None,
+        buffer: int = RECEIVE_BUFFER_BYTES,
+    ) -> None:
         self.name = port.name
         #: Seconds of one byte on the line.
         self.byte_seconds = BITS_PER_BYTE / baud
+        #: Frames that were lost because the device was busy.
+        self.overruns = 0
         self._port = port
         self._clock = clock
         self._latency = latency
+        self._busy = busy
+        self._buffer = buffer
         self._sent = 0.0  # when the last byte will have left the host
+        self._free = 0.0  # when the device will have done all that it was sent
+        self._waiting: deque[tuple[float, int]] = deque()  # when it will begin with a frame, and the frame's bytes
         self._answered = 0.0  # when the last byte will have left the device
         self._arriving: deque[tuple[float, bytes]] = deque()
 
@@ -95,11 +117,27 @@ class PacedLine:
         self._sent = max(self._sent, self._clock.now)
         for frame in _keep_delimiters(data):
             self._sent += len(frame) * self.byte_seconds
-            self._port.write(frame)
-            answer = self._port.read(0.0)
-            if answer:
-                self._answered = max(self._answered, self._sent) + len(answer) * self.byte_seconds
-                self._arriving.append((self._answered + self._latency, answer))
+            if self._is_taken(frame):
+                self._port.write(frame)
+                answer = self._port.read(0.0)
+                if answer:
+                    self._answered = max(self._answered, self._free) + len(answer) * self.byte_seconds
+                    self._arriving.append((self._answered + self._latency, answer))
+
+    def _is_taken(self, frame: bytes) -> bool:
+        """Whether a frame that comes now finds room; then the device does it as soon as all before it are done."""
+        while self._waiting and self._waiting[0][0] <= self._sent:
+            self._waiting.popleft()
+        # The first that waits is in the decoder.
+        buffered = sum(size for _, size in list(self._waiting)[1:])
+        if buffered + len(frame) > self._buffer:
+            self.overruns += 1
+            return False
+        start = max(self._sent, self._free)
+        if start > self._sent:
+            self._waiting.append((start, len(frame)))
+        self._free = start + (self._busy(frame) if self._busy else 0.0)
+        return True
 
     def read(self, timeout: float) -> bytes:
         """Let time pass until something arrives, at most ``timeout`` seconds, and return all that has."""

@@ -149,14 +149,15 @@ class RunControl(wiring.Component):
         if not self.spec.learning:
             return
         record = self.spec.sample_record
+        flags = record.start("learn") // 8
         with m.State("header"):
-            m.d.comb += [self.header.read.eq(1), self.header.address.eq(0)]
+            m.d.comb += [self.header.read.eq(1), self.header.address.eq(flags)]
             m.next = "flags"
         with m.State("flags"):
             m.d.comb += [self.header.read.eq(1), self.header.address.eq(record.start("label") // 8)]
             m.d.sync += [
-                self._learns.eq(self.header.data[record.start("learn")]),
-                self.reversed.eq(self.header.data[record.start("reversed")]),
+                self._learns.eq(self.header.data[record.start("learn") - 8 * flags]),
+                self.reversed.eq(self.header.data[record.start("reversed") - 8 * flags]),
             ]
             m.next = "label"
         with m.State("label"):

@@ -45,13 +45,16 @@ SCORE = Record((Field("score", 16, meaning="sum of the states of the outputs of 
 
 
 def sample_record(inputs: int, connections: int, *, learning: bool) -> Record:
-    """Return the record of the window ``sample``: input bits, and before them, to learn, what to make of them."""
+    """Return the record of the window ``sample``: input bits, and before them, to learn, what to make of them.
+
+    What seldom changes comes first: calls carry only the bytes from the first that changes to the last.
+    """
     header = (
+        Field("threshold", 16, count=connections, meaning="count against a weight at which it flips, by connection"),
         Field("learn", 1, meaning="learn the sample"),
         Field("reversed", 1, meaning="nudge away from the label"),
         unused(6),
         Field("label", 8, meaning="class of the sample; one that is no class nudges all outputs toward 0"),
-        Field("threshold", 16, count=connections, meaning="count against a weight at which it flips, by connection"),
     )
     return Record((*(header if learning else ()), Field("bit", 1, count=inputs, meaning="input bits")))
 

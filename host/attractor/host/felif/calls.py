@@ -87,11 +87,21 @@ class FelifCalls(Calls):
             raise SpecError(
                 f"input values have shape {batch.shape}; a batch has shape (sequences, ticks, {spec.inputs})"
             )
-        results = []
-        for ticks in batch:
-            results.append(self.run_sequence(ticks, time_limit=time_limit))
-            if progress is not None:
-                progress(len(results), len(batch))
+        for ticks in batch[:1]:
+            _sequence(spec, ticks)
+        starts = range(0, batch.shape[1], spec.ticks)
+        inputs = (
+            spec.encode_input(ticks[start : start + spec.ticks], keep=start > 0) for ticks in batch for start in starts
+        )
+        parts: list[FelifResult] = []
+        results: list[FelifResult] = []
+        for part in self.results(inputs, len(batch) * len(starts), time_limit=time_limit, together=max(len(starts), 1)):
+            parts.append(part)
+            if len(parts) == len(starts):
+                results.append(joined_results(spec, parts))
+                parts = []
+                if progress is not None:
+                    progress(len(results), len(batch))
         return results
 
     def run_ticks(
@@ -135,7 +145,7 @@ class FelifCalls(Calls):
     ) -> Iterator[FelifResult]:
         """Run parts of a sequence, up to one that is aborted."""
         inputs = (spec.encode_input(part, keep=keep or index > 0) for index, part in enumerate(parts))
-        for result in self.results(inputs, len(parts), progress=progress, time_limit=time_limit):
+        for result in self.results(inputs, len(parts), progress=progress, time_limit=time_limit, repeatable=False):
             yield result
             if result.aborted:
                 return

@@ -72,10 +72,12 @@ class OscillatorCalls(Calls):
         LinkError
             If a call failed.
         """
-        if not self.spec_of(OscillatorSpec).labels:
+        spec = self.spec_of(OscillatorSpec)
+        if not spec.labels:
             raise SpecError("this network has no labels, so it cannot classify; use recall, or a spec with labels")
-        results = self.recall(phases, clamp, progress=progress, time_limit=time_limit)
-        return np.array([result.winner for result in results], np.int64)
+        inputs = _batch(spec, phases, clamp, None)
+        winners = self.winners(inputs, len(inputs), progress=progress, time_limit=time_limit)
+        return np.array(list(winners), np.int64)
 
     def learn(
         self,
@@ -131,7 +133,9 @@ class OscillatorCalls(Calls):
         held, most = False, 1 if rule == "hebb" else max_epochs
         while not held and len(passes) < most:
             done, total = len(passes) * len(inputs), most * len(inputs)
-            lesson = self.results(inputs, total, progress=progress, before=done, time_limit=time_limit)
+            lesson = self.results(
+                inputs, total, progress=progress, before=done, time_limit=time_limit, repeatable=False
+            )
             passes.append(list(lesson))
             held = all(result.settled for result in passes[-1])
         cycles = np.array([[result.cycles for result in each] for each in passes], np.int64)

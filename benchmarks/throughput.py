@@ -1,0 +1,224 @@
+"""Calls a second through the serial line, beside what line and core would allow at most.
+
+Everything is measured on the simulated gateware, bits on its own UART included, on the clock of the design: the figures
+do not depend on this computer. ``clock_mhz`` is the nearest clock to that of the board's bundle with a whole number of
+cycles for a bit.
+
+``line_limit``
+    Calls a second if the line carried only the bits that the network needs: inputs one way, wanted results the other,
+    10 line bits a byte; the slower direction counts.
+``core_limit``
+    Calls a second if the core ran without a pause: the clock over its cycles for a call, in the mean over the calls.
+``ratio``
+    ``calls_per_second`` over the smaller of the two limits.
+``equal``
+    All results are those of the golden model, and so are all parameters afterwards where the device learns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from reporting import log, parser, report
+
+from attractor.data.digits import digits
+from attractor.estimators import PRESETS, EqPropClassifier, OscillatorClassifier
+from attractor.golden import network as golden_network
+from attractor.host import Device, Model
+from attractor.sim.rtl_board import RtlBoard
+from attractor.sim.timed_board import TimedBoard
+from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, Region, Spec
+from attractor.spec.packing import packed_bytes
+from attractor.train.oscillator.classifier import image_phases
+from attractor.trials import trials_of
+
+LATENCIES = (0.016, 0.001)
+BAUDS = (1_000_000, 3_000_000)
+#: Flags and winner.
+WINNER = 4
+#: Shares of the ratio and calls a second that must be reached.
+LEAST_RATIO, LEAST_DIGITS = 0.75, 1500
+
+
+@dataclass(frozen=True)
+class Work:
+    """Calls to measure.
+
+    Parameters
+    ----------
+    network, what:
+        For the report.
+    model:
+        The network and where it begins.
+    inputs:
+        Input regions of the calls.
+    input_bits:
+        Bits that a call needs.
+    want:
+        Bytes that each call answers with.
+    clock_hz:
+        Clock of the board's bundle.
+    """
+
+    network: str
+    what: str
+    model: Model
+    inputs: list[bytes]
+    input_bits: int
+    want: int
+    clock_hz: float
+
+    @property
+    def spec(self) -> Spec:
+        """The network."""
+        return self.model.spec
+
+
+def classified_digits(clock_hz: float) -> Work:
+    """Return the held-out digits for oscillators: a phase of 4 bits for each of 64 pixels."""
+    data = digits()
+    classifier = OscillatorClassifier(weight_bits=5, phase_bits=4).fit(data.train_images, data.train_labels)
+    spec = classifier.spec_
+    phases = image_phases(spec, np.concatenate([data.test_images, data.train_images]))
+    inputs = [spec.encode_input(start) for start in phases]
+    return Work("8x8 digits", "classify", classifier.model_, inputs, 64 * spec.phase_bits, WINNER, clock_hz)
+
+
+def learnt_digits(clock_hz: float) -> Work:
+    """Return digits to learn from random weights: 64 bits, sign, and a byte for the class."""
+    data = digits()
+    classifier = EqPropClassifier(**PRESETS["digits"]).set_params(epochs=0, validation_fraction=0)
+    classifier.fit(data.train_images, data.train_labels)
+    spec, bits = classifier.spec_, classifier.code_.bits(data.train_images)
+    signs = np.random.default_rng(0).choice([-1, 1], len(bits)).tolist()
+    inputs = [
+        spec.encode_input(sample, sigma=sign, label=label, thresholds=(4, 4))
+        for sample, sign, label in zip(bits, signs, data.train_labels.tolist(), strict=True)
+    ]
+    return Work("64-48-20", "learn", classifier.model_, inputs, 64 + 1 + 8, WINNER, clock_hz)
+
+
+def random_layers(layers: tuple[int, ...], lanes: int, clock_hz: float, samples: int, *, learning: bool) -> Work:
+    """Return samples of random bits, a fifth of them on as in MNIST, for random weights."""
+    spec = EqPropSpec(layers=layers, state_high=(63, 63), counter_bits=6, lanes=lanes, learning=learning)
+    source = np.random.default_rng(0)
+    parameters: dict[str, npt.NDArray[np.int64]] = {"steps": np.array([10, 10])}
+    for name, parameter in spec.parameters.items():
+        if name.startswith("weights"):
+            parameters[name] = source.choice([-1, 1], parameter.shape)
+        elif name.startswith("counters"):
+            parameters[name] = np.zeros(parameter.shape, np.int64)
+    options: list[dict[str, Any]] = [
+        {"sigma": int(source.choice([-1, 1])), "label": int(source.integers(10)), "thresholds": (8, 8)}
+        if learning
+        else {}
+        for _ in range(samples)
+    ]
+    inputs = [spec.encode_input(source.random(layers[0]) < 0.2, **option) for option in options]
+    name = "-".join(map(str, layers))
+    bits = layers[0] + (1 + 8) * learning
+    return Work(name, "learn" if learning else "classify", Model(spec, parameters), inputs, bits, WINNER, clock_hz)
+
+
+def ticks_of_lif(clock_hz: float) -> Work:
+    """Return single ticks of a spiking network: 32 inputs, 64 leaky neurons, a read-out of 10."""
+    layers = FelifLayer(neurons=64, kind="lif", weight_bits=4), FelifLayer(neurons=10, kind="readout", weight_bits=4)
+    spec = FelifSpec(inputs=32, layers=layers, ticks=8, lanes=8)
+    source = np.random.default_rng(0)
+    parameters = trials_of(spec).parameters(spec, source)
+    frames = source.random((1500, 1, 32)) < 0.1
+    inputs = [spec.encode_input(frame.astype(int), keep=index > 0) for index, frame in enumerate(frames)]
+    return Work("32-64-10 LIF", "ticks", Model(spec, parameters), inputs, 32, WINNER, clock_hz)
+
+
+#: Work, and the clock of its board's bundle in MHz.
+WORKS: dict[str, Callable[[], Work]] = {
+    "digits": partial(classified_digits, 20.25e6),
+    "lessons": partial(learnt_digits, 21e6),
+    "mnist": partial(random_layers, (784, 512, 100), 32, 45e6, 600, learning=False),
+    "mnist-lessons": partial(random_layers, (784, 384, 100), 96, 40e6, 600, learning=True),
+    "lif": partial(ticks_of_lif, 50e6),
+}
+
+
+def core_cycles(work: Work, board: RtlBoard) -> float:
+    """Return the core's cycles for a call, in the mean over the first calls."""
+    some = work.inputs[: min(len(work.inputs), 200)]
+    with Device.open(board, timeout=120.0) as device:
+        device.load(work.model)
+        outputs = [work.spec.decode_output(data) for data in device.calls(some)]
+    return float(np.mean([output.cycles for output in outputs]))
+
+
+def measure(work: Work, baud: int, latency: float, cycles: float) -> dict[str, Any]:
+    """Make all calls once, and compare what comes back."""
+    cycles_per_bit = max(4, round(work.clock_hz / baud))
+    clock_hz = cycles_per_bit * baud
+    with RtlBoard(work.spec, clocks_per_bit=cycles_per_bit) as board:
+        line = TimedBoard(board, baud=baud, latency=latency)
+        device = Device.open(line, baud=baud, clock=line)
+        device.load(work.model)
+        start = line()
+        found = list(device.calls(work.inputs, want=work.want))
+        seconds = line() - start
+        held = device.spec.encode_parameters(device.read_parameters())
+    output_bytes = work.want
+    line_limit = baud / 10 / max(packed_bytes(1, work.input_bits), output_bytes)
+    core_limit = clock_hz / cycles
+    rate = len(found) / seconds
+    return {
+        "network": work.network,
+        "family": work.spec.family,
+        "what": work.what,
+        "baud": baud,
+        "latency_ms": 1000 * latency,
+        "clock_mhz": clock_hz / 1e6,
+        "calls": len(found),
+        "calls_per_second": round(rate, 1),
+        "line_limit": round(line_limit, 1),
+        "core_limit": round(core_limit, 1),
+        "ratio": round(rate / min(line_limit, core_limit), 4),
+        "cycles": round(cycles, 1),
+        "overruns": device.link.statistics.repeated,
+        "equal": _equal(work, found, held),
+    }
+
+
+def _equal(work: Work, found: list[bytes], held: dict[str, bytes]) -> bool:
+    """Whether results and parameters are those of the golden model."""
+    golden = golden_network(work.spec, work.model.parameters)
+    expected = [work.spec.memory_map.packed(Region.OUTPUT, golden.call(data))[: work.want] for data in work.inputs]
+    return found == expected and held == work.spec.encode_parameters(golden.parameters)
+
+
+def main() -> None:
+    """Measure all works over all lines."""
+    options = parser(__doc__)
+    options.add_argument("--only", action="append", choices=WORKS, help="one of them (may be repeated)")
+    arguments = options.parse_args()
+    rows = []
+    for name in arguments.only or WORKS:
+        work = WORKS[name]()
+        cycles = core_cycles(work, RtlBoard(work.spec))
+        for baud in BAUDS:
+            for latency in LATENCIES:
+                rows.append(measure(work, baud, latency, cycles))
+                log(str(rows[-1]))
+    least = [row["calls_per_second"] for row in rows if row["network"] == "8x8 digits" and row["baud"] == BAUDS[0]]
+    reached = {
+        "ratios": all(row["ratio"] >= LEAST_RATIO for row in rows),
+        "digits": all(rate >= LEAST_DIGITS for rate in least),
+        "equal": all(row["equal"] for row in rows),
+    }
+    report({"rows": rows, "reached": reached}, as_json=arguments.json)
+    if not all(reached.values()):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
