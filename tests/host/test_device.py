@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,8 +29,22 @@ from attractor.host.felif import FelifCalls
 from attractor.host.oscillator import OscillatorCalls
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.line import PacedLine, VirtualClock
-from attractor.spec import EqPropSpec, OscillatorSpec, SpecError
-from attractor.spec.protocol import Command, Counters, Identity, Reply, Request, Status, crc32, encode_description
+from attractor.spec import EqPropSpec, OscillatorSpec, Region, SpecError
+from attractor.spec.protocol import (
+    ATTENTION,
+    NUMBERS,
+    RECEIVE_BUFFER_BYTES,
+    CallHeader,
+    Command,
+    Counters,
+    FrameError,
+    Identity,
+    Reply,
+    Request,
+    Status,
+    crc32,
+    encode_description,
+)
 
 
 @pytest.fixture
@@ -112,15 +127,25 @@ def test_a_port_that_babbles(board: GoldenBoard) -> None:
 
 
 def answering(board: GoldenBoard, command: Command, payload: bytes) -> Filter:
-    """Return a port whose replies to one command carry another payload."""
+    """Return a port whose replies to one command carry another payload; an identity keeps its session."""
     port = Filter(board)
+    shift = 0
+
+    def changed(reply: Reply) -> Reply:
+        nonlocal shift
+        own = dataclasses.replace(reply, position=(reply.position + shift) % NUMBERS)
+        if reply.command != command:
+            return own
+        new = payload
+        if command == Command.IDENTIFY and len(payload) == Identity.STRUCT.size:
+            session = Identity.unpack(reply.payload).session
+            new = dataclasses.replace(Identity.unpack(payload), session=session).pack()
+        shift += len(new) - len(reply.payload)
+        return dataclasses.replace(own, payload=new)
 
     def change(data: bytes) -> bytes:
         replies = [Reply.decode(frame) for frame in data.split(b"\0") if frame]
-        return b"".join(
-            (dataclasses.replace(reply, payload=payload) if reply.command == command else reply).encode()
-            for reply in replies
-        )
+        return b"".join(changed(reply).encode() for reply in replies)
 
     port.inward = change
     return port
@@ -129,10 +154,10 @@ def answering(board: GoldenBoard, command: Command, payload: bytes) -> Filter:
 @pytest.mark.parametrize(
     ("command", "payload", "message"),
     [
-        (Command.IDENTIFY, b"\2and more", "speaks protocol version 2, this program 1; build its gateware with this"),
-        (Command.IDENTIFY, b"\1", "an identity has 14 bytes, not 1"),
-        (Command.IDENTIFY, b"", "an identity has 14 bytes, not 0"),
-        (Command.IDENTIFY, Identity(1, bytes(8), 512, 0, False).pack(), "must have 1 to"),
+        (Command.IDENTIFY, b"\3and more", "speaks protocol version 3, this program 2; build its gateware with this"),
+        (Command.IDENTIFY, b"\2", "an identity has 18 bytes, not 1"),
+        (Command.IDENTIFY, b"", "an identity has 18 bytes, not 0"),
+        (Command.IDENTIFY, Identity(2, bytes(8), 0, 512, 2048, 0, False).pack(), "must have 1 to"),
     ],
 )
 def test_identities_that_do_not_fit(board: GoldenBoard, command: Command, payload: bytes, message: str) -> None:
@@ -154,7 +179,7 @@ def test_identities_that_do_not_fit(board: GoldenBoard, command: Command, payloa
     ],
 )
 def test_descriptions_that_do_not_fit(spec: OscillatorSpec, description: bytes, message: str) -> None:
-    identity = Identity(1, spec.fingerprint, 512, len(description), False).pack()
+    identity = Identity(2, spec.fingerprint, 0, 512, 2048, len(description), False).pack()
     port = answering(GoldenBoard(spec), Command.IDENTIFY, identity)
     described = answering(port.board, Command.READ, description)
     port.inward, identify = lambda data: described.inward(identify(data)), port.inward
@@ -373,14 +398,16 @@ def test_what_a_memory_forgets_is_found_and_written_again(board: GoldenBoard, mo
 
 @pytest.mark.parametrize("verify", [True, False])
 def test_a_memory_that_always_forgets(board: GoldenBoard, model: Model, verify: bool) -> None:
-    port = Filter(board)
-    device = Device.open(port)
+    device = Device.open(board)
 
-    def forget(data: bytes) -> bytes:
-        board.link._windows[board.spec.memory_map.number("weights.0")].data[7] ^= 1
-        return data
+    window = board.link._windows[board.spec.memory_map.number("weights.0")]
+    write = window.write
 
-    port.outward = forget
+    def forget(word: int, data: bytes) -> None:
+        write(word, data)
+        window.data[7] ^= word == 0
+
+    window.write = forget  # type: ignore[method-assign]
     with pytest.raises(LoadError, match="still differ after 5 repairs, so the device holds no valid ones and refuses"):
         device.load(model, verify=verify)
     assert not board.parameters_valid
@@ -434,21 +461,103 @@ def test_a_lost_part_of_a_call_is_made_good(random_model: Callable[..., Model], 
     np.testing.assert_array_equal([result.phases for result in results], expected)
 
 
-def test_inputs_that_never_arrive(board: GoldenBoard, model: Model) -> None:
+def test_inputs_that_are_disturbed_never_run(board: GoldenBoard, model: Model) -> None:
     port = Filter(board)
     device = Device.open(port)
     device.load(model)
+    inputs = bytes(8) + bytes(range(16)) + bytes(8)
+    expected = device.call(inputs)
+    random, damaged = np.random.default_rng(0), 0
 
     def disturb(data: bytes) -> bytes:
-        requests = [Request.decode(frame) for frame in data.split(b"\0") if frame]
-        return b"".join(
-            dataclasses.replace(request, payload=request.payload[:4] + bytes(request.payload[4:])[::-1]).encode()
-            for request in requests
-        )
+        nonlocal damaged
+        if random.random() < 0.5:
+            return data
+        damaged += 1
+        place = int(random.integers(len(data)))
+        return data[:place] + bytes([data[place] ^ 1 << int(random.integers(8))]) + data[place + 1 :]
 
     port.outward = disturb
-    with pytest.raises(DeviceError, match=r"CALL was refused with INPUT_MISMATCH: .* nothing was run; call again"):
-        device.call(bytes(8) + bytes(range(16)) + bytes(8))
+    for _ in range(40):
+        assert device.call(inputs) == expected
+    assert damaged > 10
+
+
+# What is known of a device's inputs
+
+
+def test_a_call_in_the_loop_over_others_does_not_change_what_later_ones_see(device: Device, model: Model) -> None:
+    device.load(model)
+    one, two = bytes(8) + bytes(range(16)) + bytes(8), bytes(8) + bytes(24)
+    expected = [OscillatorNetwork(model.spec, model.parameters).call(inputs) for inputs in (one, two)]
+    assert expected[0] != expected[1]
+    for outputs in device.calls([one]):
+        assert outputs == expected[0]
+        assert device.call(two) == expected[1]
+    assert device.call(one) == expected[0]
+
+
+def test_a_call_in_the_middle_of_others_ends_them(device: Device, model: Model) -> None:
+    device.load(model)
+    inputs = [bytes(8) + bytes([value % 16] * 24) for value in range(300)]
+    outputs = device.calls(inputs)
+    next(outputs)
+    single = device.call(inputs[7])
+    with pytest.raises(LinkError, match="other requests were made before the answers to these had come"):
+        list(outputs)
+    assert single == OscillatorNetwork(model.spec, model.parameters).call(inputs[7])
+    assert device.call(inputs[9]) == OscillatorNetwork(model.spec, model.parameters).call(inputs[9])
+
+
+@pytest.mark.parametrize("between", ["load", "abort", "counters", "holds", "reconnect", "stop"])
+def test_inputs_are_sent_anew_when_the_device_may_hold_others(
+    board: GoldenBoard, device: Device, model: Model, between: str
+) -> None:
+    device.load(model)
+    inputs = bytes(8) + bytes(range(16)) + bytes(8)
+    expected = device.call(inputs)
+    board.reset(power_cycle=True)
+    board.link._windows[board.spec.memory_map.number("state")].data[:] = bytes([9]) * 24
+    match between:
+        case "abort":
+            device.abort()
+        case "counters":
+            with pytest.raises(LinkError, match="the device was reset"):
+                device.counters()
+        case "holds":
+            assert not device.holds(model)
+        case "reconnect":
+            device.reconnect()
+        case "stop":
+            with pytest.raises(LinkError, match="the device was reset"):
+                next(device.calls([inputs] * 3))
+    device.load(model)
+    assert device.call(inputs) == expected
+
+
+def test_inputs_of_calls_that_were_not_finished_are_sent_anew(device: Device, model: Model) -> None:
+    device.load(model)
+    inputs = [bytes(8) + bytes([value % 16] * 24) for value in range(300)]
+    expected = [OscillatorNetwork(model.spec, model.parameters).call(data) for data in (inputs[0], inputs[5])]
+    assert next(device.calls(inputs)) == expected[0]
+    assert device.call(inputs[5]) == expected[1]
+
+    def failing() -> Iterator[bytes]:
+        yield from inputs[:20]
+        raise RuntimeError("of the inputs")
+
+    with pytest.raises(RuntimeError, match="of the inputs"):
+        list(device.calls(failing()))
+    assert device.call(inputs[5]) == expected[1]
+
+
+def test_inputs_that_stay_are_not_sent_again(device: Device, board: GoldenBoard, model: Model) -> None:
+    device.load(model)
+    inputs = bytes(8) + bytes(range(16)) + bytes(8)
+    device.call(inputs)
+    frames = board.link._frames
+    device.call(inputs)
+    assert board.link._frames == frames + 1
 
 
 def test_a_read_of_another_length(board: GoldenBoard) -> None:
@@ -506,47 +615,76 @@ def test_an_idle_abort(device: Device) -> None:
 
 
 class SlowBoard:
-    """A board on a virtual clock whose calls take time; while one is under way it acts on ABORT only."""
+    """A board on a virtual clock whose calls take time; and hold up what comes, up to its buffer's size."""
 
     name = "slow"
 
     def __init__(self, board: GoldenBoard, clock: VirtualClock, seconds: float) -> None:
         self.board, self.clock, self.seconds = board, clock, seconds
         self.answers = b""
-        self.call: Request | None = None
-        self.end = 0.0
+        self.waiting = b""
+        self.lost = 0
+        self.partial = b""
+        self.end: float | None = None
         self.calls = 0
+        self.aborted = 0
         self.deaf = False
 
     def write(self, data: bytes) -> None:
         if self.deaf:
             return
-        for frame in data.split(b"\0"):
-            request = Request.decode(frame) if frame else None
-            if request is None:
+        if ATTENTION in data:
+            before, data = data.split(ATTENTION, 1)
+            self._take(before)
+            if self.end is not None:
+                self.end, self.waiting, self.aborted = None, b"", self.aborted + 1
+            data = ATTENTION + data
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """Give frames to the board up to a call, which keeps it busy; what comes then waits."""
+        if self.end is not None:
+            room = RECEIVE_BUFFER_BYTES - len(self.waiting)
+            self.lost += max(0, len(data) - room)
+            self.waiting += data[:room]
+            return
+        for start in range(len(data)):
+            self.partial += data[start : start + 1]
+            if not self.partial.endswith(b"\0"):
                 continue
-            if self.call is not None:
-                assert request.command in (Command.ABORT, Command.CALL)
-                if request.command == Command.ABORT:
-                    self.answers += Reply(self.call.sequence, Command.CALL, Status.ABORTED, bytes(36)).encode()
-                    self.answers += Reply(request.sequence, Command.ABORT, Status.OK).encode()
-                    self.call = None
-                continue
-            if request.command == Command.CALL:
-                self.call, self.end = request, self.clock.now + self.seconds
-                self.calls += 1
-            else:
-                self.board.write(request.encode())
-                self.answers += self.board.read(0.0)
+            frame, self.partial = self.partial, b""
+            count = self._calls_in(frame)
+            if count:
+                self.call, self.end = frame, self.clock.now + self.seconds * count
+                self.calls += count
+                self._take(data[start + 1 :])
+                return
+            self.board.write(frame)
+        self.answers += self.board.read(0.0)
+
+    def _calls_in(self, frame: bytes) -> int:
+        """Return the calls that the board would make of a frame."""
+        try:
+            request = Request.decode(frame[:-1])
+        except FrameError:  # a part of one, as the rest did not fit the buffer
+            return 0
+        if request.command != Command.CALL:
+            return 0
+        header = CallHeader.unpack(request.payload)
+        ours = request.sequence == self.board.link._next and not self.board.link._halted
+        size = (header.words * (header.bits or 8) + 7) // 8
+        return (len(request.payload) - 5) // size if ours and header.want else 0
 
     def read(self, timeout: float) -> bytes:
-        if self.call is not None and not self.answers and self.end <= self.clock.now + timeout:
+        until = self.clock.now + timeout
+        while not self.answers and self.end is not None and self.end <= until:
             self.clock.advance_to(self.end)
-            self.board.write(self.call.encode())
+            self.board.write(self.call)
             self.answers += self.board.read(0.0)
-            self.call = None
+            waiting, self.waiting, self.end = self.waiting, b"", None
+            self._take(waiting)
         if not self.answers:
-            self.clock.advance_to(self.clock.now + timeout)
+            self.clock.advance_to(until)
         answers, self.answers = self.answers, b""
         return answers
 
@@ -563,31 +701,93 @@ def slow(board: GoldenBoard, model: Model) -> tuple[SlowBoard, Device]:
     return port, device
 
 
+INPUTS = bytes(8) + bytes(range(16)) + bytes(8)
+
+
 def test_a_long_call_is_waited_for_and_run_once(slow: tuple[SlowBoard, Device], model: Model) -> None:
     port, device = slow
-    inputs = bytes(8) + bytes(range(16)) + bytes(8)
-    assert device.call(inputs) == OscillatorNetwork(port.board.spec, model.parameters).call(inputs)
-    assert port.calls == 1
+    assert device.call(INPUTS) == OscillatorNetwork(port.board.spec, model.parameters).call(INPUTS)
+    assert (port.calls, port.aborted) == (1, 0)
     assert 3 < device.link.statistics.repeated < 10  # ever more rarely, so the receive buffer holds them all
 
 
-def test_a_call_that_takes_too_long_is_aborted(slow: tuple[SlowBoard, Device]) -> None:
+def test_the_window_finds_what_a_busy_board_takes_in(slow: tuple[SlowBoard, Device], model: Model) -> None:
+    port, device = slow
+    port.seconds = 0.3
+    inputs = [bytes(8) + bytes([value % 16] * 24) for value in range(60)]
+    network = OscillatorNetwork(port.board.spec, model.parameters)
+    assert list(device.calls(inputs, time_limit=1.0)) == [network.call(data) for data in inputs]
+    assert (port.calls, port.aborted) == (60, 0)
+    assert port.lost > 0
+    assert device.link.window.bytes < 3 * RECEIVE_BUFFER_BYTES
+    assert device.link.statistics.sent < 300
+
+
+def test_a_call_that_takes_too_long_is_ended_by_the_attention_sign(slow: tuple[SlowBoard, Device]) -> None:
     port, device = slow
     start = port.clock.now
     with pytest.raises(LinkTimeout, match="the call gave no results within 5 s and was aborted; give it a longer time"):
         device.call(bytes(32), time_limit=5.0)
-    assert port.call is None
+    assert (port.end, port.aborted) == (None, 1)
     assert 5.0 <= port.clock.now - start < 6.0
     device.call(bytes(32))
+
+
+def test_a_caller_that_stops_ends_the_calls_under_way(slow: tuple[SlowBoard, Device], model: Model) -> None:
+    port, device = slow
+    port.seconds = 1.0
+    outputs = device.calls([INPUTS] * 50)
+    next(outputs)
+    outputs.close()
+    assert (port.end, port.aborted) == (None, 1)
+    before = port.calls
+    assert before < 50
+    network = OscillatorNetwork(port.board.spec, model.parameters)
+    assert device.call(bytes(32)) == network.call(bytes(32))
+    assert port.calls == before + 1
+
+
+def test_opening_a_device_ends_the_call_that_is_under_way(slow: tuple[SlowBoard, Device]) -> None:
+    port, device = slow
+    port.write(Request(port.board.link._next, Command.CALL, 4, 0, CallHeader(8, 1, 4).pack() + b"\1").encode())
+    assert port.end is not None
+    start = port.clock.now
+    other = Device.open(port, clock=port.clock)
+    assert (port.end, port.aborted) == (None, 1)
+    assert port.clock.now - start < 1.0
+    assert other.identity.parameters_valid
+    with pytest.raises(LinkError, match="or another program talks to it"):
+        device.call(bytes(32))
 
 
 def test_a_board_that_dies_in_a_call(slow: tuple[SlowBoard, Device]) -> None:
     port, device = slow
     port.deaf, port.seconds = True, 1e9
     start = port.clock.now
-    with pytest.raises(LinkTimeout, match="no answer to CALL after 6 repeats; check power and cable"):
+    with pytest.raises(LinkTimeout, match=r"slow: no answer to (CALL|IDENTIFY|WRITE) after 6 repeats; check power and"):
         device.call(bytes(32), time_limit=5.0)
     assert port.clock.now - start < 15.0
+
+
+def test_an_ended_call_is_no_result(device: Device, board: GoldenBoard, model: Model) -> None:
+    """Zeros on the line, as from a cable that is pulled, end a call as the attention sign does."""
+    device.load(model)
+    execute = board.link._execute
+
+    def ended(request: Request, reply: Any) -> Status:
+        status = execute(request, reply)
+        return Status.ABORTED if request.command == Command.CALL and len(board.link.ran) == 3 else status
+
+    run, board.link.ran = board.link._run, []  # type: ignore[attr-defined]
+    board.link._run = lambda *arguments: (board.link.ran.append(1), run(*arguments))[1]  # type: ignore[attr-defined]
+    board.link._execute = ended  # type: ignore[method-assign]
+    results: list[bytes] = []
+    with pytest.raises(DeviceError, match="CALL was refused with ABORTED: the call was aborted; call again"):
+        results.extend(device.calls([INPUTS] * 3 + [bytes(32)] * 9))
+    network = OscillatorNetwork(model.spec, model.parameters)
+    assert results == [network.call(INPUTS)] * 2
+    board.link._execute = execute  # type: ignore[method-assign]
+    assert device.call(INPUTS) == network.call(INPUTS)
 
 
 def test_a_deaf_line_never_waits_longer_than_it_may(board: GoldenBoard) -> None:
@@ -599,3 +799,10 @@ def test_a_deaf_line_never_waits_longer_than_it_may(board: GoldenBoard) -> None:
     with pytest.raises(LinkTimeout, match="no answer to COUNTERS after 6 repeats"):
         device.counters()
     assert clock.now - start < 7.0
+
+
+@pytest.mark.parametrize("want", [1, 4, 16, 26, 1000])
+def test_want_gives_the_start_of_the_packed_outputs(device: Device, model: Model, want: int) -> None:
+    device.load(model)
+    packed = model.spec.memory_map.packed(Region.OUTPUT, device.call(INPUTS))
+    assert list(device.calls([INPUTS] * 40, want=want)) == [packed[:want]] * 40

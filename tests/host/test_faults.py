@@ -38,7 +38,7 @@ class Trial:
             self.resets += 1
 
     def open(self) -> Device:
-        return Device(LinkClient(self.line, clock=self.clock, session=self.seed))
+        return Device(LinkClient(self.line, clock=self.clock, session=self.seed or 1))
 
     def holds(self, model: Model) -> bool:
         return self.board.parameter_windows() == model.spec.encode_parameters(model.parameters)

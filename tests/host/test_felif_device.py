@@ -151,14 +151,13 @@ def test_a_device_of_another_family_or_without_parameters_refuses() -> None:
 
 def test_an_aborted_part_is_the_last_one(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, network = golden(device)
-    frames, whole, calls = random_frames(spec, 12), Device.call, []
+    frames, whole = random_frames(spec, 12), Device.calls
 
-    def call(*arguments: Any, **options: Any) -> bytes:
-        calls.append(arguments)
-        data = whole(*arguments, **options)
-        return bytes([2 if len(calls) == 2 else 0]) + data[1:]
+    def calls(*arguments: Any, **options: Any) -> Iterator[bytes]:
+        for index, data in enumerate(whole(*arguments, **options)):
+            yield bytes([2 if index == 1 else 0]) + data[1:]
 
-    monkeypatch.setattr(Device, "call", call)
+    monkeypatch.setattr(Device, "calls", calls)
     result = device.network.run_sequence(frames)
     assert result.aborted
     check(replace(result, aborted=False), network, frames[:8])

@@ -94,7 +94,7 @@ def test_faults_do_not_change_what_is_learnt(port: Prompt) -> None:
         safe = PacedLine(port, clock)
         Device.open(safe, clock=clock).load(START)
         line = FaultyLine(safe, clock, Faults(**{fault: 0.1}), seed)
-        assert failure(Device(LinkClient(line, clock=clock, session=seed))) is None
+        assert failure(Device(LinkClient(line, clock=clock, session=seed or 1))) is None
         assert Device.open(safe, clock=clock).holds(expected)
         troubles += line.happened[fault]
     assert troubles > 5
@@ -108,7 +108,7 @@ def test_after_a_cut_the_gateware_goes_on_from_what_it_holds(port: Prompt) -> No
         Device.open(safe, clock=clock).load(START)
         line = FaultyLine(safe, clock, Faults(cut=0.02, run_bytes=40), seed)
         try:
-            error = failure(Device(LinkClient(line, clock=clock, session=seed)))
+            error = failure(Device(LinkClient(line, clock=clock, session=seed or 1)))
         except NotADevice:
             continue  # cut before it began
         again = Device.open(safe, clock=clock)

@@ -63,6 +63,8 @@ SILENT_REPEATS = 6
 SENDS = 30
 #: Time limit of a call in seconds.
 CALL_SECONDS = 60.0
+#: Numbers of sessions: from 1 on, as a device without a session says that it has number 0.
+_SESSIONS = NUMBERS - 1
 
 
 @dataclass
@@ -92,7 +94,7 @@ class LinkClient:
     clock:
         Time in seconds; a port with a time of its own gives its own.
     session:
-        Number of the first session; None for a random one, so that nothing of an earlier connection is taken for ours.
+        Number of the first session, 1 to 65535; None for a random one, so that nothing of an earlier connection is taken for ours.
     """
 
     def __init__(
@@ -115,7 +117,7 @@ class LinkClient:
         self._timeout = timeout + 20 * WIRE_BYTES / baud
         self._clock = clock
         self._random = random.SystemRandom() if session is None else random.Random(session)
-        self._session = self._random.randrange(NUMBERS) if session is None else session
+        self._session = self._random.randrange(1, NUMBERS) if session is None else session
         self._expected = 0
         self._flight = Flight(0)
         # Number of everything sent so far; that of the last SYNC, and the position for which a later reply made us ask.
@@ -138,7 +140,7 @@ class LinkClient:
             If what answers is no identity.
         """
         if self._stamp:  # another number than the last, or the device would go on with that session
-            self._session = (self._session + self._random.randrange(1, NUMBERS)) % NUMBERS
+            self._session = 1 + (self._session - 1 + self._random.randrange(1, _SESSIONS)) % _SESSIONS
         self._frames.clear()
         self._partial = b""
         self.port.write(ATTENTION)
@@ -394,7 +396,7 @@ class LinkClient:
         request = Request(self._session, Command.IDENTIFY)
         for silent in range(SILENT_REPEATS + 1):
             self._stamp += 1
-            self._write([request.encode()], 1)
+            self._write([request.encode()], int(silent > 0))
             reply = self._identity_reply(self._timeout * min(1 << silent, 4))
             if reply is not None and reply.payload and reply.payload[0] != PROTOCOL_VERSION:
                 raise NotADevice(
