@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def test_a_device_that_fails_gets_back_what_it_held(monkeypatch: pytest.MonkeyPa
     kept = Model(EQPROP, initial_parameters(EQPROP))
     with Device.open(GoldenBoard(EQPROP)) as device:
         device.load(kept)
-        monkeypatch.setattr(Device, "call", lambda *_, **__: (_ for _ in ()).throw(LinkError("cut")))
+        monkeypatch.setattr(Device, "calls", lambda *_, **__: (_ for _ in ()).throw(LinkError("cut")))
         with pytest.raises(LinkError, match="cut"):
             accept(device)
         assert device.holds(kept)
@@ -83,18 +83,18 @@ def test_a_device_that_fails_gets_back_what_it_held(monkeypatch: pytest.MonkeyPa
 def test_an_oscillator_network_is_asked_for_all_that_it_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
     schedules: list[np.ndarray] = []
     inputs: list[Any] = []
-    load, call = Device.load, Device.call
+    load, calls = Device.load, Device.calls
 
     def loaded(device: Device, model: Model) -> None:
         schedules.append(model.parameters["schedule"])
         load(device, model)
 
-    def called(device: Device, data: bytes) -> bytes:
-        inputs.append(OSCILLATOR.decode_input(data))
-        return call(device, data)
+    def called(device: Device, given: list[bytes], **options: Any) -> Iterator[bytes]:
+        inputs.extend(map(OSCILLATOR.decode_input, given))
+        return calls(device, given, **options)
 
     monkeypatch.setattr(Device, "load", loaded)
-    monkeypatch.setattr(Device, "call", called)
+    monkeypatch.setattr(Device, "calls", called)
     with Device.open(GoldenBoard(OSCILLATOR)) as device:
         assert accept(device).exact
     _, noise, max_step, lock, alternate = np.concatenate([each[each[:, 0] > 0] for each in schedules]).T
@@ -111,8 +111,8 @@ def test_an_oscillator_network_is_asked_for_all_that_it_can_do(monkeypatch: pyte
 
 def answering(change: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let all devices report something else than they do."""
-    whole = Device.call
-    monkeypatch.setattr(Device, "call", lambda *arguments, **options: change(whole(*arguments, **options)))
+    whole = Device.calls
+    monkeypatch.setattr(Device, "calls", lambda *arguments, **options: map(change, whole(*arguments, **options)))
 
 
 @pytest.mark.parametrize(

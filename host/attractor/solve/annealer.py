@@ -23,6 +23,8 @@ __all__ = ["BATCH", "Annealer", "Reads", "replay"]
 
 #: Networks that the golden model runs at once.
 BATCH = 32
+#: Reads that are on their way to a device together, where no time limit asks to look at the clock after each.
+READS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ class Annealer:
                 last[:, _spec(model).inputs :] = [result.phases for result in results]
                 return last, sum(result.cycles for result in results)
 
-            reads = _timed(call, len(phases), 1, time_limit, progress)
+            batch = READS_AT_ONCE if time_limit is None else 1
+            reads = _timed(call, len(phases), batch, time_limit, progress)
             return Reads(reads.phases, _split(reads.timing, upload, device.description))
 
     @contextmanager
