@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from types import TracebackType
@@ -362,7 +362,7 @@ class Device:
         time_limit: float | None = None,
         together: int = 1,
         repeatable: bool = True,
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """Run the core again and again, each time exactly once, with as many calls on the line as it holds.
 
         Parameters

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -185,7 +185,7 @@ class LinkClient:
                 report(len(answers), len(asked))
         return answers
 
-    def stream(self, asks: Iterable[Ask]) -> Iterator[Answer]:
+    def stream(self, asks: Iterable[Ask]) -> Generator[Answer, None, None]:
         """Keep as many requests in flight as line and device take, and yield the answers in order.
 
         Each request is carried out exactly once, in order. If the caller stops, or an error ends it, what is under way

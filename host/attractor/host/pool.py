@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import count, islice
 from typing import Any, Self
 
@@ -137,7 +137,7 @@ class DevicePool(Device):
         time_limit: float | None = None,
         together: int = 1,
         repeatable: bool = True,
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """Make calls as :meth:`Device.calls` does, spread over the devices.
 
         Raises
