@@ -18,8 +18,10 @@ from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.rtl_board import RtlBoard
 from attractor.spec import OscillatorSpec, SpecError
 
-from ..sim.requests import SMALL  # noqa: TID252
-
+#: A network in which nothing is a round number.
+SMALL = OscillatorSpec(
+    oscillators=11, inputs=4, labels=3, reference=1, lanes=3, schedule_entries=3, lock_phases=3, learning=True
+)
 SPEC = OscillatorSpec(oscillators=20, lanes=7, learning=True, schedule_entries=2)
 
 
