@@ -38,6 +38,7 @@ __all__ = [
     "CALL_SECONDS",
     "LATENCY_SECONDS",
     "SENDS",
+    "SILENT_AT_RATE",
     "SILENT_REPEATS",
     "TIMEOUT",
     "WIRE_BYTES",
@@ -59,6 +60,8 @@ TIMEOUT = 0.25
 #: Times in a row that it is asked without any answer before it counts as gone; each waits twice as long, up to four
 #: times.
 SILENT_REPEATS = 6
+#: Times in a row without any answer after which the rate of the line is in doubt.
+SILENT_AT_RATE = 2
 #: Most times that one request is sent while others are answered.
 SENDS = 30
 #: Time limit of a call in seconds.
@@ -94,7 +97,8 @@ class LinkClient:
     clock:
         Time in seconds; a port with a time of its own gives its own.
     session:
-        Number of the first session, 1 to 65535; None for a random one, so that nothing of an earlier connection is taken for ours.
+        Number of the first session, 1 to 65535; None for a random one, so that nothing of an earlier connection is
+        taken for ours.
     """
 
     def __init__(
@@ -112,9 +116,10 @@ class LinkClient:
         self.sessions = 0
         #: Calls that were on their way when an error ended the last stream: each was made or not.
         self.unanswered_calls = 0
-        #: How many bytes may be unanswered, of requests that keep a device busy; others fill the line.
-        self.window = Window(max(8 * WIRE_BYTES, int(LATENCY_SECONDS * baud / 10)))
-        self._timeout = timeout + 20 * WIRE_BYTES / baud
+        #: Rate at which the device starts, and that of the line now.
+        self.start_baud = self.baud = baud
+        self._patient_seconds = timeout
+        self._size()
         self._clock = clock
         self._random = random.SystemRandom() if session is None else random.Random(session)
         self._session = self._random.randrange(1, NUMBERS) if session is None else session
@@ -126,6 +131,20 @@ class LinkClient:
         self._complaint = -1
         self._partial = b""
         self._frames: deque[bytes] = deque()
+
+    def _size(self) -> None:
+        """Fit windows and time limits to the rate of the line."""
+        #: How many bytes may be unanswered.
+        self.window = Window(max(8 * WIRE_BYTES, int(LATENCY_SECONDS * self.baud / 10)))
+        self._timeout = self._patient_seconds + 20 * WIRE_BYTES / self.baud
+
+    def change_rate(self, baud: int) -> None:
+        """Change this side's rate, where the port has one; :mod:`attractor.host.rate` agrees on it with the device."""
+        change: Callable[[int], None] | None = getattr(self.port, "change_rate", None)
+        if change is not None and baud != self.baud:
+            change(baud)
+            self.baud = baud
+            self._size()
 
     # Sessions
 
@@ -172,6 +191,12 @@ class LinkClient:
         """
         (answer,) = self.stream([Ask(command, window, word, payload, reply_bytes)])
         return accept(answer).payload
+
+    def tell(self, command: Command, payload: bytes = b"") -> None:
+        """Send one request without waiting for its answer, as the last one before the port is closed."""
+        if not len(self._flight):
+            self._flight.add(Ask(command, payload=payload))
+            self._send()
 
     def exchange(self, asks: Iterable[Ask], *, report: Progress | None = None) -> list[Answer]:
         """Send requests, and return their answers in the same order; errors as of :meth:`stream`."""
@@ -290,7 +315,13 @@ class LinkClient:
                 raise self._too_long(ask.seconds)
             elif not ask.calls and silent > SILENT_REPEATS:
                 raise self._gone(ask)
+            self._doubt(silent)
             self._sync()
+
+    def _doubt(self, silent: int) -> None:
+        """Go back to the rate at which the device starts, as it does too when it hears nothing that makes sense."""
+        if silent == SILENT_AT_RATE:
+            self.change_rate(self.start_baud)
 
     def _patience(self, ask: Ask, silent: int, waited: float) -> float:
         """Return the seconds to wait for an answer before the device is asked what it has.
@@ -395,6 +426,7 @@ class LinkClient:
         """Ask who the device is until it answers; all other replies are dropped."""
         request = Request(self._session, Command.IDENTIFY)
         for silent in range(SILENT_REPEATS + 1):
+            self._doubt(silent)
             self._stamp += 1
             self._write([request.encode()], int(silent > 0))
             reply = self._identity_reply(self._timeout * min(1 << silent, 4))
