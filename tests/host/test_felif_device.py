@@ -143,7 +143,9 @@ def test_a_device_of_another_family_or_without_parameters_refuses() -> None:
     with Device.open(board) as other:
         with pytest.raises(ModelMismatch, match="family 'eqprop', whose calls are EqPropCalls, not FelifCalls"):
             other.network_as(FelifCalls)
-        with pytest.raises(AttributeError, match=r"'run_sequence' is nothing .* 'eqprop'; .* has infer, learn_s"):
+        with pytest.raises(
+            AttributeError, match=r"'run_sequence' is nothing .* 'eqprop'; .* has classify, infer, learn_s"
+        ):
             other.run_sequence(np.zeros((1, 6), int))
     with Device.open(GoldenBoard(COUNTING)) as empty, pytest.raises(LinkError, match="load a model first"):
         empty.network.run_sequence(np.zeros((1, 6), int))

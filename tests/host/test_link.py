@@ -197,20 +197,26 @@ class TestWindow:
         window = Window(4000)
         sizes = []
         for _ in range(6):
-            sizes.append(window.bytes)
-            window.answered(window.bytes)
+            sizes.append(window.bytes(busy=True))
+            assert window.bytes(busy=False) == 4000
+            window.answered(window.bytes(busy=True))
         assert sizes == [512, 1024, 2048, 4000, 4000, 4000]
 
-    def test_a_loss_takes_a_quarter_and_then_it_grows_slowly(self) -> None:
+    def test_a_loss_shrinks_both_and_then_they_grow_slowly(self) -> None:
         window = Window(4000)
         window.answered(1536)
         window.lost()
-        assert window.bytes == 1536
-        window.answered(1536)
-        assert window.bytes == 1536 + RECEIVE_BUFFER_BYTES // 4
+        assert (window.bytes(busy=True), window.bytes(busy=False)) == (1536, 2000)
+        window.lost()
+        before = window.bytes(busy=True)
+        window.answered(before)
+        assert before < window.bytes(busy=True) <= before + RECEIVE_BUFFER_BYTES
+        for _ in range(200):
+            window.answered(4000)
+        assert (window.bytes(busy=True), window.bytes(busy=False)) == (4000, 4000)
         for _ in range(50):
             window.lost()
-        assert window.bytes == RECEIVE_BUFFER_BYTES
+        assert window.bytes(busy=True) == window.bytes(busy=False) == RECEIVE_BUFFER_BYTES
 
     def test_a_slow_line_holds_no_less_than_the_device_takes(self) -> None:
         assert Window(100).most == RECEIVE_BUFFER_BYTES

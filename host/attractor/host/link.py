@@ -120,7 +120,8 @@ class LinkClient:
         self.start_baud = self.baud = baud
         self._patient_seconds = timeout
         self._size()
-        self._clock = clock
+        #: Time in seconds.
+        self.clock = clock
         self._random = random.SystemRandom() if session is None else random.Random(session)
         self._session = self._random.randrange(1, NUMBERS) if session is None else session
         self._expected = 0
@@ -136,7 +137,8 @@ class LinkClient:
         """Fit windows and time limits to the rate of the line."""
         #: How many bytes may be unanswered.
         self.window = Window(max(8 * WIRE_BYTES, int(LATENCY_SECONDS * self.baud / 10)))
-        self._timeout = self._patient_seconds + 20 * WIRE_BYTES / self.baud
+        #: Seconds without an answer after which the device is asked what it has.
+        self.timeout = self._patient_seconds + 20 * WIRE_BYTES / self.baud
 
     def change_rate(self, baud: int) -> None:
         """Change this side's rate, where the port has one; :mod:`attractor.host.rate` agrees on it with the device."""
@@ -277,7 +279,7 @@ class LinkClient:
                     "answered; the line is too noisy: use a shorter cable or a lower baud"
                 )
             repeats += sent.sends > 0
-            sent.time = sent.time if sent.sends else self._clock()
+            sent.time = sent.time if sent.sends else self.clock()
             sent.sends += 1
             self._stamp += 1
             sent.stamp = self._stamp
@@ -330,12 +332,12 @@ class LinkClient:
         asked ever more rarely.
         """
         if ask.calls:
-            return min(self._timeout * (1 << silent), max(ask.seconds - waited, self._timeout / 4))
-        return self._timeout * min(1 << silent, 4) + ask.seconds
+            return min(self.timeout * (1 << silent), max(ask.seconds - waited, self.timeout / 4))
+        return self.timeout * min(1 << silent, 4) + ask.seconds
 
     def _take_until(self, seconds: float) -> Answer | None:
         """Take replies until a request is answered; return None if nothing new comes for ``seconds``."""
-        deadline = self._clock() + seconds
+        deadline = self.clock() + seconds
         while True:
             while self._frames:
                 before = self._expected
@@ -344,8 +346,8 @@ class LinkClient:
                     return answer
                 if self._expected != before:
                     self._send()
-                    deadline = self._clock() + seconds
-            if not self._receive(deadline - self._clock()):
+                    deadline = self.clock() + seconds
+            if not self._receive(deadline - self.clock()):
                 return None
 
     def _receive(self, seconds: float) -> bool:
@@ -400,7 +402,7 @@ class LinkClient:
         if sent is None:
             return None
         self.window.answered(len(sent.frame))
-        return Answer(sent.ask, reply.status, sent.payload, self._clock() - sent.time)
+        return Answer(sent.ask, reply.status, sent.payload, self.clock() - sent.time)
 
     def _send_again(self, reply: Reply) -> None:
         """Send again what the device says that it has not got, if it was sent before it said so."""
@@ -429,7 +431,7 @@ class LinkClient:
             self._doubt(silent)
             self._stamp += 1
             self._write([request.encode()], int(silent > 0))
-            reply = self._identity_reply(self._timeout * min(1 << silent, 4))
+            reply = self._identity_reply(self.timeout * min(1 << silent, 4))
             if reply is not None and reply.payload and reply.payload[0] != PROTOCOL_VERSION:
                 raise NotADevice(
                     f"{self.port.name}: the device speaks protocol version {reply.payload[0]}, this program "
@@ -440,7 +442,7 @@ class LinkClient:
         raise self._gone(Ask(Command.IDENTIFY))
 
     def _identity_reply(self, seconds: float) -> Reply | None:
-        deadline = self._clock() + seconds
+        deadline = self.clock() + seconds
         while True:
             while self._frames:
                 reply = self._decode(self._frames.popleft())
@@ -448,7 +450,7 @@ class LinkClient:
                     self.statistics.stale += reply is not None
                 elif self._is_ours(reply):
                     return reply
-            if not self._receive(deadline - self._clock()):
+            if not self._receive(deadline - self.clock()):
                 return None
 
     def _is_ours(self, reply: Reply) -> bool:

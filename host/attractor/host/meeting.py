@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from attractor.host import memory
+from attractor.host import memory, version_1
 from attractor.host.errors import LinkTimeout, NotADevice
 from attractor.host.link import LinkClient
 from attractor.spec import Region, Spec, SpecError, Window, spec_from_dict
-from attractor.spec.protocol import DESCRIPTION_WINDOW, Identity, decode_description
+from attractor.spec.protocol import DESCRIPTION_WINDOW, PROTOCOL_VERSION, Identity, decode_description
 
 __all__ = ["meet"]
 
@@ -58,6 +58,12 @@ def _described_spec(identity: Identity, description: dict[str, Any]) -> Spec:
 
 def _why_silent(link: LinkClient) -> str:
     seen, name = link.statistics, link.port.name
+    builder = version_1.built_by(link.port, link.timeout, link.clock)
+    if builder is not None:
+        return (
+            f"{name}: the device speaks protocol version 1, this program {PROTOCOL_VERSION}; its gateware was built by "
+            f"attractor {builder}: build it with this version, or install that one"
+        )
     if seen.received_bytes == 0:
         return (
             f"{name}: nothing answers; check that the board is powered and holds this project's bitstream, "
