@@ -63,14 +63,11 @@ class Host:
 
     async def frames(self, count: int, limit: int = CYCLE_LIMIT) -> list[Reply]:
         """Wait for ``count`` replies in all and return them."""
-        for _ in range(limit):
-            if self.received.count(0) >= count:
-                break
-            await self.ctx.tick()
+        await self.delimiters(count, limit)
         return self.replies()
 
-    async def count_cycles(self, count: int, limit: int = CYCLE_LIMIT) -> int:
-        """Return the cycles until ``count`` replies are there."""
+    async def delimiters(self, count: int, limit: int = CYCLE_LIMIT) -> int:
+        """Wait for ``count`` delimiters in all and return the cycles that it took."""
         for cycles in range(limit):
             if self.received.count(0) >= count:
                 return cycles
@@ -146,7 +143,7 @@ async def exchange(host: Host, golden: GoldenLink, data: bytes, *, gap: Callable
     expected = golden.receive(data)
     start = len(host.received)
     await host.send(data, gap=gap)
-    await host.frames(bytes(host.received[:start]).count(0) + expected.count(0))
+    await host.delimiters(bytes(host.received[:start]).count(0) + expected.count(0))
     # Nothing else may come. A byte takes the decoder 8 cycles, and a frame takes some 70 until it is dropped.
     await host.wait(60 if expected else 8 * len(data) + 200)
     assert bytes(host.received[start:]) == expected

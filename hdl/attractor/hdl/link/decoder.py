@@ -9,16 +9,23 @@ from amaranth.lib.wiring import In, Out
 from attractor.hdl.link.crc import CrcSignature, SerialCrc32
 from attractor.spec.protocol import CRC32, FRAME_BYTES, REQUEST_HEADER
 
-__all__ = ["HEADER", "PAYLOAD", "FrameDecoder", "FrameSignature"]
+__all__ = ["CONSTANTS", "HEADER", "PAYLOAD", "FrameDecoder", "FrameSignature"]
 
 #: Addresses of header and payload in memory: behind the code byte with which a frame begins.
 HEADER = 1
 PAYLOAD = HEADER + REQUEST_HEADER.size
+#: Address of what no frame reaches.
+CONSTANTS = 256
 _SHORTEST, _LONGEST = PAYLOAD + CRC32.size, HEADER + FRAME_BYTES
 
 
 class FrameSignature(wiring.Signature):
     """A verified frame in memory, seen from the decoder.
+
+    Parameters
+    ----------
+    address_bits:
+        Width of ``address``.
 
     Members
     -------
@@ -26,8 +33,9 @@ class FrameSignature(wiring.Signature):
         There is a frame; it stays until released.
     end: ``Out(8)``
         Address behind the payload.
-    address: ``In(8)``
-        Address of a byte: the header is at :data:`HEADER`, the payload at :data:`PAYLOAD`.
+    address: ``In(address_bits)``
+        Address of a byte: the header is at :data:`HEADER`, the payload at :data:`PAYLOAD`, what is never overwritten
+        at :data:`CONSTANTS`.
     data: ``Out(8)``
         The byte whose address ``address`` was in the cycle before.
     release: ``In(1)``
@@ -36,12 +44,12 @@ class FrameSignature(wiring.Signature):
         The decoder's CRC-32, which has nothing to do while there is a frame, for the use of whoever has it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, address_bits: int) -> None:
         super().__init__(
             {
                 "valid": Out(1),
                 "end": Out(8),
-                "address": In(8),
+                "address": In(address_bits),
                 "data": Out(8),
                 "release": In(1),
                 "crc": In(CrcSignature()),
@@ -56,6 +64,11 @@ class FrameDecoder(wiring.Component):
     Nothing is taken in while there is a frame. Damaged frames leave no trace but a strobe, and whatever they were, the
     next delimiter ends them. Nothing between two delimiters is no frame at all.
 
+    Parameters
+    ----------
+    constants:
+        Bytes that are readable at :data:`CONSTANTS`, in the half of the memory that frames do not need.
+
     Members
     -------
     i: ``In(stream of 8 bits)``
@@ -69,11 +82,13 @@ class FrameDecoder(wiring.Component):
     verified: Signal
     damaged: Signal
 
-    def __init__(self) -> None:
+    def __init__(self, constants: bytes = b"") -> None:
+        self.constants = constants
+        address_bits = (CONSTANTS + len(constants) - 1).bit_length()
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
-                "frame": Out(FrameSignature()),
+                "frame": Out(FrameSignature(address_bits)),
                 "verified": Out(1),
                 "damaged": Out(1),
             }
@@ -82,8 +97,9 @@ class FrameDecoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.crc = crc = SerialCrc32()
-        # Bytes since the last delimiter; they are no frame, whatever follows; bytes to the next code byte.
-        length, broken, block = Signal(8), Signal(), Signal(8)
+        # Bytes since the last delimiter; they are no frame, whatever follows; where the next code byte is. If that is
+        # more than eight bits hold, the frame is too long anyway.
+        length, broken, next_code = Signal(8), Signal(), Signal(8)
         bit = Signal(3)
         offered, delimiter, good, code, put, end = Signal(), Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
@@ -92,7 +108,7 @@ class FrameDecoder(wiring.Component):
             self.i.ready.eq(~self.frame.valid & (delimiter | (bit == 7))),
             put.eq(offered & ~delimiter & (bit == 7)),
             end.eq(offered & delimiter),
-            code.eq(block == 0),
+            code.eq(length == next_code),
             good.eq(~broken & code & (length >= _SHORTEST) & crc.good),
             self.verified.eq(end & good),
             self.damaged.eq(end & ~good & (length != 0)),
@@ -101,13 +117,14 @@ class FrameDecoder(wiring.Component):
         with m.If(offered & ~delimiter):
             m.d.sync += bit.eq(bit + 1)
         with m.If(put):
-            m.d.sync += block.eq(Mux(code, self.i.payload, block) - 1)
+            with m.If(code):
+                m.d.sync += next_code.eq(length + self.i.payload)
             with m.If(length == _LONGEST):
                 m.d.sync += broken.eq(1)
             with m.Else():
                 m.d.sync += length.eq(length + 1)
         with m.If(end):
-            m.d.sync += [block.eq(0), broken.eq(0)]
+            m.d.sync += [next_code.eq(0), broken.eq(0)]
         with m.If((end & ~good) | self.frame.release):
             m.d.sync += length.eq(0)
         with m.If(self.verified):
@@ -131,7 +148,9 @@ class FrameDecoder(wiring.Component):
 
     def _store(self, m: Module, put: Any, address: Any, byte: Any) -> None:
         """Write while there is no frame; a code byte stands for the zero that ended the block before it."""
-        m.submodules.storage = storage = memory.Memory(shape=unsigned(8), depth=256, init=[])
+        m.submodules.storage = storage = memory.Memory(
+            shape=unsigned(8), depth=CONSTANTS + len(self.constants), init=bytes(CONSTANTS) + self.constants
+        )
         reader, writer = storage.read_port(), storage.write_port()
         m.d.comb += [
             writer.addr.eq(address),

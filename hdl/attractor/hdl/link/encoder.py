@@ -13,8 +13,8 @@ from attractor.spec.protocol import NUMBERS, REPLY_HEADER
 __all__ = ["FrameEncoder", "ReplySignature"]
 
 _POSITION_BITS = NUMBERS.bit_length() - 1
-#: More than any frame has.
-_FRAME_ROOM = 256
+#: Bits of the length of any frame.
+_FRAME_BITS = 8
 
 
 class ReplySignature(wiring.Signature):
@@ -127,9 +127,10 @@ class FrameEncoder(wiring.Component):
         with m.State("IDLE"):
             self._compare(m)
             m.d.comb += crc.restart.eq(1)
-            unsent = Signal.like(self._tail)
-            m.d.comb += unsent.eq(self._head - self._tail)
-            with m.If(reply.begin & (unsent[8:] < self.depth // _FRAME_ROOM - 1)):
+            # Of two times 256 bytes one is room enough, wherever head and tail are in theirs.
+            unsent = Signal(len(self._tail) - _FRAME_BITS)
+            m.d.comb += unsent.eq(self._head[_FRAME_BITS:] - self._tail[_FRAME_BITS:])
+            with m.If(reply.begin & (unsent < (self.depth >> _FRAME_BITS) - 1)):
                 m.next = "POSITION"
         with m.State("POSITION"):
             m.d.comb += [step.eq(1), bit.eq(self._head_bit)]

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.link.check import HeaderCheck
 from attractor.hdl.link.cursor import Cursor
-from attractor.hdl.link.decoder import HEADER, PAYLOAD, FrameSignature
+from attractor.hdl.link.decoder import CONSTANTS, HEADER, PAYLOAD, FrameSignature
 from attractor.hdl.link.encoder import ReplySignature
 from attractor.hdl.link.order import RequestOrder
 from attractor.hdl.link.report import Report
@@ -36,6 +36,8 @@ class Executor(wiring.Component):
 
     Parameters
     ----------
+    frame:
+        Signature of the frame, whose constants are the description.
     words:
         Signature of the access to the windows.
     output_bytes:
@@ -82,12 +84,14 @@ class Executor(wiring.Component):
     calling: Signal
     parameters_valid: Signal
 
-    def __init__(self, words: WordsSignature, output_bytes: int, identity: Identity) -> None:
+    def __init__(
+        self, frame: FrameSignature, words: WordsSignature, output_bytes: int, identity: Identity
+    ) -> None:
         inputs = ("attention", "counters", "counters_ready", "line_idle", "core_busy")
         outputs = ("counters_hold", "counters_step", "start", "abort", "calling", "parameters_valid")
         super().__init__(
             {
-                "frame": In(FrameSignature()),
+                "frame": In(frame),
                 "reply": Out(ReplySignature()),
                 "words": Out(words),
                 "rate_take": Out(3),
@@ -127,6 +131,9 @@ class Executor(wiring.Component):
             self.calling.eq(fsm.ongoing("START") | fsm.ongoing("RUN")),
             self.counters_hold.eq(fsm.ongoing("REPORT")),
         ]
+        with m.If(self.words.read):
+            # The window may be the description; the byte of the request is there again a cycle later.
+            m.d.comb += self.frame.address.eq(CONSTANTS + self.words.address)
         with m.If(self.attention):
             m.d.sync += self._halted.eq(1)
         touched = self.words.read | self.words.write | self.start

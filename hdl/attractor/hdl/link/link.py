@@ -105,9 +105,11 @@ class Link(wiring.Component):
         output_bytes = packed_bytes(1, sum(window.words * window.word_bits for window in outputs))
         m.submodules.attention = attention = AttentionDetector()
         m.submodules.buffer = buffer = ReceiveBuffer(RECEIVE_BUFFER_BYTES)
-        m.submodules.decoder = decoder = FrameDecoder()
-        m.submodules.words = words = Words(self.spec.memory_map, self.description)
-        m.submodules.executor = executor = Executor(words.words.signature.flip(), output_bytes, self._identity())
+        m.submodules.decoder = decoder = FrameDecoder(self.description)
+        m.submodules.words = words = Words(self.spec.memory_map, len(self.description))
+        m.submodules.executor = executor = Executor(
+            decoder.frame.signature, words.words.signature.flip(), output_bytes, self._identity()
+        )
         m.submodules.encoder = encoder = FrameEncoder(self.reply_buffer)
         m.submodules.counters = counters = LineCounters()
         m.submodules.rate = rate = self._rate
@@ -128,6 +130,7 @@ class Link(wiring.Component):
             executor.counters.eq(counters.bit),
             executor.counters_ready.eq(counters.ready),
             executor.line_idle.eq(encoder.reply.sent & ~encoder.o.valid & ~self.sending),
+            words.description.eq(decoder.frame.data),
             rate.data.eq(decoder.frame.data),
             rate.take.eq(executor.rate_take),
             rate.keep.eq(decoder.verified | executor.calling),

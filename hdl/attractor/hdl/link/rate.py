@@ -50,10 +50,12 @@ class LineRate(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        silence = Signal(self.fallback_cycles.bit_length())
-        over = silence == self.fallback_cycles
+        # It begins where its highest bit becomes 1 after these cycles.
+        bits = self.fallback_cycles.bit_length()
+        silence = Signal(bits + 1, init=(1 << bits) - self.fallback_cycles)
+        over = silence[-1]
         with m.If(self.keep):
-            m.d.sync += silence.eq(0)
+            m.d.sync += silence.eq(silence.init)
         with m.Elif(~over):
             m.d.sync += silence.eq(silence + 1)
         for part in range(len(self.take)):

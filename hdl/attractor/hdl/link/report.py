@@ -9,8 +9,8 @@ from attractor.spec.protocol import CRC32, Command, Counters, Identity, Progress
 
 __all__ = ["Report"]
 
-#: Bytes of an identity before the session, and with it.
-_BEFORE_SESSION, _WITH_SESSION = 9, 11
+#: Where an identity has the session.
+_SESSION = PAYLOAD + 9, PAYLOAD + 10
 
 
 class Report(wiring.Component):
@@ -74,8 +74,7 @@ class Report(wiring.Component):
         with m.Switch(self.command):
             with m.Case(Command.IDENTIFY):
                 m.d.comb += last.eq(PAYLOAD + len(constant))
-                session = (index >= PAYLOAD + _BEFORE_SESSION) & (index < PAYLOAD + _WITH_SESSION)
-                with m.If(session):
+                with m.If(index.matches(*_SESSION)):
                     m.d.comb += [self.takes_session.eq(1), self.bit.eq(self.session)]
                 with m.Elif(self.last):
                     m.d.comb += self.bit.eq(self.parameters_valid & (self.place == 0))

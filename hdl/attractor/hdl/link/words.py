@@ -3,7 +3,7 @@
 from typing import Any
 
 from amaranth.hdl import Assert, Cat, Module, Signal, Value
-from amaranth.lib import enum, memory, wiring
+from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.core import WindowsSignature, port_name
@@ -75,7 +75,7 @@ class WordsSignature(wiring.Signature):
 
 
 class Words(wiring.Component):
-    """One word register for all windows, and the description in a ROM.
+    """One word register for all windows.
 
     The register is as wide as the widest word. Bits leave it at the bottom and enter it at the top, so a word that is
     to be written ends up at the top and needs no multiplexer for each width.
@@ -84,29 +84,37 @@ class Words(wiring.Component):
     ----------
     memory_map:
         Windows of the core.
-    description:
-        Contents of window 0.
+    description_bytes:
+        Words of window 0, whose contents are elsewhere.
 
     Members
     -------
     words: ``In(WordsSignature)``
+    description: ``In(8)``
+        The byte of the description that ``words`` read in the cycle before.
     windows: ``Out(WindowsSignature)``
     """
 
     words: Any
+    description: Signal
     windows: Any
 
-    def __init__(self, memory_map: MemoryMap, description: bytes) -> None:
+    def __init__(self, memory_map: MemoryMap, description_bytes: int) -> None:
         self.memory_map = memory_map
-        self.description = description
-        self._all = (Window("description", Region.OUTPUT, len(description), 8), *memory_map.windows)
+        self._all = (Window("description", Region.OUTPUT, description_bytes, 8), *memory_map.windows)
         self.signature_of_words = WordsSignature(
             # Wide enough for one more than the last window and the last word, so that their ends can be told.
             window_bits=len(self._all).bit_length(),
             address_bits=max(window.words for window in self._all).bit_length(),
             length_bits=max(window.word_bits for window in self._all).bit_length(),
         )
-        super().__init__({"words": In(self.signature_of_words), "windows": Out(WindowsSignature(memory_map))})
+        super().__init__(
+            {
+                "words": In(self.signature_of_words),
+                "description": In(8),
+                "windows": Out(WindowsSignature(memory_map)),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -114,9 +122,8 @@ class Words(wiring.Component):
         register = Signal(max(window.word_bits for window in self._all), reset_less=True)
         loading = Signal()
         m.d.sync += loading.eq(words.read)
-        description = self._description(m)
         with m.If(loading):
-            self._load(m, register, description)
+            self._load(m, register)
         with m.Elif(words.shift):
             m.d.sync += register.eq(Cat(register[1:], words.bit_in))
         m.d.comb += words.bit_out.eq(register[0])
@@ -149,18 +156,9 @@ class Words(wiring.Component):
         if window.region is not Region.OUTPUT:
             m.d.comb += port.write.eq(self.words.write & selected)
 
-    def _description(self, m: Module) -> Value:
-        """Return the byte of the description that was read."""
-        m.submodules.rom = rom = memory.Memory(
-            shape=8, depth=len(self.description), init=self.description, attrs={"rom_style": "logic"}
-        )
-        port = rom.read_port()
-        m.d.comb += [port.addr.eq(self.words.address), port.en.eq(self.words.read)]
-        return port.data
-
-    def _load(self, m: Module, register: Signal, description: Value) -> None:
+    def _load(self, m: Module, register: Signal) -> None:
         """Load the selected window's word, each bit from the windows that have such a bit."""
-        data = {DESCRIPTION_WINDOW: description}
+        data: dict[int, Value] = {DESCRIPTION_WINDOW: self.description}
         for number, window in enumerate(self.memory_map.windows, start=1):
             data[number] = getattr(self.windows, port_name(window)).read_data
         widths = sorted({len(value) for value in data.values()})
