@@ -95,9 +95,7 @@ class Bench:
     def __init__(self, spec: DummySpec, reply_buffer: int) -> None:
         self.spec = spec
         self.reply_buffer = reply_buffer
-        self.link = Link(
-            spec, DESCRIPTION, rate=START_RATE, fallback_cycles=FALLBACK_CYCLES, reply_buffer=reply_buffer
-        )
+        self.link = Link(spec, DESCRIPTION, rate=START_RATE, fallback_cycles=FALLBACK_CYCLES, reply_buffer=reply_buffer)
         self.core = DummyCore(spec)
         m = Module()
         m.submodules.link, m.submodules.core = self.link, self.core

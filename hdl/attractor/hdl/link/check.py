@@ -25,7 +25,8 @@ _LENGTHS = {
 
 
 class HeaderCheck(wiring.Component):
-    """Checks, in this order: the command exists; window and word exist and may be used so; the payload's length; validity.
+    """Checks, in this order: the command exists; window and word exist and may be used so; the payload's length and its
+    first numbers; the parameters are valid.
 
     Combinational. What depends on the number of words in the payload is not checked here.
 

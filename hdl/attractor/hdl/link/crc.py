@@ -54,7 +54,9 @@ class SerialCrc32(wiring.Component):
     good: Signal
 
     def __init__(self) -> None:
-        super().__init__({**dict.fromkeys(("restart", "step", "bit", "drain"), In(1)), "result": Out(1), "good": Out(1)})
+        super().__init__(
+            {**dict.fromkeys(("restart", "step", "bit", "drain"), In(1)), "result": Out(1), "good": Out(1)}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
