@@ -13,9 +13,9 @@ from attractor.spec.protocol import (
     Command,
     Counters,
     Identity,
-    Progress,
     Reply,
     Request,
+    SessionState,
     Status,
 )
 
@@ -167,7 +167,7 @@ def test_requests_are_carried_out_once_and_in_order() -> None:
         late = [Request((call.sequence + distance) % NUMBERS, Command.COUNTERS) for distance in (2, 3, 0x8000)]
         (complaint,) = await ask(host, golden, late[0])
         assert (complaint.command, complaint.status) == (Command.SYNC, Status.OUT_OF_ORDER)
-        assert Progress.unpack(complaint.payload) == Progress(SESSION, (call.sequence + 1) % NUMBERS)
+        assert SessionState.unpack(complaint.payload) == SessionState(SESSION, (call.sequence + 1) % NUMBERS)
         assert not await ask(host, golden, late[1])
         assert (await ask(host, golden, requests.request(Command.COUNTERS)))[0].status == Status.OK
         assert (await ask(host, golden, Request(requests.sequence + 2, Command.COUNTERS)))[0].status == 8
@@ -246,7 +246,7 @@ def test_attention_ends_a_call_and_the_rest_of_its_frame(delay: int) -> None:
         await host.wait(700)
         await host.send(requests.sync(reply.end).encode())
         _, sync = await host.frames(2)
-        assert (sync.status, Progress.unpack(sync.payload).next) == (Status.OK, waiting.sequence)
+        assert (sync.status, SessionState.unpack(sync.payload).next) == (Status.OK, waiting.sequence)
         # Frames are taken again.
         await host.send(waiting.encode())
         assert (await host.frames(3))[2].status == Status.OK
@@ -268,7 +268,7 @@ def test_attention_is_eight_zeros_and_no_fewer() -> None:
             assert (not answers) == dropped
             requests.sequence -= dropped
             (reply,) = await ask(host, golden, requests.sync(golden._replies.position))
-            assert Progress.unpack(reply.payload).next == (requests.sequence + 1) % NUMBERS
+            assert SessionState.unpack(reply.payload).next == (requests.sequence + 1) % NUMBERS
             assert request.command == Command.COUNTERS
         await exchange(host, golden, bytes(8))
         await begin(host, golden)

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.link.decoder import PAYLOAD
-from attractor.spec.protocol import CRC32, Command, Counters, Identity, Progress
+from attractor.spec.protocol import CRC32, Command, Counters, Identity, SessionState
 
 __all__ = ["Report"]
 
@@ -82,7 +82,7 @@ class Report(wiring.Component):
                     bytes_ = Array(map(Const, [0] * PAYLOAD + constant))
                     m.d.comb += self.bit.eq(bytes_[index].bit_select(self.place, 1))
             with m.Case(Command.SYNC):
-                m.d.comb += last.eq(PAYLOAD + Progress.STRUCT.size - 1)
+                m.d.comb += last.eq(PAYLOAD + SessionState.STRUCT.size - 1)
                 with m.If(~index[1]):
                     m.d.comb += [self.takes_session.eq(1), self.bit.eq(self.session)]
                 with m.Else():
