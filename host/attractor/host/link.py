@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from attractor.host.errors import DeviceError, LinkError, LinkTimeout, NotADevice, PortError, SessionLost
 from attractor.host.flight import Answer, Ask, Flight, Window
 from attractor.host.port import Port
+from attractor.host.replies import WIRE_BYTES, LinkStatistics, ReplyReader
 from attractor.spec.protocol import (
     ATTENTION,
     DEFAULT_BAUD,
     DELIMITER,
-    FRAME_BYTES,
     NUMBERS,
     PROTOCOL_VERSION,
     Command,
@@ -50,8 +48,6 @@ __all__ = [
 
 #: Called with the number of answered requests and that of all.
 Progress = Callable[[int, int], None]
-#: Longest frame on the wire, its delimiter included.
-WIRE_BYTES = FRAME_BYTES + 2
 #: Delay between a device's reply and the host's reading it that must not starve the line, in seconds. The latency
 #: timer of common USB converters is 16 ms.
 LATENCY_SECONDS = 0.04
@@ -68,19 +64,6 @@ SENDS = 30
 CALL_SECONDS = 60.0
 #: Numbers of sessions: from 1 on, as a device without a session says that it has number 0.
 _SESSIONS = NUMBERS - 1
-
-
-@dataclass
-class LinkStatistics:
-    """What a client saw since it was made."""
-
-    sent: int = 0
-    repeated: int = 0
-    received_bytes: int = 0
-    #: Frames that were no reply.
-    damaged: int = 0
-    #: Replies that had been taken before, or that come after a missing one.
-    stale: int = 0
 
 
 class LinkClient:
@@ -130,8 +113,7 @@ class LinkClient:
         self._stamp, self._sync_stamp, self._asked_for = 0, 0, -1
         # The request that the device missed, and said so: once for each.
         self._complaint = -1
-        self._partial = b""
-        self._frames: deque[bytes] = deque()
+        self._replies = ReplyReader(self.statistics, clock)
 
     def _size(self) -> None:
         """Fit windows and time limits to the rate of the line."""
@@ -162,8 +144,7 @@ class LinkClient:
         """
         if self._stamp:  # another number than the last, or the device would go on with that session
             self._session = 1 + (self._session - 1 + self._random.randrange(1, _SESSIONS)) % _SESSIONS
-        self._frames.clear()
-        self._partial = b""
+        self._replies.forget()
         self.port.write(ATTENTION)
         identity, reply = self._identify()
         self.sessions += 1
@@ -338,39 +319,18 @@ class LinkClient:
     def _take_until(self, seconds: float) -> Answer | None:
         """Take replies until a request is answered; return None if nothing new comes for ``seconds``."""
         deadline = self.clock() + seconds
-        while True:
-            while self._frames:
-                before = self._expected
-                answer = self._take(self._frames.popleft())
-                if answer is not None:
-                    return answer
-                if self._expected != before:
-                    self._send()
-                    deadline = self.clock() + seconds
-            if not self._receive(deadline - self.clock()):
-                return None
+        while (reply := self._replies.read(self.port, deadline)) is not None:
+            before = self._expected
+            answer = self._take(reply)
+            if answer is not None:
+                return answer
+            if self._expected != before:
+                self._send()
+                deadline = self.clock() + seconds
+        return None
 
-    def _receive(self, seconds: float) -> bool:
-        """Read from the port; return whether anything came."""
-        data = self.port.read(seconds) if seconds > 0 else b""
-        self.statistics.received_bytes += len(data)
-        *frames, partial = (self._partial + data).split(DELIMITER)
-        self._partial = partial[:WIRE_BYTES]  # enough to know that it is no frame
-        self._frames.extend(frame for frame in frames if frame)
-        return bool(data)
-
-    def _decode(self, frame: bytes) -> Reply | None:
-        try:
-            return Reply.decode(frame)
-        except FrameError:
-            self.statistics.damaged += 1
-            return None
-
-    def _take(self, frame: bytes) -> Answer | None:
+    def _take(self, reply: Reply) -> Answer | None:
         """Take a reply if it is the next one; return the answer if a request is answered by it."""
-        reply = self._decode(frame)
-        if reply is None:
-            return None
         if reply.command == Command.SYNC and self._is_lost(reply):
             raise self._session_lost(kept=reply.status != Status.LOST)
         if reply.position != self._expected:
@@ -443,15 +403,11 @@ class LinkClient:
 
     def _identity_reply(self, seconds: float) -> Reply | None:
         deadline = self.clock() + seconds
-        while True:
-            while self._frames:
-                reply = self._decode(self._frames.popleft())
-                if reply is None or reply.command != Command.IDENTIFY or reply.status != Status.OK:
-                    self.statistics.stale += reply is not None
-                elif self._is_ours(reply):
-                    return reply
-            if not self._receive(deadline - self.clock()):
-                return None
+        while (reply := self._replies.read(self.port, deadline)) is not None:
+            if reply.command == Command.IDENTIFY and reply.status == Status.OK and self._is_ours(reply):
+                return reply
+            self.statistics.stale += 1
+        return None
 
     def _is_ours(self, reply: Reply) -> bool:
         """Whether an identity belongs to this session, or is one of another version, whose fields lie elsewhere."""
