@@ -168,9 +168,9 @@ class CallWriter:
         main = max(carried, key=lambda change: (change[2] + 1 - change[1]) * change[0].word_bits, default=None)
         if main is not None:
             window, first, last = main
-        part = _Slice(window, first, last + 1 - first, 1)
-        self._slice = self._slice.joined(part) if self._changed else part
-        self._changed = True
+            part = _Slice(window, first, last + 1 - first, 1)
+            self._slice = self._slice.joined(part) if self._changed else part
+            self._changed = True
         self._widen(new)
         others = [change for change in changed if change is not main]
         return [ask for window, first, last in others for ask in self._writes(new, window, first, last)]
