@@ -223,32 +223,44 @@ def answered(calls: int, seconds: float) -> Answer:
     return Answer(Ask(Command.CALL, calls=calls), Status.OK, b"", seconds)
 
 
+class Fixed(Pace):
+    """As many calls in each frame."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__()
+        self.calls = calls
+
+    def filled(self) -> None:
+        pass
+
+
 class TestPace:
     """How many calls go into a frame."""
 
-    def test_it_begins_with_one(self) -> None:
-        assert Pace().calls == 1
-
-    def test_fast_calls_fill_a_frame(self) -> None:
+    def test_it_begins_with_one_and_doubles(self) -> None:
         pace = Pace()
-        pace.answered(answered(1, 0.0001))
-        assert pace.calls == ROOM
-        pace.answered(answered(ROOM, 0.0))
-        assert pace.calls == ROOM
+        found = []
+        for _ in range(10):
+            found.append(pace.calls)
+            pace.filled()
+        assert found == [1, 2, 4, 8, 16, 32, 64, 128, ROOM, ROOM]
 
     def test_a_frame_takes_a_tenth_of_a_second(self) -> None:
         pace = Pace()
         pace.answered(answered(1, 0.005))
+        for _ in range(10):
+            pace.filled()
         assert pace.calls == 20
-        pace.answered(answered(20, 0.1))
-        assert pace.calls == 20
+        pace.answered(answered(20, 0.0))
+        pace.filled()
+        assert pace.calls == 40
 
     def test_slow_calls_go_alone_again(self) -> None:
         pace = Pace()
-        pace.answered(answered(1, 0.0001))
+        for _ in range(5):
+            pace.filled()
         pace.answered(answered(10, 10.0))
-        assert pace.calls == 1
-        pace.answered(answered(1, 100.0))
+        pace.filled()
         assert pace.calls == 1
 
     def test_what_makes_no_calls_says_nothing(self) -> None:
@@ -261,6 +273,6 @@ class TestPace:
         bench = Bench(SPECS["one bit"])
         for calls in (1, 3, 7):
             bench.asks.clear()
-            bench.pace.calls = calls
+            bench.pace = Fixed(calls)
             bench.run([bytes([value % 2]) for value in range(50)])
             assert max(ask.calls for ask in bench.asks) == calls

@@ -7,9 +7,9 @@ from amaranth.lib import io
 
 from attractor.gateware.boards import Board
 from attractor.hdl.cores import build_core
-from attractor.hdl.link import uart_divisor
 from attractor.hdl.system import System
 from attractor.spec import Spec
+from attractor.spec.protocol import rate_step
 
 __all__ = ["STATUS", "SerialSystem", "Top", "system_top"]
 
@@ -67,8 +67,8 @@ def system_top(spec: Spec, board: Board, baud: int) -> Top:
     Raises
     ------
     BaudError
-        If the board's clock cannot be divided to this baud.
+        If the board's clock cannot make this rate.
     """
-    uart_divisor(board.clock_hz, baud)  # before anything is built: what is built must be used, or Amaranth warns
+    rate_step(board.clock_hz, baud)  # before anything is built: what is built must be used, or Amaranth warns
     system = System(build_core(spec), spec, clock_hz=board.clock_hz, baud=baud, board=board.name)
     return Top(system, STATUS)

@@ -7,9 +7,15 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.hdl.link import Link, Receiver, Transmitter, uart_divisor
+from attractor.hdl.link import Link, Receiver, Transmitter
 from attractor.spec import Spec
-from attractor.spec.protocol import DEFAULT_BAUD, encode_description
+from attractor.spec.protocol import (
+    DEFAULT_BAUD,
+    FALLBACK_SECONDS,
+    REPLY_BUFFER_BYTES,
+    encode_description,
+    rate_step,
+)
 
 __all__ = ["System"]
 
@@ -26,14 +32,16 @@ class System(wiring.Component):
     clock_hz:
         Frequency of the ``sync`` domain.
     baud:
-        Bits in a second on the line.
+        Bits in a second on the line, until the host asks for another rate.
     board:
         Name of the board, for the description.
+    reply_buffer:
+        Bytes of replies that are kept, a power of two from 512 to 8192.
 
     Raises
     ------
     BaudError
-        If the clock cannot be divided to this baud rate.
+        If the clock cannot make this rate.
 
     Members
     -------
@@ -56,11 +64,20 @@ class System(wiring.Component):
     activity: Signal
 
     def __init__(
-        self, core: wiring.Component, spec: Spec, *, clock_hz: int, baud: int = DEFAULT_BAUD, board: str
+        self,
+        core: wiring.Component,
+        spec: Spec,
+        *,
+        clock_hz: int,
+        baud: int = DEFAULT_BAUD,
+        board: str,
+        reply_buffer: int = REPLY_BUFFER_BYTES,
     ) -> None:
         self.core: Any = core
         self.spec = spec
-        self.divisor = uart_divisor(clock_hz, baud)
+        self.rate = rate_step(clock_hz, baud)
+        self.fallback_cycles = round(FALLBACK_SECONDS * clock_hz)
+        self.reply_buffer = reply_buffer
         self.description = encode_description(
             {
                 "spec": spec.to_dict(),
@@ -82,9 +99,15 @@ class System(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.receiver = receiver = Receiver(self.divisor)
-        m.submodules.link = link = Link(self.spec, self.description)
-        m.submodules.transmitter = transmitter = Transmitter(self.divisor)
+        m.submodules.receiver = receiver = Receiver()
+        m.submodules.link = link = Link(
+            self.spec,
+            self.description,
+            rate=self.rate,
+            fallback_cycles=self.fallback_cycles,
+            reply_buffer=self.reply_buffer,
+        )
+        m.submodules.transmitter = transmitter = Transmitter()
         m.submodules.core = self.core
         wiring.connect(m, receiver.o, link.i)
         wiring.connect(m, link.o, transmitter.i)
@@ -96,6 +119,9 @@ class System(wiring.Component):
         m.d.comb += [self.core.bus.start.eq(start), link.core.busy.eq(start | self.core.bus.busy)]
         m.d.comb += [
             receiver.rx.eq(self.rx),
+            receiver.step.eq(link.rate),
+            transmitter.step.eq(link.rate),
+            link.sending.eq(transmitter.busy),
             link.lost.eq(receiver.error),
             self.tx.eq(transmitter.tx),
             self.busy.eq(link.calling),

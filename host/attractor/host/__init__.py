@@ -14,6 +14,7 @@ from attractor.host.errors import (
     NotADevice,
     PoolError,
     PortError,
+    RateError,
     SessionLost,
 )
 from attractor.host.interface import Interface
@@ -41,6 +42,7 @@ __all__ = [
     "PoolError",
     "Port",
     "PortError",
+    "RateError",
     "SessionLost",
     "open_port",
 ]

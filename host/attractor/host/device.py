@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from warnings import warn
 
-from attractor.host import memory
+from attractor.host import memory, rate
 from attractor.host.build import Build
 from attractor.host.calls import AnySpec, Calls, spec_as
-from attractor.host.errors import LinkTimeout, LoadError, ModelMismatch, NotADevice, SessionLost
+from attractor.host.errors import HostError, LinkTimeout, LoadError, ModelMismatch, NotADevice, RateError, SessionLost
 from attractor.host.flight import Ask
 from attractor.host.inputs import CallWriter, Pace
 from attractor.host.interface import Interface
@@ -22,7 +23,7 @@ from attractor.host.meeting import meet
 from attractor.host.model import Model
 from attractor.host.port import Port, open_port
 from attractor.spec import IntegerArray, Region, Spec, SpecError, family_of
-from attractor.spec.protocol import CRC32, DEFAULT_BAUD, Command, Counters, Identity, Status, crc32
+from attractor.spec.protocol import CRC32, DEFAULT_BAUD, BaudError, Command, Counters, Identity, Status, crc32
 
 __all__ = ["REPAIRS", "RESETS", "AnyCalls", "Device"]
 
@@ -74,6 +75,7 @@ class Device:
         spec: Spec | None = None,
         *,
         baud: int = DEFAULT_BAUD,
+        fastest: int | None = None,
         timeout: float = TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
     ) -> Self:
@@ -87,7 +89,10 @@ class Device:
             Network for which a simulated board is made if the address is ``sim:`` or ``rtl:`` alone. It means nothing
             to any other: what is there is met, and :meth:`load` compares.
         baud:
-            Bits each second on the line.
+            Bits each second on the line at first: the rate with which the gateware was built.
+        fastest:
+            Rate to change to afterwards; None for the one that :func:`attractor.host.rate.measure` found for this
+            device at this port, if it did.
         timeout:
             Seconds without an answer after which a request is repeated.
         clock:
@@ -99,19 +104,34 @@ class Device:
             If the port cannot be opened.
         NotADevice
             If nothing there answers as a device of this protocol version.
+        BaudError, RateError
+            If the device or the port cannot run at ``fastest``.
         """
         reopen = None
         if isinstance(port, str):
             reopen = partial(open_port, port, baud, spec)
             port = reopen()
         try:
-            return cls(LinkClient(port, baud=baud, timeout=timeout, clock=clock), reopen)
+            device = cls(LinkClient(port, baud=baud, timeout=timeout, clock=clock), reopen)
+            device._hasten(fastest)
+            return device
         except BaseException:
             port.close()
             raise
 
+    def _hasten(self, fastest: int | None) -> None:
+        """Change to a rate that was asked for, or remembered."""
+        clock_hz, known = self.build.clock_hz, rate.remembered(self.name, self.spec.fingerprint)
+        if fastest is not None:
+            rate.agree(self._link, clock_hz, fastest)
+        elif known is not None:
+            with suppress(RateError, BaudError):  # it was clean once; now the first rate will do
+                rate.agree(self._link, clock_hz, known)
+
     def close(self) -> None:
-        """Close the port; the device keeps its parameters."""
+        """Close the port; the device keeps its parameters, and goes back to the rate at which it starts."""
+        with suppress(HostError, BaudError):  # the port may be gone
+            rate.leave(self._link, self.build.clock_hz)
         self._link.close()
 
     def __enter__(self) -> Self:

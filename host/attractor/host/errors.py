@@ -16,6 +16,7 @@ __all__ = [
     "NotADevice",
     "PoolError",
     "PortError",
+    "RateError",
     "SessionLost",
 ]
 
@@ -51,6 +52,10 @@ class LinkTimeout(LinkError):  # noqa: N818
 
 class SessionLost(LinkError):  # noqa: N818
     """A device no longer knows what was said before: it was reset, or another program talked to it."""
+
+
+class RateError(LinkError):
+    """Host and device could not agree on a rate; the line is as before."""
 
 
 class NotADevice(LinkError):  # noqa: N818

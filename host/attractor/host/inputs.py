@@ -29,20 +29,26 @@ Words = npt.NDArray[np.uint8]
 
 
 class Pace:
-    """How many calls go into a frame: one at first, and then as many as are done in a tenth of a second.
+    """How many calls go into a frame: one, and twice as many in each that follows, up to a tenth of a second's.
 
-    What is measured is the time from sending a frame to its answer, so it errs to fewer calls.
+    How long calls take is measured from sending a frame to its answer, so it errs to fewer calls.
     """
 
     def __init__(self) -> None:
+        #: Calls of the next frame.
         self.calls = 1
+        self._most = _ROOM
+
+    def filled(self) -> None:
+        """Let the next frame have more calls than the one that was made."""
+        self.calls = min(2 * self.calls, self._most)
 
     def answered(self, answer: Answer) -> None:
         """Learn from an answer."""
         if answer.ask.calls:
             seconds = answer.seconds / answer.ask.calls
-            fitting = _ROOM if seconds * _ROOM < _FRAME_SECONDS else int(_FRAME_SECONDS / seconds)
-            self.calls = max(self.calls, fitting) if fitting > self.calls else max(1, min(self.calls, 2 * fitting))
+            self._most = _ROOM if seconds * _ROOM < _FRAME_SECONDS else max(1, int(_FRAME_SECONDS / seconds))
+            self.calls = min(self.calls, self._most)
 
 
 @dataclass(frozen=True)
@@ -63,12 +69,12 @@ class _Slice:
         """Return some of these words as a frame carries them."""
         return pack_words(words, self.window.word_bytes, self.bits)
 
-    def joined(self, window: Window, first: int, last: int, bits: int) -> _Slice:
-        """Return the least slice with these words too; another window begins anew."""
-        if window != self.window:
-            return _Slice(window, first, last + 1 - first, bits)
-        start = min(first, self.first)
-        return _Slice(window, start, max(last + 1, self.first + self.words) - start, max(bits, self.bits))
+    def joined(self, other: _Slice) -> _Slice:
+        """Return the least slice with these words and those of another; one of another window takes its place."""
+        if other.window != self.window:
+            return other
+        first, end = min(self.first, other.first), max(self.first + self.words, other.first + other.words)
+        return _Slice(self.window, first, end - first, max(self.bits, other.bits))
 
 
 @dataclass
@@ -105,7 +111,8 @@ class CallWriter:
         carried = next(filter(_is_carried, self._windows), None)
         if carried is None:
             raise SpecError(f"no input window has words of at most {8 * _ROOM} bits, so no frame carries a call")
-        self._slice = _Slice(carried, 0, 1, 1)
+        # Until a word has changed, any will do: a call brings along at least one.
+        self._slice, self._changed = _Slice(carried, 0, 1, 1), False
 
     def asks(self, inputs: Iterable[bytes], want: int, seconds: float, pace: Pace) -> Iterator[Ask]:
         """Yield the requests of some calls.
@@ -117,7 +124,7 @@ class CallWriter:
         want:
             Bytes of results of each call, as in :class:`~attractor.spec.protocol.CallHeader`.
         seconds:
-            Time limit of a call.
+            Time limit of a call; one frame's calls have it together.
         pace:
             Says how many calls may go into a frame.
         """
@@ -127,6 +134,7 @@ class CallWriter:
             writes = self._prepare(new)
             if frame is not None and (writes or frame.part != self._slice or self._is_full(frame, want, pace)):
                 yield from self._call(frame, want, seconds)
+                pace.filled()
                 frame = None
             yield from writes
             if frame is None:
@@ -159,7 +167,10 @@ class CallWriter:
         carried = (change for change in changed if _is_carried(change[0]))
         main = max(carried, key=lambda change: (change[2] + 1 - change[1]) * change[0].word_bits, default=None)
         if main is not None:
-            self._slice = self._slice.joined(*main, bits=1)
+            window, first, last = main
+            part = _Slice(window, first, last + 1 - first, 1)
+            self._slice = self._slice.joined(part) if self._changed else part
+            self._changed = True
         self._widen(new)
         others = [change for change in changed if change is not main]
         return [ask for window, first, last in others for ask in self._writes(new, window, first, last)]
@@ -198,7 +209,7 @@ class CallWriter:
         packed = b"".join(map(part.packed, (*others, last)))
         payload = CallHeader(bits, left, want).pack() + packed
         calls = len(frame.calls)
-        yield Ask(Command.CALL, number, first, payload, calls * want, seconds, calls)
+        yield Ask(Command.CALL, number, first, payload, calls * want, calls * seconds, calls)
 
 
 def _is_carried(window: Window) -> bool:

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from attractor.host.errors import DeviceError, LinkError, LinkTimeout, NotADevice, PortError, SessionLost
 from attractor.host.flight import Answer, Ask, Flight, Window
 from attractor.host.port import Port
+from attractor.host.replies import WIRE_BYTES, LinkStatistics, ReplyReader
 from attractor.spec.protocol import (
     ATTENTION,
     DEFAULT_BAUD,
     DELIMITER,
-    FRAME_BYTES,
     NUMBERS,
     PROTOCOL_VERSION,
     Command,
@@ -38,6 +36,7 @@ __all__ = [
     "CALL_SECONDS",
     "LATENCY_SECONDS",
     "SENDS",
+    "SILENT_AT_RATE",
     "SILENT_REPEATS",
     "TIMEOUT",
     "WIRE_BYTES",
@@ -49,8 +48,6 @@ __all__ = [
 
 #: Called with the number of answered requests and that of all.
 Progress = Callable[[int, int], None]
-#: Longest frame on the wire, its delimiter included.
-WIRE_BYTES = FRAME_BYTES + 2
 #: Delay between a device's reply and the host's reading it that must not starve the line, in seconds. The latency
 #: timer of common USB converters is 16 ms.
 LATENCY_SECONDS = 0.04
@@ -59,25 +56,14 @@ TIMEOUT = 0.25
 #: Times in a row that it is asked without any answer before it counts as gone; each waits twice as long, up to four
 #: times.
 SILENT_REPEATS = 6
+#: Times in a row without any answer after which the rate of the line is in doubt.
+SILENT_AT_RATE = 2
 #: Most times that one request is sent while others are answered.
 SENDS = 30
 #: Time limit of a call in seconds.
 CALL_SECONDS = 60.0
 #: Numbers of sessions: from 1 on, as a device without a session says that it has number 0.
 _SESSIONS = NUMBERS - 1
-
-
-@dataclass
-class LinkStatistics:
-    """What a client saw since it was made."""
-
-    sent: int = 0
-    repeated: int = 0
-    received_bytes: int = 0
-    #: Frames that were no reply.
-    damaged: int = 0
-    #: Replies that had been taken before, or that come after a missing one.
-    stale: int = 0
 
 
 class LinkClient:
@@ -113,10 +99,11 @@ class LinkClient:
         self.sessions = 0
         #: Calls that were on their way when an error ended the last stream: each was made or not.
         self.unanswered_calls = 0
-        #: How many bytes may be unanswered, of requests that keep a device busy; others fill the line.
-        self.window = Window(max(8 * WIRE_BYTES, int(LATENCY_SECONDS * baud / 10)))
-        #: Seconds without an answer after which the device is asked what it has, and the clock that measures them.
-        self.timeout = timeout + 20 * WIRE_BYTES / baud
+        #: Rate at which the device starts, and that of the line now.
+        self.start_baud = self.baud = baud
+        self._patient_seconds = timeout
+        self._size()
+        #: Time in seconds.
         self.clock = clock
         self._random = random.SystemRandom() if session is None else random.Random(session)
         self._session = self._random.randrange(1, NUMBERS) if session is None else session
@@ -126,8 +113,22 @@ class LinkClient:
         self._stamp, self._sync_stamp, self._asked_for = 0, 0, -1
         # The request that the device missed, and said so: once for each.
         self._complaint = -1
-        self._partial = b""
-        self._frames: deque[bytes] = deque()
+        self._replies = ReplyReader(self.statistics, clock)
+
+    def _size(self) -> None:
+        """Fit windows and time limits to the rate of the line."""
+        #: How many bytes may be unanswered.
+        self.window = Window(max(8 * WIRE_BYTES, int(LATENCY_SECONDS * self.baud / 10)))
+        #: Seconds without an answer after which the device is asked what it has.
+        self.timeout = self._patient_seconds + 20 * WIRE_BYTES / self.baud
+
+    def change_rate(self, baud: int) -> None:
+        """Change this side's rate, where the port has one; :mod:`attractor.host.rate` agrees on it with the device."""
+        change: Callable[[int], None] | None = getattr(self.port, "change_rate", None)
+        if change is not None and baud != self.baud:
+            change(baud)
+            self.baud = baud
+            self._size()
 
     # Sessions
 
@@ -143,8 +144,7 @@ class LinkClient:
         """
         if self._stamp:  # another number than the last, or the device would go on with that session
             self._session = 1 + (self._session - 1 + self._random.randrange(1, _SESSIONS)) % _SESSIONS
-        self._frames.clear()
-        self._partial = b""
+        self._replies.forget()
         self.port.write(ATTENTION)
         identity, reply = self._identify()
         self.sessions += 1
@@ -174,6 +174,12 @@ class LinkClient:
         """
         (answer,) = self.stream([Ask(command, window, word, payload, reply_bytes)])
         return accept(answer).payload
+
+    def tell(self, command: Command, payload: bytes = b"") -> None:
+        """Send one request without waiting for its answer, as the last one before the port is closed."""
+        if not len(self._flight):
+            self._flight.add(Ask(command, payload=payload))
+            self._send()
 
     def exchange(self, asks: Iterable[Ask], *, report: Progress | None = None) -> list[Answer]:
         """Send requests, and return their answers in the same order; errors as of :meth:`stream`."""
@@ -292,7 +298,13 @@ class LinkClient:
                 raise self._too_long(ask.seconds)
             elif not ask.calls and silent > SILENT_REPEATS:
                 raise self._gone(ask)
+            self._doubt(silent)
             self._sync()
+
+    def _doubt(self, silent: int) -> None:
+        """Go back to the rate at which the device starts, as it does too when it hears nothing that makes sense."""
+        if silent == SILENT_AT_RATE:
+            self.change_rate(self.start_baud)
 
     def _patience(self, ask: Ask, silent: int, waited: float) -> float:
         """Return the seconds to wait for an answer before the device is asked what it has.
@@ -307,39 +319,18 @@ class LinkClient:
     def _take_until(self, seconds: float) -> Answer | None:
         """Take replies until a request is answered; return None if nothing new comes for ``seconds``."""
         deadline = self.clock() + seconds
-        while True:
-            while self._frames:
-                before = self._expected
-                answer = self._take(self._frames.popleft())
-                if answer is not None:
-                    return answer
-                if self._expected != before:
-                    self._send()
-                    deadline = self.clock() + seconds
-            if not self._receive(deadline - self.clock()):
-                return None
+        while (reply := self._replies.read(self.port, deadline)) is not None:
+            before = self._expected
+            answer = self._take(reply)
+            if answer is not None:
+                return answer
+            if self._expected != before:
+                self._send()
+                deadline = self.clock() + seconds
+        return None
 
-    def _receive(self, seconds: float) -> bool:
-        """Read from the port; return whether anything came."""
-        data = self.port.read(seconds) if seconds > 0 else b""
-        self.statistics.received_bytes += len(data)
-        *frames, partial = (self._partial + data).split(DELIMITER)
-        self._partial = partial[:WIRE_BYTES]  # enough to know that it is no frame
-        self._frames.extend(frame for frame in frames if frame)
-        return bool(data)
-
-    def _decode(self, frame: bytes) -> Reply | None:
-        try:
-            return Reply.decode(frame)
-        except FrameError:
-            self.statistics.damaged += 1
-            return None
-
-    def _take(self, frame: bytes) -> Answer | None:
+    def _take(self, reply: Reply) -> Answer | None:
         """Take a reply if it is the next one; return the answer if a request is answered by it."""
-        reply = self._decode(frame)
-        if reply is None:
-            return None
         if reply.command == Command.SYNC and self._is_lost(reply):
             raise self._session_lost(kept=reply.status != Status.LOST)
         if reply.position != self._expected:
@@ -397,6 +388,7 @@ class LinkClient:
         """Ask who the device is until it answers; all other replies are dropped."""
         request = Request(self._session, Command.IDENTIFY)
         for silent in range(SILENT_REPEATS + 1):
+            self._doubt(silent)
             self._stamp += 1
             self._write([request.encode()], int(silent > 0))
             reply = self._identity_reply(self.timeout * min(1 << silent, 4))
@@ -411,15 +403,11 @@ class LinkClient:
 
     def _identity_reply(self, seconds: float) -> Reply | None:
         deadline = self.clock() + seconds
-        while True:
-            while self._frames:
-                reply = self._decode(self._frames.popleft())
-                if reply is None or reply.command != Command.IDENTIFY or reply.status != Status.OK:
-                    self.statistics.stale += reply is not None
-                elif self._is_ours(reply):
-                    return reply
-            if not self._receive(deadline - self.clock()):
-                return None
+        while (reply := self._replies.read(self.port, deadline)) is not None:
+            if reply.command == Command.IDENTIFY and reply.status == Status.OK and self._is_ours(reply):
+                return reply
+            self.statistics.stale += 1
+        return None
 
     def _is_ours(self, reply: Reply) -> bool:
         """Whether an identity belongs to this session, or is one of another version, whose fields lie elsewhere."""

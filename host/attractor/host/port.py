@@ -85,6 +85,15 @@ class SerialPort:
         known = "unknown" if timer is None else f"at most {timer} ms"
         return f"{known}, asked for low latency" if self._low_latency.on else known
 
+    def change_rate(self, baud: int) -> None:
+        """Change the rate, once all that was written is on the line; raise :class:`PortError` if the port cannot."""
+        try:
+            self._serial.flush()
+            self._serial.baudrate = baud
+        except (OSError, ValueError) as error:
+            raise PortError(f"{self.name} cannot run at {baud} baud: {error}; choose another rate") from error
+        self._baud = baud
+
     def write(self, data: bytes) -> None:
         """Send ``data``; raise :class:`PortError` if the port broke down or takes nothing."""
         try:

@@ -29,7 +29,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attractor.spec import PAYLOAD_BYTES, Region, Spec, Window
+from attractor.sim.golden_replies import Ended, Replies, ReplyWriter
+from attractor.spec import Region, Spec, Window
 from attractor.spec.packing import pack_words, packed_bytes, unpack_words
 from attractor.spec.protocol import (
     ATTENTION,
@@ -49,7 +50,6 @@ from attractor.spec.protocol import (
     Counters,
     FrameError,
     Identity,
-    Reply,
     Request,
     SessionState,
     Status,
@@ -60,67 +60,6 @@ __all__ = ["GoldenLink", "WindowMemory"]
 
 #: Longest frame on the wire, without its delimiter.
 _LONGEST = FRAME_BYTES + 1
-
-
-class _End(Exception):  # noqa: N818
-    """A request ends with an error."""
-
-    def __init__(self, status: Status) -> None:
-        self.status = status
-
-
-class _Replies:
-    """What the device sends: frames one after another, of which the last bytes are kept."""
-
-    def __init__(self, kept_bytes: int) -> None:
-        self._kept_bytes = kept_bytes
-        self._sent = b""
-        self.position = 0
-        #: What has to go onto the line.
-        self.line = b""
-
-    def send(self, command: int, status: Status, payload: bytes = b"") -> None:
-        """Send a reply."""
-        frame = Reply(self.position, command & 0x7F, status, payload).encode()
-        self.line += frame
-        self._sent = (self._sent + frame)[-self._kept_bytes :]
-        self.position = (self.position + len(frame)) % NUMBERS
-
-    def send_again(self, position: int) -> bool:
-        """Send again all from a position on; return whether it is still kept."""
-        count = (self.position - position) % NUMBERS
-        if count > len(self._sent):
-            return False
-        self.line += self._sent[len(self._sent) - count :]
-        return True
-
-
-class _Reply:
-    """The reply to one request, which may take several frames."""
-
-    def __init__(self, replies: _Replies, command: int) -> None:
-        self._replies = replies
-        self._command = command
-        self._payload = b""
-
-    def read(self, data: bytes) -> None:
-        """Give bytes that must fit; what does not ends the request."""
-        room = PAYLOAD_BYTES - len(self._payload)
-        self._payload += data[:room]
-        if len(data) > room:
-            raise _End(Status.BAD_LENGTH)
-
-    def give(self, data: bytes) -> None:
-        """Give bytes; where a frame is full, another one begins."""
-        while len(self._payload) + len(data) > PAYLOAD_BYTES:
-            room = PAYLOAD_BYTES - len(self._payload)
-            self._replies.send(self._command, Status.MORE, self._payload + data[:room])
-            self._payload, data = b"", data[room:]
-        self._payload += data
-
-    def end(self, status: Status) -> None:
-        """Send what is left."""
-        self._replies.send(self._command, status, self._payload)
 
 
 class WindowMemory:
@@ -207,7 +146,7 @@ class GoldenLink:
         self._frames = 0
         self._damaged = 0
         self._partial = b""
-        self._replies = _Replies(self._reply_buffer)
+        self._replies = Replies(self._reply_buffer)
 
     def contents(self, window: Window) -> bytes:
         """Return the bytes of one window of the memory map."""
@@ -258,14 +197,14 @@ class GoldenLink:
         return SessionState(self._session or 0, self._next).pack()
 
     def _answer(self, request: Request) -> None:
-        reply = _Reply(self._replies, request.command)
+        reply = ReplyWriter(self._replies, request.command)
         try:
             status = self._execute(request, reply)
-        except _End as end:
+        except Ended as end:
             status = end.status
         reply.end(status)
 
-    def _execute(self, request: Request, reply: _Reply) -> Status:
+    def _execute(self, request: Request, reply: ReplyWriter) -> Status:
         match request.command:
             case Command.READ:
                 return self._read(request, reply)
@@ -290,9 +229,9 @@ class GoldenLink:
                 self._no_address(request)
                 self._length(request, 3)
                 if not 1 <= int.from_bytes(request.payload, "little") <= RATE_CYCLES // LEAST_CYCLES_PER_BIT:
-                    raise _End(Status.BAD_LENGTH)
+                    raise Ended(Status.BAD_LENGTH)
                 return Status.OK
-        raise _End(Status.BAD_COMMAND)
+        raise Ended(Status.BAD_COMMAND)
 
     # Checks
 
@@ -300,41 +239,41 @@ class GoldenLink:
         """Return the window if it is in one of ``regions`` and has the request's first word."""
         window = self._windows.get(request.window)
         if window is None or window.region not in regions or request.word >= window.words:
-            raise _End(Status.BAD_ADDRESS)
+            raise Ended(Status.BAD_ADDRESS)
         return window
 
     @staticmethod
     def _no_address(request: Request) -> None:
         if request.window or request.word:
-            raise _End(Status.BAD_ADDRESS)
+            raise Ended(Status.BAD_ADDRESS)
 
     @staticmethod
     def _length(request: Request, length: int) -> None:
         if len(request.payload) != length:
-            raise _End(Status.BAD_LENGTH)
+            raise Ended(Status.BAD_LENGTH)
 
     # Commands
 
-    def _read(self, request: Request, reply: _Reply) -> Status:
+    def _read(self, request: Request, reply: ReplyWriter) -> Status:
         window = self._window(request, None, *Region)
         self._length(request, 1)
         for word in range(request.word, request.word + request.payload[0]):
             reply.read(self._word(window, word))
         return Status.OK
 
-    def _digest(self, request: Request, reply: _Reply) -> Status:
+    def _digest(self, request: Request, reply: ReplyWriter) -> Status:
         window = self._window(request, None, *Region)
         self._length(request, 3)
         count = int.from_bytes(request.payload, "little")
         if request.word + count > window.words:
-            raise _End(Status.BAD_ADDRESS)
+            raise Ended(Status.BAD_ADDRESS)
         reply.read(CRC32.pack(crc32(bytes(window.data[window.slice(request.word, count)]))))
         return Status.OK
 
     @staticmethod
     def _word(window: WindowMemory, word: int) -> bytes:
         if word >= window.words:
-            raise _End(Status.BAD_ADDRESS)
+            raise Ended(Status.BAD_ADDRESS)
         return bytes(window.data[window.slice(word, 1)])
 
     def _write(self, request: Request) -> Status:
@@ -346,12 +285,12 @@ class GoldenLink:
         fitting = min(words, window.words - request.word)
         window.write(request.word, request.payload[: fitting * window.word_bytes])
         if request.word + words + bool(rest) > window.words:
-            raise _End(Status.BAD_ADDRESS)
+            raise Ended(Status.BAD_ADDRESS)
         if rest:
-            raise _End(Status.BAD_LENGTH)
+            raise Ended(Status.BAD_LENGTH)
         return Status.OK
 
-    def _commit(self, request: Request, reply: _Reply) -> Status:
+    def _commit(self, request: Request, reply: ReplyWriter) -> Status:
         self._no_address(request)
         self._length(request, CRC32.size)
         digest = CRC32.pack(crc32(self._region(Region.PARAMETERS)))
@@ -359,15 +298,15 @@ class GoldenLink:
         reply.read(digest)
         return Status.OK if self.parameters_valid else Status.COMMIT_MISMATCH
 
-    def _call(self, request: Request, reply: _Reply) -> Status:
+    def _call(self, request: Request, reply: ReplyWriter) -> Status:
         window = self._window(request, Region.INPUT)
         if len(request.payload) < CallHeader.STRUCT.size:
-            raise _End(Status.BAD_LENGTH)
+            raise Ended(Status.BAD_LENGTH)
         header, packed = CallHeader.unpack(request.payload), request.payload[CallHeader.STRUCT.size :]
         if header.words == 0 or header.bits > window.word_bits:
-            raise _End(Status.BAD_LENGTH)
+            raise Ended(Status.BAD_LENGTH)
         if header.want and not self.parameters_valid:
-            raise _End(Status.INVALID_PARAMETERS)
+            raise Ended(Status.INVALID_PARAMETERS)
         bits = header.bits or window.word_bits
         size = packed_bytes(header.words, bits)
         for start in range(0, len(packed), size):
@@ -384,7 +323,7 @@ class GoldenLink:
         fitting = min(given, window.words - first)
         window.write(first, unpack_words(packed, fitting, window.word_bytes, bits))
         if fitting < words:
-            raise _End(Status.BAD_ADDRESS if first + fitting >= window.words else Status.BAD_LENGTH)
+            raise Ended(Status.BAD_ADDRESS if first + fitting >= window.words else Status.BAD_LENGTH)
 
     def _run_core(self) -> None:
         before = {window.name: self.contents(window) for window in self.memory_map.region(Region.PARAMETERS)}
@@ -403,7 +342,7 @@ class GoldenLink:
             bits += window.words * window.word_bits
         return value.to_bytes(packed_bytes(1, bits), "little")
 
-    def _identify(self, request: Request, reply: _Reply) -> Status:
+    def _identify(self, request: Request, reply: ReplyWriter) -> Status:
         self._no_address(request)
         self._length(request, 0)
         self._halted = self._complained = False
@@ -421,7 +360,7 @@ class GoldenLink:
         reply.read(identity.pack())
         return Status.OK
 
-    def _sync(self, request: Request, reply: _Reply) -> Status:
+    def _sync(self, request: Request, reply: ReplyWriter) -> Status:
         self._length(request, 0)
         reply.read(self._state())
         if request.sequence != self._session:

@@ -21,8 +21,8 @@ BOARD_NAME = "rtl"
 
 _TOP = "board"
 _HERE = Path(__file__)
-# The link needs at most three cycles for a byte of memory.
-_CYCLES_PER_BYTE = 4
+# The link needs eight cycles for a byte of memory, and three for a word.
+_CYCLES_PER_BYTE = 11
 
 
 class RtlBoard(VerilogBoard):

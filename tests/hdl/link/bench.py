@@ -14,13 +14,17 @@ from amaranth.sim import Simulator
 from attractor.hdl.link import Link
 from attractor.sim.golden_link import GoldenLink
 from attractor.spec import Window
-from attractor.spec.protocol import Reply
+from attractor.spec.protocol import Command, Reply, Request
 
 from .dummy import WINDOWS, DummyModel, DummySpec
 from .dummy_core import DummyCore
 
 DESCRIPTION = bytes(range(256)) + b"description"
-CYCLE_LIMIT = 20_000
+CYCLE_LIMIT = 60_000
+#: Number of the session that most tests begin with.
+SESSION = 0xFFFC
+START_RATE = 80_000
+FALLBACK_CYCLES = 40_000
 
 
 class Host:
@@ -59,14 +63,11 @@ class Host:
 
     async def frames(self, count: int, limit: int = CYCLE_LIMIT) -> list[Reply]:
         """Wait for ``count`` replies in all and return them."""
-        for _ in range(limit):
-            if self.received.count(0) >= count:
-                break
-            await self.ctx.tick()
+        await self.delimiters(count, limit)
         return self.replies()
 
-    async def count_cycles(self, count: int, limit: int = CYCLE_LIMIT) -> int:
-        """Return the cycles until ``count`` replies are there."""
+    async def delimiters(self, count: int, limit: int = CYCLE_LIMIT) -> int:
+        """Wait for ``count`` delimiters in all and return the cycles that it took."""
         for cycles in range(limit):
             if self.received.count(0) >= count:
                 return cycles
@@ -91,9 +92,10 @@ class Host:
 class Bench:
     """A link with a dummy core, built once and reset for each script."""
 
-    def __init__(self, spec: DummySpec) -> None:
+    def __init__(self, spec: DummySpec, reply_buffer: int) -> None:
         self.spec = spec
-        self.link = Link(spec, DESCRIPTION)
+        self.reply_buffer = reply_buffer
+        self.link = Link(spec, DESCRIPTION, rate=START_RATE, fallback_cycles=FALLBACK_CYCLES, reply_buffer=reply_buffer)
         self.core = DummyCore(spec)
         m = Module()
         m.submodules.link, m.submodules.core = self.link, self.core
@@ -117,7 +119,7 @@ class Bench:
     def golden(self) -> tuple[GoldenLink, DummyModel]:
         """Return a fresh model of link and core."""
         model = DummyModel(self.spec.memory_map)
-        return GoldenLink(self.spec, DESCRIPTION, model.run), model
+        return GoldenLink(self.spec, DESCRIPTION, model.run, reply_buffer=self.reply_buffer), model
 
     async def _drive(self, ctx: Any) -> None:
         assert self._script is not None
@@ -129,18 +131,29 @@ class Bench:
 
 
 @cache
-def bench(windows: tuple[Window, ...] = WINDOWS) -> Bench:
+def bench(windows: tuple[Window, ...] = WINDOWS, reply_buffer: int = 512) -> Bench:
     """Return the bench for a memory map, the same one each time: building it takes longer than most scripts."""
-    return Bench(DummySpec(windows=windows))
+    return Bench(DummySpec(windows=windows), reply_buffer)
 
 
-async def exchange(host: Host, golden: GoldenLink, data: bytes) -> bytes:
+async def exchange(host: Host, golden: GoldenLink, data: bytes, *, gap: Callable[[], int] = lambda: 0) -> bytes:
     """Send bytes, and check that the link answers what the golden model does; return that."""
     expected = golden.receive(data)
     start = len(host.received)
-    await host.send(data)
-    await host.frames(bytes(host.received[:start]).count(0) + expected.count(0))
-    # Nothing else may come.
-    await host.wait(30)
+    await host.send(data, gap=gap)
+    await host.delimiters(bytes(host.received[:start]).count(0) + expected.count(0))
+    # Nothing else may come. A byte takes the decoder 8 cycles, and a frame takes some 70 until it is dropped.
+    await host.wait(60 if expected else 8 * len(data) + 200)
     assert bytes(host.received[start:]) == expected
     return expected
+
+
+async def begin(host: Host, golden: GoldenLink) -> None:
+    """Begin the session :data:`SESSION`."""
+    await exchange(host, golden, Request(SESSION, Command.IDENTIFY).encode())
+
+
+async def ask(host: Host, golden: GoldenLink, request: Request) -> list[Reply]:
+    """Send a request as :func:`exchange` does; return the replies."""
+    answer = await exchange(host, golden, request.encode())
+    return [Reply.decode(frame) for frame in answer.split(b"\0")[:-1]]

@@ -2,19 +2,24 @@ from __future__ import annotations
 
 import pytest
 
-from attractor.spec import PAYLOAD_BYTES, Region
+from attractor.spec import Region
 from attractor.spec.protocol import (
+    ATTENTION,
     CRC32,
+    NUMBERS,
+    RATE_CYCLES,
     RECEIVE_BUFFER_BYTES,
+    CallHeader,
     Command,
     Counters,
     Identity,
     Reply,
     Request,
+    SessionState,
     Status,
 )
 
-from .bench import DESCRIPTION, Host, bench, exchange
+from .bench import DESCRIPTION, FALLBACK_CYCLES, SESSION, START_RATE, Host, ask, begin, bench, exchange
 from .dummy import DummyModel, DummySpec
 from .requests import Requests
 
@@ -22,57 +27,66 @@ from .requests import Requests
 def test_every_status_is_answered() -> None:
     golden, _ = bench().golden()
     requests = Requests(golden)
+    table, odd = requests.number("table"), requests.number("odd")
+    full = CallHeader(0, 1, 8).pack()
     good = [
-        requests.request(Command.IDENTIFY),
-        requests.request(Command.READ, 0, 250, b"\7"),
-        requests.write("weights.0", 2, bytes(range(70))),
-        requests.request(Command.DIGEST, 4, 2, (10).to_bytes(3, "little")),
+        (Command.READ, 0, 250, b"\7"),
+        (Command.WRITE, 4, 2, bytes(range(70))),
+        (Command.DIGEST, 4, 2, (10).to_bytes(3, "little")),
+        (Command.CALL, odd, 1, CallHeader(3, 2, 0).pack() + b"\x35"),
+        (Command.BAUD, 0, 0, b"\0\0\4"),
     ]
     bad = {
-        Status.BAD_COMMAND: [requests.request(0), requests.request(9), requests.request(0x83)],
+        Status.BAD_COMMAND: [(0, 0, 0, b""), (10, 0, 0, b""), (0x83, 0, 0, b""), (0x11, 0, 0, b""), (0x17, 0, 0, b"")],
         Status.BAD_ADDRESS: [
-            requests.request(Command.READ, 8, 0, b"\0"),
-            requests.request(Command.READ, 255, 0, b"\0"),
-            requests.read("narrow", 9, 0),
-            requests.read("narrow", 8, 2),
-            requests.read("narrow", 0x10000, 1),
-            requests.write("table", 4, bytes(4)),
-            requests.write("result", 0, b"x"),
-            requests.request(Command.WRITE, 0, 0, b"x"),
-            requests.request(Command.CALL, requests.golden.memory_map.number("table"), 0, bytes(4)),
-            requests.request(Command.DIGEST, 4, 1, (12).to_bytes(3, "little")),
-            requests.request(Command.DIGEST, 4, 0, b"\1\0\1"),
-            requests.request(Command.COMMIT, 1, 0, bytes(4)),
-            requests.request(Command.IDENTIFY, 0, 1),
-            requests.request(Command.ABORT, 0, 0x800000),
+            (Command.READ, 8, 0, b"\0"),
+            (Command.READ, 255, 0, b"\0"),
+            (Command.READ, 1, 9, b"\0"),
+            (Command.READ, 1, 8, b"\2"),
+            (Command.READ, 1, 0x10000, b"\1"),
+            (Command.WRITE, table, 4, bytes(4)),
+            (Command.WRITE, requests.number("result"), 0, b"x"),
+            (Command.WRITE, 0, 0, b"x"),
+            (Command.CALL, table, 0, full),
+            (Command.CALL, odd, 3, CallHeader(0, 2, 0).pack() + bytes(4)),
+            (Command.DIGEST, 4, 1, (12).to_bytes(3, "little")),
+            (Command.DIGEST, 4, 0, b"\1\0\1"),
+            (Command.COMMIT, 1, 0, bytes(4)),
+            (Command.BAUD, 0, 1, b"\1\0\0"),
+            (Command.COUNTERS, 0, 0x800000, b""),
         ],
         Status.BAD_LENGTH: [
-            requests.request(Command.READ, 0, 0, b"\xf1"),
-            requests.request(Command.READ, 0, 0, b"\xff"),
-            requests.request(Command.READ, 1, 0, b""),
-            requests.request(Command.DIGEST, 1, 0, b"\1"),
-            requests.request(Command.COMMIT, 0, 0, bytes(5)),
-            requests.request(Command.COUNTERS, 0, 0, b"\0"),
-            requests.write("table", 0, bytes(3)),
-            requests.write("table", 0, bytes(239)),
-            requests.request(Command.CALL, 1, 0, bytes(3)),
-            requests.request(Command.CALL, requests.golden.memory_map.number("odd"), 0, bytes(5)),
+            (Command.READ, 0, 0, b"\xf1"),
+            (Command.READ, 0, 0, b"\xff"),
+            (Command.READ, 1, 0, b""),
+            (Command.DIGEST, 1, 0, b"\1"),
+            (Command.COMMIT, 0, 0, bytes(5)),
+            (Command.COUNTERS, 0, 0, b"\0"),
+            (Command.WRITE, table, 0, bytes(3)),
+            (Command.CALL, 1, 0, bytes(4)),
+            (Command.CALL, 1, 0, CallHeader(9, 1, 0).pack()),
+            (Command.CALL, 1, 0, CallHeader(0, 0, 0).pack()),
+            (Command.CALL, odd, 0, CallHeader(0, 2, 0).pack() + bytes(3)),
+            (Command.BAUD, 0, 0, b"\1\0"),
+            (Command.BAUD, 0, 0, b"\0\0\0"),
+            (Command.BAUD, 0, 0, b"\1\0\4"),
+            (Command.BAUD, 0, 0, b"\0\1\4"),
+            (Command.BAUD, 0, 0, b"\0\0\x08"),
+            (Command.BAUD, 0, 0, b"\1\0\x80"),
         ],
-        Status.INVALID_PARAMETERS: [requests.call()],
-        Status.COMMIT_MISMATCH: [requests.request(Command.COMMIT, payload=b"\1\2\3\4")],
+        Status.INVALID_PARAMETERS: [(Command.CALL, 1, 0, full)],
+        Status.COMMIT_MISMATCH: [(Command.COMMIT, 0, 0, b"\1\2\3\4")],
     }
 
     async def script(host: Host) -> None:
-        for request in good:
-            assert Reply.decode((await exchange(host, golden, request.encode()))[:-1]).status == Status.OK
+        await begin(host, golden)
+        for fields in good:
+            (reply,) = await ask(host, golden, requests.request(*fields))
+            assert reply.status == Status.OK, fields
         for status, refused in bad.items():
-            for request in refused:
-                reply = Reply.decode((await exchange(host, golden, request.encode()))[:-1])
-                assert reply.status == status, request
-        await exchange(host, golden, requests.commit().encode())
-        mismatch = requests.request(Command.CALL, 1, 0, b"\1\2\3\4abc")
-        reply = Reply.decode((await exchange(host, golden, mismatch.encode()))[:-1])
-        assert reply.status == Status.INPUT_MISMATCH
+            for fields in refused:
+                (reply,) = await ask(host, golden, requests.request(*fields))
+                assert reply.status == status, fields
         assert host.ctx.get(host.core.runs) == 0
 
     bench().run(script)
@@ -82,38 +96,29 @@ def test_every_byte_of_a_checksum_is_compared() -> None:
     golden, _ = bench().golden()
     requests = Requests(golden)
 
-    def spoil(request: Request, place: int) -> Request:
-        payload = bytearray(request.payload)
-        payload[place] ^= 0x10
-        return requests.request(request.command, request.window, request.word, bytes(payload))
-
     async def script(host: Host) -> None:
-        async def status_of(request: Request) -> Status:
-            return Reply.decode((await exchange(host, golden, request.encode()))[:-1]).status
-
-        for place in range(CRC32.size):
-            assert await status_of(spoil(requests.commit(), place)) == Status.COMMIT_MISMATCH
-        assert await status_of(requests.commit()) == Status.OK
-        for place in range(CRC32.size):
-            assert await status_of(spoil(requests.call(), place)) == Status.INPUT_MISMATCH
-        assert host.ctx.get(host.core.runs) == 0
+        await begin(host, golden)
+        for bit in (0, 3, 7, 8, 15, 16, 20, 24, 31):
+            good = requests.commit()
+            payload = (int.from_bytes(good.payload, "little") ^ 1 << bit).to_bytes(4, "little")
+            wrong = Request(good.sequence, Command.COMMIT, payload=payload)
+            assert (await ask(host, golden, wrong))[0].status == Status.COMMIT_MISMATCH
+        assert (await ask(host, golden, requests.commit()))[0].status == Status.OK
 
     bench().run(script)
 
 
-def test_refused_writes_write_nothing() -> None:
+def test_words_before_an_error_are_written() -> None:
     golden, _ = bench().golden()
     requests = Requests(golden)
 
     async def script(host: Host) -> None:
-        await exchange(host, golden, requests.write("table", 0, bytes(range(10))).encode())
-        # The last word does not exist; half a word; both; each after each, for none may spare the next from the check.
-        refused = [(4, 4), (3, 6), (3, 3), (4, 3), (4, 4), (2, 7), (0, 12)]
-        for word, length in refused:
-            request = requests.write("table", word, bytes([0xFF]) * length)
-            assert Reply.decode((await exchange(host, golden, request.encode()))[:-1]).status != Status.OK
-            content = requests.read("table", 0, 5)
-            await exchange(host, golden, content.encode())
+        await begin(host, golden)
+        # The last word does not exist; half a word; both.
+        for number, (word, length) in enumerate([(4, 4), (3, 6), (2, 3), (4, 3), (3, 4), (0, 12)]):
+            (reply,) = await ask(host, golden, requests.write("table", word, bytes([0x11 * number + 1]) * length))
+            assert (reply.status == Status.OK) == (length == 4 and word == 3)
+            await ask(host, golden, requests.read("table", 0, 5))
 
     bench().run(script)
 
@@ -128,10 +133,11 @@ def test_parameters_are_valid_from_a_good_commit_to_the_next_write() -> None:
             assert host.ctx.get(host.link.parameters_valid) == golden.parameters_valid
             return golden.parameters_valid
 
+        await begin(host, golden)
         assert not await valid_after(requests.write("flag", 0, b"\xff"))
         assert await valid_after(requests.commit())
         assert await valid_after(requests.write("odd", 1, b"ab"))
-        assert await valid_after(requests.write("table", 3, b"abcdef"))  # Refused, so nothing was touched.
+        assert await valid_after(requests.write("table", 5, b"abcd"))  # Refused, so nothing was touched.
         assert not await valid_after(requests.write("table", 3, b"abcd"))
         assert await valid_after(requests.commit())
         assert not await valid_after(requests.request(Command.COMMIT, payload=bytes(4)))
@@ -141,37 +147,49 @@ def test_parameters_are_valid_from_a_good_commit_to_the_next_write() -> None:
     bench().run(script)
 
 
-def test_call_is_run_once_however_often_it_is_sent() -> None:
+def test_requests_are_carried_out_once_and_in_order() -> None:
     golden, model = bench().golden()
     requests = Requests(golden)
 
     async def script(host: Host) -> None:
-        await exchange(host, golden, requests.commit().encode())
-        call = requests.call(b"abc", 2)
-        outputs = [await exchange(host, golden, call.encode()) for _ in range(3)]
-        assert outputs[0] == outputs[1] == outputs[2]
+        # Before the first session every request but IDENTIFY is complained about, once.
+        assert (await ask(host, golden, requests.request(Command.COUNTERS)))[0].status == Status.NO_SESSION
+        assert not await ask(host, golden, requests.request(Command.COUNTERS))
+        assert (await ask(host, golden, requests.sync(0)))[0].status == Status.NO_SESSION
+        await begin(host, golden)
+        requests.sequence = SESSION
+        await ask(host, golden, requests.commit())
+        call = requests.call(b"a")
+        assert len(await ask(host, golden, call)) == 1
+        # Copies, also of those from before the numbers began anew, are dropped without a word.
+        for number in range(SESSION, SESSION + 3):
+            assert not await ask(host, golden, Request(number % NUMBERS, Command.COUNTERS))
+        late = [Request((call.sequence + distance) % NUMBERS, Command.COUNTERS) for distance in (2, 3, 0x8000)]
+        (complaint,) = await ask(host, golden, late[0])
+        assert (complaint.command, complaint.status) == (Command.SYNC, Status.OUT_OF_ORDER)
+        assert SessionState.unpack(complaint.payload) == SessionState(SESSION, (call.sequence + 1) % NUMBERS)
+        assert not await ask(host, golden, late[1])
+        assert (await ask(host, golden, requests.request(Command.COUNTERS)))[0].status == Status.OK
+        assert (await ask(host, golden, Request(requests.sequence + 2, Command.COUNTERS)))[0].status == 8
+        assert not await ask(host, golden, late[2])
         assert model.runs == host.ctx.get(host.core.runs) == 1
-        # A refused call is not the last one, a reset of the numbers by IDENTIFY is honoured.
-        await exchange(host, golden, requests.request(Command.CALL, 1, 0, bytes(4)).encode())
-        assert await exchange(host, golden, call.encode()) == outputs[0]
-        await exchange(host, golden, requests.request(Command.IDENTIFY).encode())
-        assert await exchange(host, golden, call.encode()) != outputs[0]
-        assert model.runs == host.ctx.get(host.core.runs) == 2
 
     bench().run(script)
 
 
 def test_identity_and_description() -> None:
     async def script(host: Host) -> None:
-        await host.send(Request(1, Command.IDENTIFY).encode())
-        for place in range(0, len(DESCRIPTION), 240):
+        await host.send(Request(7, Command.IDENTIFY).encode())
+        for number, place in enumerate(range(0, len(DESCRIPTION), 240), 8):
             count = min(240, len(DESCRIPTION) - place)
-            await host.send(Request(2, Command.READ, 0, place, bytes([count])).encode())
+            await host.send(Request(number, Command.READ, 0, place, bytes([count])).encode())
         identity, *parts = await host.frames(3)
         assert Identity.unpack(identity.payload) == Identity(
-            protocol=1,
+            protocol=2,
             fingerprint=DummySpec().fingerprint,
+            session=7,
             receive_buffer=512,
+            reply_buffer=512,
             description_bytes=len(DESCRIPTION),
             parameters_valid=False,
         )
@@ -180,124 +198,81 @@ def test_identity_and_description() -> None:
     bench().run(script)
 
 
-async def start_call(host: Host, requests: Requests, duration: int) -> Request:
-    """Commit, then begin a call that takes ``duration`` cycles; return it when the core runs."""
-    await exchange(host, requests.golden, requests.commit().encode())
-    host.received.clear()
-    host.ctx.set(host.core.duration, duration)
-    call = requests.call(b"123")
-    await host.send(call.encode())
-    await host.until(host.core.bus.busy)
-    return call
-
-
-def aborted_outputs(model: DummyModel, requests: Requests, call: Request) -> bytes:
-    inputs = call.payload[CRC32.size :] + requests.region(Region.INPUT)[3:]
-    return model.run({}, inputs, aborted=True)[:PAYLOAD_BYTES]
-
-
-def test_abort_ends_a_call_and_both_are_answered() -> None:
+def test_results_fill_replies_one_after_another() -> None:
     golden, model = bench().golden()
     requests = Requests(golden)
 
     async def script(host: Host) -> None:
-        call = await start_call(host, requests, 100_000)
-        assert host.ctx.get(host.link.calling)
-        await host.wait(500)
-        abort = requests.request(Command.ABORT)
-        await host.send(abort.encode())
-        first, second = await host.frames(2)
-        outputs = aborted_outputs(model, requests, call)
-        assert first == Reply(call.sequence, Command.CALL, Status.ABORTED, outputs)
-        assert second == Reply(abort.sequence, Command.ABORT, Status.OK)
-        assert not host.ctx.get(host.link.calling)
-        # The results and how they came about are kept.
-        await host.send(call.encode())
-        assert (await host.frames(3))[2] == first
+        await begin(host, golden)
+        await ask(host, golden, requests.commit())
+        # The outputs are 47 bytes; 240 bytes are one reply and no more.
+        for want, runs, sizes in [(47, 6, [240, 42]), (16, 15, [240]), (0xFFFF, 12, [240, 240, 84]), (40, 6, [240])]:
+            replies = await ask(host, golden, requests.call(bytes(range(runs)), want=want))
+            assert [len(reply.payload) for reply in replies] == sizes
+            assert [reply.status for reply in replies] == [Status.MORE] * (len(sizes) - 1) + [Status.OK]
+        assert model.runs == host.ctx.get(host.core.runs) == 39
 
     bench().run(script)
 
 
-def test_other_requests_wait_for_the_call_and_keep_their_order() -> None:
-    golden, _ = bench().golden()
+def aborted(model: DummyModel, inputs: bytes) -> bytes:
+    return model.run({}, inputs, aborted=True)
+
+
+@pytest.mark.parametrize("delay", [-1, 0, 300])
+def test_attention_ends_a_call_and_the_rest_of_its_frame(delay: int) -> None:
+    golden, model = bench().golden()
     requests = Requests(golden)
 
     async def script(host: Host) -> None:
-        await exchange(host, golden, requests.commit().encode())
+        await begin(host, golden)
+        await ask(host, golden, requests.commit())
         host.received.clear()
-        host.ctx.set(host.core.duration, 1500)
-        batch = [requests.call(b"123"), requests.read("long", 1, 3), requests.write("narrow", 0, b"x")]
-        batch += [requests.request(Command.COUNTERS), requests.request(Command.IDENTIFY)]
-        data = b"".join(request.encode() for request in batch)
-        await host.send(data)
-        await host.wait(700)
-        assert not host.received
-        await host.frames(len(batch))
-        assert bytes(host.received) == golden.receive(data)
-
-    bench().run(script)
-
-
-def test_call_that_is_repeated_while_it_runs_does_not_keep_an_abort_from_it() -> None:
-    golden, model = bench().golden()
-    requests = Requests(golden)
-
-    async def script(host: Host) -> None:
-        call = await start_call(host, requests, 100_000)
-        abort = requests.request(Command.ABORT)
-        await host.send(2 * call.encode() + abort.encode())
-        first, second = await host.frames(2)
-        assert first == Reply(call.sequence, Command.CALL, Status.ABORTED, aborted_outputs(model, requests, call))
-        assert second == Reply(abort.sequence, Command.ABORT, Status.OK)
+        host.ctx.set(host.core.duration, 100_000)
+        inputs = b"1" + requests.region(Region.INPUT)[1:]
+        call = requests.call(b"123", want=16)
+        waiting = requests.write("narrow", 0, b"x")
+        await host.send(call.encode() + waiting.encode())
+        if delay >= 0:
+            await host.until(host.core.bus.busy)
+            await host.wait(delay)
+            assert host.ctx.get(host.link.calling)
+        await host.send(ATTENTION)
+        (reply,) = await host.frames(1)
+        assert (reply.command, reply.status) == (Command.CALL, Status.ABORTED)
+        assert reply.payload == aborted(model, inputs)[:16]
+        assert not host.ctx.get(host.link.calling)
         assert host.ctx.get(host.core.runs) == 1
+        await host.wait(700)
+        await host.send(requests.sync(reply.end).encode())
+        _, sync = await host.frames(2)
+        assert (sync.status, SessionState.unpack(sync.payload).next) == (Status.OK, waiting.sequence)
+        # Frames are taken again.
+        await host.send(waiting.encode())
+        assert (await host.frames(3))[2].status == Status.OK
 
     bench().run(script)
 
 
-def test_abort_at_the_end_of_a_call_is_one_thing_or_the_other() -> None:
-    golden, model = bench().golden()
-    requests = Requests(golden)
-    statuses = set()
-
-    async def script(host: Host) -> None:
-        call = await start_call(host, requests, 40)
-        inputs = call.payload[CRC32.size :] + requests.region(Region.INPUT)[3:]
-        # The abort is seen some 40 cycles after it was sent.
-        for delay in range(-20, 40, 4):
-            if statuses:
-                call = requests.request(Command.CALL, call.window, 0, call.payload)
-                await host.send(call.encode())
-                await host.until(host.core.bus.busy)
-            await host.wait(20 + delay)
-            await host.send(Request(delay + 20, Command.ABORT).encode())
-            replies = await host.frames(2)
-            host.received.clear()
-            runs = model.runs
-            done = model.run({}, inputs)
-            model.runs = runs
-            aborted = model.run({}, inputs, aborted=True)
-            assert replies[1] == Reply(delay + 20, Command.ABORT, Status.OK)
-            # The core may have been past the point where it listens.
-            assert replies[0].payload in ((done, aborted) if replies[0].status == Status.ABORTED else (done,))
-            assert replies[0].sequence == call.sequence
-            statuses.add(replies[0].status)
-
-    bench().run(script)
-    assert statuses == {Status.OK, Status.ABORTED}
-
-
-def test_malformed_abort_ends_nothing() -> None:
+def test_attention_is_eight_zeros_and_no_fewer() -> None:
     golden, _ = bench().golden()
     requests = Requests(golden)
 
     async def script(host: Host) -> None:
-        call = await start_call(host, requests, 1200)
-        await host.send(requests.request(Command.ABORT, payload=b"!").encode())
-        await host.wait(700)
-        assert not host.received
-        first, second = await host.frames(2)
-        assert (first.sequence, first.status) == (call.sequence, Status.OK)
-        assert second.status == Status.BAD_LENGTH
+        await begin(host, golden)
+        for zeros, dropped in [(7, False), (8, True), (9, True), (20, True)]:
+            # The delimiter of a frame is one of them.
+            await exchange(host, golden, requests.request(Command.COUNTERS).encode())
+            await exchange(host, golden, bytes(zeros - 1))
+            answers = await ask(host, golden, request := requests.request(Command.COUNTERS))
+            assert (not answers) == dropped
+            requests.sequence -= dropped
+            (reply,) = await ask(host, golden, requests.sync(golden._replies.position))
+            assert SessionState.unpack(reply.payload).next == (requests.sequence + 1) % NUMBERS
+            assert request.command == Command.COUNTERS
+        await exchange(host, golden, bytes(8))
+        await begin(host, golden)
+        assert len(await ask(host, golden, requests.request(Command.COUNTERS))) == 1
 
     bench().run(script)
 
@@ -307,46 +282,54 @@ def test_bytes_beyond_the_buffer_are_lost_and_counted() -> None:
     requests = Requests(golden)
 
     async def script(host: Host) -> None:
-        await start_call(host, requests, 1500)
-        waiting = requests.request(Command.ABORT, payload=b"!").encode()
-        # One waits decoded; of the other only the delimiter is not taken in by the decoder.
-        await host.send(waiting + waiting)
-        await host.wait(50)
+        await begin(host, golden)
+        await ask(host, golden, requests.commit())
+        host.ctx.set(host.core.duration, 9000)
+        await host.send(requests.call(b"1").encode())
+        await host.until(host.core.bus.busy)
+        # Of more than the buffer holds the rest is lost; the line is slower than the counters.
         lost = 30
-        await host.send(bytes([1]) * (RECEIVE_BUFFER_BYTES + lost))
+        await host.send(bytes([1]) * (1 + RECEIVE_BUFFER_BYTES))
+        await host.send(bytes([1]) * lost, gap=lambda: 40)
         await host.frames(3)
+        await host.wait(9 * RECEIVE_BUFFER_BYTES)
         for _ in range(7):
             host.ctx.set(host.link.lost, 1)
             await host.ctx.tick()
             host.ctx.set(host.link.lost, 0)
-            await host.ctx.tick()
+            await host.wait(39)
         await host.send(b"\0" + requests.request(Command.COUNTERS).encode())
         counters = Counters.unpack((await host.frames(4))[3].payload)
-        # Commit, call, the two that waited, and this one.
-        assert counters == Counters(frames=5, damaged=1, overruns=lost + 7)
+        # Identify, commit, call, and this one.
+        assert counters == Counters(frames=4, damaged=1, overruns=lost + 7)
 
     bench().run(script)
 
 
 def test_byte_that_is_lost_while_the_counters_are_sent_does_not_tear_them() -> None:
-    async def script(host: Host) -> None:
-        async def lose(count: int) -> None:
-            host.ctx.set(host.link.lost, 1)
-            await host.wait(count)
-            host.ctx.set(host.link.lost, 0)
+    golden, _ = bench().golden()
+    requests = Requests(golden)
 
+    async def script(host: Host) -> None:
+        await begin(host, golden)
         total = 0
-        for number, offset in enumerate(range(6, 48, 3)):
+        for offset in range(200, 620, 60):
             # The next one carries into the second byte.
-            await lose((0xFF - total) % 0x100)
-            total += (0xFF - total) % 0x100
-            await host.send(Request(number, Command.COUNTERS).encode())
+            while total % 0x100 != 0xFF:
+                host.ctx.set(host.link.lost, 1)
+                await host.ctx.tick()
+                host.ctx.set(host.link.lost, 0)
+                await host.wait(34)
+                total += 1
+            await host.send(requests.request(Command.COUNTERS).encode())
             await host.wait(offset)
-            await lose(1)
-            counters = Counters.unpack((await host.frames(number + 1))[number].payload)
+            host.ctx.set(host.link.lost, 1)
+            await host.ctx.tick()
+            host.ctx.set(host.link.lost, 0)
+            counters = Counters.unpack((await host.frames(2 + total // 0x100))[-1].payload)
             assert counters.overruns in (total, total + 1)
             total += 1
-        assert total == 0xE00
+        assert total == 0x700
 
     bench().run(script)
 
@@ -356,18 +339,24 @@ def test_host_that_fills_the_buffer_loses_nothing() -> None:
     requests = Requests(golden)
 
     async def script(host: Host) -> None:
-        call = await start_call(host, requests, 1500)
-        batch = [requests.write("narrow", 0, bytes(9)), requests.write("weights.0", 0, bytes(range(238, 0, -1))[:238])]
-        batch += [requests.write("weights.0", 34, bytes(range(238))), requests.request(Command.COUNTERS)]
+        await begin(host, golden)
+        await ask(host, golden, requests.commit())
+        host.received.clear()
+        host.ctx.set(host.core.duration, 1500)
+        call = requests.call(b"1", want=5)
+        await host.send(call.encode())
+        await host.until(host.core.bus.busy)
+        batch = [requests.write("weights.0", 0, bytes(range(84))) for _ in range(5)] + [
+            requests.request(2, 0, 1, b"\4")
+        ]
         data = b"".join(request.encode() for request in batch)
-        data = data[:RECEIVE_BUFFER_BYTES]
-        assert len(data) == RECEIVE_BUFFER_BYTES
-        await host.send(data)
-        await host.frames(3)
-        assert bytes(host.received) == golden.receive(call.encode() + data)
-        await host.send(b"\0" + requests.request(Command.COUNTERS).encode())
-        counters = Counters.unpack((await host.frames(4))[-1].payload)
-        assert counters.overruns == 0
+        await host.send(data[:RECEIVE_BUFFER_BYTES])
+        await host.frames(6)
+        assert bytes(host.received) == golden.receive(call.encode() + data)[: len(host.received)]
+        host.received.clear()
+        await host.send(b"\0" + Request(golden._next, Command.COUNTERS).encode())
+        (reply,) = await host.frames(1)
+        assert Counters.unpack(reply.payload).overruns == 0
 
     bench().run(script)
 
@@ -379,11 +368,13 @@ def test_writing_keeps_up_with_the_fastest_line(name: str) -> None:
     requests = Requests(golden)
     window = golden.memory_map[name]
     count = min(window.words, window.words_per_frame)
-    batch = b"".join(requests.write(name, 0, bytes(count * window.word_bytes)).encode() for _ in range(2))
 
     async def script(host: Host) -> None:
+        await begin(host, golden)
+        host.received.clear()
+        batch = b"".join(requests.write(name, 0, bytes(count * window.word_bytes)).encode() for _ in range(2))
         await host.send(batch)
-        cycles = await host.count_cycles(2)
+        cycles = await host.delimiters(2)
         assert cycles < 40 * len(batch)
         assert bytes(host.received) == golden.receive(batch)
 
@@ -392,17 +383,91 @@ def test_writing_keeps_up_with_the_fastest_line(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["narrow", "weights.0", "long"])
 def test_reading_costs_few_cycles(name: str) -> None:
-    """``k + 2`` cycles for a word of ``k`` bytes, and some for header and frame."""
+    """Three cycles for each word, eight for each of its bytes and of the frames, and some for the request."""
     golden, _ = bench().golden()
     requests = Requests(golden)
     window = golden.memory_map[name]
-    number = golden.memory_map.number(name)
-    digest = requests.request(Command.DIGEST, number, 0, window.words.to_bytes(3, "little"))
 
     async def script(host: Host) -> None:
+        await begin(host, golden)
+        host.received.clear()
+        digest = requests.digest(name, 0, window.words)
         await host.send(digest.encode())
-        cycles = await host.count_cycles(1)
-        assert cycles <= window.words * (window.word_bytes + 2) + 80
+        cycles = await host.delimiters(1)
+        assert cycles <= window.words * (8 * window.word_bytes + 3) + 8 * 30 + 220
         assert bytes(host.received) == golden.receive(digest.encode())
+
+    bench().run(script)
+
+
+def test_rate_changes_after_its_reply_and_falls_back() -> None:
+    golden, _ = bench().golden()
+    requests = Requests(golden)
+
+    async def script(host: Host) -> None:
+        def rate() -> int:
+            return host.ctx.get(host.link.rate)
+
+        await begin(host, golden)
+        assert rate() == START_RATE
+        for step in (1, 0x12345, RATE_CYCLES // 4):
+            before = rate()
+            host.ctx.set(host.link.sending, 1)
+            await ask(host, golden, requests.request(Command.BAUD, payload=step.to_bytes(3, "little")))
+            # The last bit has not left yet.
+            assert rate() == before
+            host.ctx.set(host.link.sending, 0)
+            await host.wait(20)
+            assert rate() == step
+        # Refused ones change nothing.
+        await ask(host, golden, requests.request(Command.BAUD, payload=b"\0\0\0"))
+        await ask(host, golden, requests.request(Command.BAUD, payload=b"\1\0\4"))
+        assert rate() == RATE_CYCLES // 4
+        await host.wait(FALLBACK_CYCLES - 1000)
+        assert rate() == RATE_CYCLES // 4
+        # Damaged frames do not count.
+        await host.send(b"abc\0")
+        await host.wait(1100)
+        assert rate() == START_RATE
+
+    bench().run(script)
+
+
+def test_rate_is_kept_while_a_call_is_under_way() -> None:
+    golden, _ = bench().golden()
+    requests = Requests(golden)
+
+    async def script(host: Host) -> None:
+        await begin(host, golden)
+        await ask(host, golden, requests.commit())
+        await ask(host, golden, requests.request(Command.BAUD, payload=b"\7\0\0"))
+        await host.wait(20)
+        host.ctx.set(host.core.duration, 2 * FALLBACK_CYCLES)
+        await host.send(requests.call(b"1", want=1).encode())
+        await host.frames(4, 3 * FALLBACK_CYCLES)
+        assert host.ctx.get(host.link.rate) == 7
+        await host.wait(FALLBACK_CYCLES + 10)
+        assert host.ctx.get(host.link.rate) == START_RATE
+
+    bench().run(script)
+
+
+def test_checksum_is_that_of_all_parameters() -> None:
+    golden, _ = bench().golden()
+    requests = Requests(golden)
+
+    async def script(host: Host) -> None:
+        await begin(host, golden)
+        for name, word, data in (
+            ("table", 0, bytes(range(10))),
+            ("weights.0", 5, bytes(range(21))),
+            ("flag", 0, b"\1"),
+        ):
+            await ask(host, golden, requests.write(name, word, data))
+        (reply,) = await ask(host, golden, requests.commit())
+        assert reply.status == Status.OK
+        assert reply.payload == requests.commit().payload
+        assert len(reply.payload) == CRC32.size
+        assert isinstance(reply, Reply)
 
     bench().run(script)

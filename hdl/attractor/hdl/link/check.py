@@ -1,4 +1,4 @@
-"""Decides whether a request may be carried out, as far as its header tells."""
+"""Decides whether a request may be carried out, as far as its first bytes tell."""
 
 from typing import Any
 
@@ -6,24 +6,27 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from attractor.hdl.link.decoder import PAYLOAD
 from attractor.hdl.link.words import WindowKind
-from attractor.spec.protocol import CRC32, REQUEST_HEADER, Command, Status
+from attractor.spec.protocol import CRC32, CallHeader, Command, Status
 
 __all__ = ["HeaderCheck"]
 
-#: Length of header and payload of the commands whose payload has one length only.
+#: Bytes of the payload of the commands whose payload has one length only.
 _LENGTHS = {
-    Command.IDENTIFY: REQUEST_HEADER.size,
-    Command.READ: REQUEST_HEADER.size + 1,
-    Command.DIGEST: REQUEST_HEADER.size + 3,
-    Command.COMMIT: REQUEST_HEADER.size + CRC32.size,
-    Command.ABORT: REQUEST_HEADER.size,
-    Command.COUNTERS: REQUEST_HEADER.size,
+    Command.IDENTIFY: 0,
+    Command.SYNC: 0,
+    Command.COUNTERS: 0,
+    Command.READ: 1,
+    Command.DIGEST: 3,
+    Command.BAUD: 3,
+    Command.COMMIT: CRC32.size,
 }
 
 
 class HeaderCheck(wiring.Component):
-    """Checks, in this order: the command exists; window and word exist and may be used so; the payload's length.
+    """Checks, in this order: the command exists; window and word exist and may be used so; the payload's length and its
+    first numbers; the parameters are valid.
 
     Combinational. What depends on the number of words in the payload is not checked here.
 
@@ -37,8 +40,14 @@ class HeaderCheck(wiring.Component):
     word_exists: ``In(1)``
     kind: ``In(WindowKind)``
         What the window is for, if it exists.
-    length: ``In(8)``
-        Bytes of header and payload.
+    end: ``In(8)``
+        Address in the frame behind the payload.
+    call_good: ``In(1)``
+        The header of a CALL has numbers that there can be.
+    rate_good: ``In(1)``
+        BAUD asks for a rate that there can be.
+    may_run: ``In(1)``
+        The parameters are valid, or CALL runs nothing.
     status: ``Out(Status)``
         OK, or the first check that failed.
     """
@@ -48,18 +57,20 @@ class HeaderCheck(wiring.Component):
     no_address: Signal
     word_exists: Signal
     kind: Any
-    length: Signal
+    end: Signal
+    call_good: Signal
+    rate_good: Signal
+    may_run: Signal
     status: Signal
 
     def __init__(self) -> None:
+        flags = ("is_command", "no_address", "word_exists", "call_good", "rate_good", "may_run")
         super().__init__(
             {
                 "command": In(4),
-                "is_command": In(1),
-                "no_address": In(1),
-                "word_exists": In(1),
+                **dict.fromkeys(flags, In(1)),
                 "kind": In(WindowKind),
-                "length": In(8),
+                "end": In(8),
                 "status": Out(Status),
             }
         )
@@ -67,29 +78,36 @@ class HeaderCheck(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         exists, address_good, length_good = Signal(), Signal(), Signal()
-        writable = (self.kind == WindowKind.PARAMETERS) | (self.kind == WindowKind.INPUT)
+        is_input = self.kind == WindowKind.INPUT
         with m.Switch(self.command):
-            for command in (Command.IDENTIFY, Command.COMMIT, Command.ABORT, Command.COUNTERS):
+            for command in (Command.IDENTIFY, Command.COMMIT, Command.COUNTERS, Command.BAUD):
                 with m.Case(command):
                     m.d.comb += [exists.eq(1), address_good.eq(self.no_address)]
+            with m.Case(Command.SYNC):
+                m.d.comb += [exists.eq(1), address_good.eq(1)]
             with m.Case(Command.READ, Command.DIGEST):
                 m.d.comb += [exists.eq(1), address_good.eq(self.word_exists)]
             with m.Case(Command.WRITE):
+                writable = is_input | (self.kind == WindowKind.PARAMETERS)
                 m.d.comb += [exists.eq(1), address_good.eq(self.word_exists & writable), length_good.eq(1)]
             with m.Case(Command.CALL):
+                whole = self.end >= PAYLOAD + CallHeader.STRUCT.size
                 m.d.comb += [
                     exists.eq(1),
-                    address_good.eq(self.word_exists & (self.kind == WindowKind.INPUT)),
-                    length_good.eq(self.length >= REQUEST_HEADER.size + CRC32.size),
+                    address_good.eq(self.word_exists & is_input),
+                    length_good.eq(whole & self.call_good),
                 ]
         with m.Switch(self.command):
             for command, length in _LENGTHS.items():
                 with m.Case(command):
-                    m.d.comb += length_good.eq(self.length == length)
+                    good = self.end == PAYLOAD + length
+                    m.d.comb += length_good.eq(good & self.rate_good if command == Command.BAUD else good)
         with m.If(~(exists & self.is_command)):
             m.d.comb += self.status.eq(Status.BAD_COMMAND)
         with m.Elif(~address_good):
             m.d.comb += self.status.eq(Status.BAD_ADDRESS)
         with m.Elif(~length_good):
             m.d.comb += self.status.eq(Status.BAD_LENGTH)
+        with m.Elif((self.command == Command.CALL) & ~self.may_run):
+            m.d.comb += self.status.eq(Status.INVALID_PARAMETERS)
         return m

@@ -2,50 +2,72 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Cat, Module, Mux, ResetInserter, Signal, Value, unsigned
+from amaranth.hdl import Assert, Module, Mux, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
-from amaranth.lib.crc.catalog import CRC16_IBM_3740
 from amaranth.lib.wiring import In, Out
 
-from attractor.spec import PAYLOAD_BYTES
-from attractor.spec.protocol import REQUEST_HEADER
+from attractor.hdl.link.crc import CrcSignature, SerialCrc32
+from attractor.spec.protocol import CRC32, FRAME_BYTES, REQUEST_HEADER
 
-__all__ = ["GREATEST_BODY", "LEAST_BODY", "FrameDecoder", "FrameSignature"]
+__all__ = ["CONSTANTS", "HEADER", "PAYLOAD", "FrameDecoder", "FrameSignature"]
 
-#: Bytes before and with the longest payload, without the CRC.
-LEAST_BODY = REQUEST_HEADER.size
-GREATEST_BODY = REQUEST_HEADER.size + PAYLOAD_BYTES
+#: Addresses of header and payload in memory: behind the code byte with which a frame begins.
+HEADER = 1
+PAYLOAD = HEADER + REQUEST_HEADER.size
+#: Address of what no frame reaches.
+CONSTANTS = 256
+_SHORTEST, _LONGEST = PAYLOAD + CRC32.size, HEADER + FRAME_BYTES
 
 
 class FrameSignature(wiring.Signature):
     """A verified frame in memory, seen from the decoder.
 
+    Parameters
+    ----------
+    address_bits:
+        Width of ``address``.
+
     Members
     -------
     valid: ``Out(1)``
         There is a frame; it stays until released.
-    length: ``Out(8)``
-        Bytes of header and payload.
-    address: ``In(8)``
-        Index of a byte.
+    end: ``Out(8)``
+        Address behind the payload.
+    address: ``In(address_bits)``
+        Address of a byte: the header is at :data:`HEADER`, the payload at :data:`PAYLOAD`, what is never overwritten
+        at :data:`CONSTANTS`.
     data: ``Out(8)``
-        The byte whose index ``address`` was in the cycle before.
+        The byte whose address ``address`` was in the cycle before.
     release: ``In(1)``
         The frame is done with; ``valid`` falls in the next cycle.
+    crc: ``In(CrcSignature)``
+        The decoder's CRC-32, which has nothing to do while there is a frame, for the use of whoever has it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, address_bits: int) -> None:
         super().__init__(
-            {"valid": Out(1), "length": Out(8), "address": In(8), "data": Out(8), "release": In(1)},
+            {
+                "valid": Out(1),
+                "end": Out(8),
+                "address": In(address_bits),
+                "data": Out(8),
+                "release": In(1),
+                "crc": In(CrcSignature()),
+            },
         )
 
 
 class FrameDecoder(wiring.Component):
-    """Decodes COBS, checks length and CRC-16, and keeps the last good frame while it takes in the next one.
+    """Decodes COBS and checks length and CRC-32.
 
-    Takes a byte in every cycle, and the frame is there in the cycle after its delimiter. A delimiter waits while the
-    frame before it was not released; that is all the back-pressure there is. Damaged frames leave no trace but a
-    strobe, and whatever they were, the next delimiter ends them. Nothing between two delimiters is no frame at all.
+    A byte takes eight cycles, one for each bit of the CRC-32, a delimiter one; the frame is there in the cycle after.
+    Nothing is taken in while there is a frame. Damaged frames leave no trace but a strobe, and whatever they were, the
+    next delimiter ends them. Nothing between two delimiters is no frame at all.
+
+    Parameters
+    ----------
+    constants:
+        Bytes that are readable at :data:`CONSTANTS`, in the half of the memory that frames do not need.
 
     Members
     -------
@@ -60,11 +82,13 @@ class FrameDecoder(wiring.Component):
     verified: Signal
     damaged: Signal
 
-    def __init__(self) -> None:
+    def __init__(self, constants: bytes = b"") -> None:
+        self.constants = constants
+        address_bits = (CONSTANTS + len(constants) - 1).bit_length()
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
-                "frame": Out(FrameSignature()),
+                "frame": Out(FrameSignature(address_bits)),
                 "verified": Out(1),
                 "damaged": Out(1),
             }
@@ -72,60 +96,68 @@ class FrameDecoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        crc: Any = CRC16_IBM_3740().create()
-        restart = Signal()
-        m.submodules.crc = ResetInserter(restart)(crc)
-        # Something came since the last delimiter; it is no frame, whatever follows; bytes to the next code byte.
-        started, broken, block = Signal(), Signal(), Signal(8)
-        # The last two bytes, which are the CRC when the frame ends, so it need not be told from the payload before.
-        held = Signal(16, reset_less=True)
-        # Bytes before ``held``, modulo 256.
-        length = Signal(8, init=254)
-        take, delimiter, good = Signal(), Signal(), Signal()
-        put, byte = Signal(), Signal(8)
+        m.submodules.crc = crc = SerialCrc32()
+        # Bytes since the last delimiter; they are no frame, whatever follows; where the next code byte is. If that is
+        # more than eight bits hold, the frame is too long anyway.
+        length, broken, next_code = Signal(8), Signal(), Signal(8)
+        bit = Signal(3)
+        offered, delimiter, good, code, put, end = Signal(), Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
+            offered.eq(self.i.valid & ~self.frame.valid),
             delimiter.eq(self.i.payload == 0),
-            self.i.ready.eq(~(delimiter & self.frame.valid)),
-            take.eq(self.i.valid & self.i.ready),
-            good.eq(~broken & (block == 0) & (length >= LEAST_BODY) & (length <= GREATEST_BODY) & (held == crc.crc)),
-            self.verified.eq(take & delimiter & good),
-            self.damaged.eq(take & delimiter & started & ~good),
-            # A code byte stands for the zero that ended the block before it.
-            put.eq(take & ~delimiter & ((block != 0) | started)),
-            byte.eq(Mux(block == 0, 0, self.i.payload)),
-            crc.data.eq(held[:8]),
-            restart.eq(length >= 254),
-            crc.valid.eq(put & (length < 254)),
+            self.i.ready.eq(~self.frame.valid & (delimiter | (bit == 7))),
+            put.eq(offered & ~delimiter & (bit == 7)),
+            end.eq(offered & delimiter),
+            code.eq(length == next_code),
+            good.eq(~broken & code & (length >= _SHORTEST) & crc.good),
+            self.verified.eq(end & good),
+            self.damaged.eq(end & ~good & (length != 0)),
+            self.frame.end.eq(length - CRC32.size),
         ]
-        with m.If(take & delimiter):
-            m.d.sync += [started.eq(0), broken.eq(0), block.eq(0), length.eq(length.init)]
-        with m.Elif(take):
-            m.d.sync += [started.eq(1), block.eq(Mux(block == 0, self.i.payload, block) - 1)]
+        with m.If(offered & ~delimiter):
+            m.d.sync += bit.eq(bit + 1)
         with m.If(put):
-            m.d.sync += held.eq(Cat(held[8:], byte))
-            with m.If(length == GREATEST_BODY):
+            with m.If(code):
+                m.d.sync += next_code.eq(length + self.i.payload)
+            with m.If(length == _LONGEST):
                 m.d.sync += broken.eq(1)
             with m.Else():
                 m.d.sync += length.eq(length + 1)
+        with m.If(end):
+            m.d.sync += [next_code.eq(0), broken.eq(0)]
+        with m.If((end & ~good) | self.frame.release):
+            m.d.sync += length.eq(0)
         with m.If(self.verified):
-            m.d.sync += [self.frame.valid.eq(1), self.frame.length.eq(length)]
+            m.d.sync += self.frame.valid.eq(1)
         with m.Elif(self.frame.release):
             m.d.sync += self.frame.valid.eq(0)
-        self._store(m, put, length, held[:8])
+        self._check(m, crc, offered & ~delimiter, length == 0, ~code & self.i.payload.bit_select(bit, 1))
+        self._store(m, put, length, Mux(code, 0, self.i.payload))
         return m
 
-    def _store(self, m: Module, put: Value, address: Value, byte: Value) -> None:
-        """Write into one half of the memory while the frame in the other half is read."""
-        m.submodules.storage = storage = memory.Memory(shape=unsigned(8), depth=512, init=[])
-        reader, writer = storage.read_port(), storage.write_port()
-        half = Signal()
-        with m.If(self.verified):
-            m.d.sync += half.eq(~half)
+    def _check(self, m: Module, crc: SerialCrc32, step: Any, first: Any, bit: Any) -> None:
+        """Run the CRC-32 over a frame, but for its first code byte, and lend it while there is one."""
+        lent = self.frame.crc
         m.d.comb += [
-            writer.addr.eq(Cat(address, half)),
+            crc.drain.eq(lent.drain),
+            lent.result.eq(crc.result),
+            crc.restart.eq(Mux(self.frame.valid, lent.restart, first)),
+            crc.step.eq(Mux(self.frame.valid, lent.step, step)),
+            crc.bit.eq(Mux(self.frame.valid, lent.bit, bit)),
+        ]
+
+    def _store(self, m: Module, put: Any, address: Any, byte: Any) -> None:
+        """Write while there is no frame; a code byte stands for the zero that ended the block before it."""
+        m.submodules.storage = storage = memory.Memory(
+            shape=unsigned(8), depth=CONSTANTS + len(self.constants), init=bytes(CONSTANTS) + self.constants
+        )
+        reader, writer = storage.read_port(), storage.write_port()
+        m.d.comb += [
+            writer.addr.eq(address),
             writer.data.eq(byte),
             writer.en.eq(put),
-            reader.addr.eq(Cat(self.frame.address, ~half)),
+            reader.addr.eq(self.frame.address),
+            reader.en.eq(self.frame.valid),
             self.frame.data.eq(reader.data),
         ]
-        m.d.sync += Assert(~(writer.en & (reader.addr == writer.addr)), "frame read while written")
+        m.d.sync += Assert(~(reader.en & writer.en & (reader.addr == writer.addr)), "frame read while written")

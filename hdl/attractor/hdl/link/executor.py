@@ -1,305 +1,268 @@
 """Carries out requests."""
 
-from typing import Any
+from amaranth.hdl import Assert, Cat, Const, Module, Mux, Signal
 
-from amaranth.hdl import Array, Assert, Module, Mux, ResetInserter, Signal, Value
-from amaranth.lib import wiring
-from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
-from amaranth.lib.wiring import In, Out
-
-from attractor.hdl.link.check import HeaderCheck
-from attractor.hdl.link.cursor import Cursor
-from attractor.hdl.link.decoder import FrameSignature
-from attractor.hdl.link.encoder import ReplySignature
-from attractor.hdl.link.report import Report
-from attractor.hdl.link.request import HEADER_BYTES, RequestRegisters
-from attractor.hdl.link.words import WindowKind, WordsSignature
-from attractor.spec.protocol import CRC32, REPLY_BIT, REQUEST_HEADER, Command, Counters, Identity, Status
+from attractor.hdl.link.datapath import Datapath
+from attractor.hdl.link.decoder import CONSTANTS, HEADER, PAYLOAD
+from attractor.hdl.link.request import CAPTURED
+from attractor.hdl.link.words import WindowKind
+from attractor.spec.protocol import Command, Status
 
 __all__ = ["Executor"]
 
-_PAYLOAD = REQUEST_HEADER.size
-_WORDS_OF_CALL = _PAYLOAD + CRC32.size
+#: Addresses in a frame of the position that SYNC asks for.
+_POSITION = HEADER + 4, HEADER + 5
 
 
-class Executor(wiring.Component):
-    """Takes verified frames one after another, acts, and writes replies.
+class Executor(Datapath):
+    """Takes verified frames one after another, acts, and writes replies, bit by bit.
 
-    After :class:`HeaderCheck` these checks follow, and the first that fails decides: for READ that the words fit a
-    frame; the last word exists. Only CALL then looks whether it is the last call again, and whether the parameters are
-    valid. Nothing is written before all of them.
+    The sequence number and the position that SYNC would ask for are compared while the header passes by, 48 cycles;
+    header and the first bytes of the payload are taken in, 13 cycles; and then the frame is carried out, complained
+    about or dropped. A request and its reply cost some 150 cycles, and further 8 for each byte of words; a word costs 2
+    more where it is written, 3 where it is read, and each run of a call 20.
 
-    A word of k bytes costs k + 2 cycles where it is read (READ, DIGEST, COMMIT; all inputs and outputs of a CALL) and
-    2 (k + 1) where it is written: the payload is run through twice, to check it and to write it, and in between the
-    header is read again to get back to the first word. A request and its reply cost some 30 cycles more.
+    The attention sign may come at any time. From then on frames are dropped. A call under way is aborted, or as soon as
+    it runs if its inputs are still being taken in, and the rest of its frame does not run.
 
-    While a call is under way the next frame is looked at. ABORT ends the call, the same CALL once more is dropped, and
-    anything else stays where it is. When the core is done, the call is answered, and then the frame is read anew.
-
-    Parameters
-    ----------
-    words:
-        Signature of the access to the windows.
-    identity:
-        What IDENTIFY answers, but for the validity of the parameters.
-
-    Members
-    -------
-    frame: ``In(FrameSignature)``
-    reply: ``Out(ReplySignature)``
-    words: ``Out(WordsSignature)``
-    counters: ``In(96)``
-        What COUNTERS answers.
-    reporting: ``Out(1)``
-        They are being looked at, byte by byte, and must not change.
-    start, abort: ``Out(1)``
-    core_busy: ``In(1)``
-        As in :class:`~attractor.hdl.core.CoreSignature`.
-    calling: ``Out(1)``
-        A call is under way, or done and not yet answered.
-    parameters_valid: ``Out(1)``
-        Parameters are those of the last commit.
+    Parameters and members are those of :class:`~.datapath.Datapath`.
     """
-
-    frame: Any
-    reply: Any
-    words: Any
-    counters: Signal
-    reporting: Signal
-    start: Signal
-    abort: Signal
-    core_busy: Signal
-    calling: Signal
-    parameters_valid: Signal
-
-    def __init__(self, words: WordsSignature, identity: Identity) -> None:
-        self.identity = identity
-        super().__init__(
-            {
-                "frame": In(FrameSignature()),
-                "reply": Out(ReplySignature()),
-                "words": Out(words),
-                "counters": In(8 * Counters.STRUCT.size),
-                "reporting": Out(1),
-                "start": Out(1),
-                "abort": Out(1),
-                "core_busy": In(1),
-                "calling": Out(1),
-                "parameters_valid": Out(1),
-            }
-        )
-        # Bytes left of the word in the register.
-        self._left = Signal.like(self.words.word_bytes, reset_less=True)
-        # The words to be written were run through once, and all of them exist.
-        self._checked = Signal()
-        # A CRC-32 of the request is another than that of the device.
-        self._differs = Signal(reset_less=True)
-        self._status = Signal(Status, reset_less=True)
-        # Go back to the first byte; begin the reply, with this status.
-        self._restart, self._reply_now, self._reply_status = Signal(), Signal(), Signal(Status)
-        # The last call was ended by ABORT; its results are the reply.
-        self._aborted, self._results = Signal(reset_less=True), Signal()
-        self._cursor = Cursor()
-        self._request = RequestRegisters(words)
-        self._check = HeaderCheck()
-        self._report = Report(identity)
-        self._digest: Any = CRC32_ISO_HDLC().create()
-        self._restart_digest = Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.cursor = self._cursor
-        m.submodules.request = self._request
-        m.submodules.check = self._check
-        m.submodules.report = self._report
-        m.submodules.digest = ResetInserter(self._restart_digest)(self._digest)
         self._connect(m)
         with m.FSM() as fsm:
             self._take_request(m)
-            self._move_words(m)
-            self._send_reply(m)
-        # The report shows byte ``index % 4`` of its CRC-32. The one in a request begins at byte 7, one before a
-        # multiple of four: it is compared by the number of the following byte.
+            self._begin_reply(m)
+            self._write_words(m)
+            self._read_words(m)
+            self._end_reply(m)
         m.d.comb += [
-            self._report.index.eq(Mux(fsm.ongoing("COMPARE"), self._cursor.following, self._cursor.index)),
-            self.reporting.eq(fsm.ongoing("REPORT")),
+            self.calling.eq(fsm.ongoing("START") | fsm.ongoing("RUN")),
+            self.counters_hold.eq(fsm.ongoing("REPORT")),
         ]
-        return m
-
-    def _connect(self, m: Module) -> None:
-        request = self._request
-        m.d.comb += [
-            self._cursor.restart.eq(self._restart | self._reply_now),
-            self.frame.address.eq(self._cursor.address),
-            request.index.eq(self._cursor.index),
-            request.data.eq(self.frame.data),
-            request.within.eq(self.words.within),
-            self.words.window.eq(request.window),
-            self.words.address.eq(request.address),
-            self.words.byte_in.eq(self.frame.data),
-            self._digest.data.eq(self.words.byte_out),
-            self._check.command.eq(self._command),
-            self._check.is_command.eq(request.is_command),
-            self._check.no_address.eq(request.no_address),
-            self._check.word_exists.eq(self.words.exists & self.words.within & ~request.beyond),
-            self._check.kind.eq(self.words.kind),
-            self._check.length.eq(self.frame.length),
-            self._report.command.eq(self._command),
-            self._report.digest.eq(self._digest.crc),
-            self._report.parameters_valid.eq(self.parameters_valid),
-            self._report.counters.eq(self.counters),
-        ]
-        with m.If(self._reply_now):
-            m.d.sync += [self._status.eq(self._reply_status), self._checked.eq(0)]
+        with m.If(self.words.read):
+            # The window may be the description; the byte of the request is there again a cycle later.
+            m.d.comb += self.frame.address.eq(CONSTANTS + self.words.address)
+        with m.If(self.attention):
+            m.d.sync += self._halted.eq(1)
         touched = self.words.read | self.words.write | self.start
         m.d.sync += Assert(~(self.core_busy & touched), "busy core was touched")
-
-    @property
-    def _command(self) -> Value:
-        """The command of a request that was found good."""
-        return self._request.command[:4]
-
-    def _answer(self, m: Module, status: Status | Value) -> None:
-        m.d.comb += [self._reply_now.eq(1), self._reply_status.eq(status)]
-        m.next = "REPLY"
-
-    def _answer_call(self, m: Module) -> None:
-        m.d.comb += self._request.recall.eq(1)
-        m.d.sync += [self.calling.eq(0), self._results.eq(1)]
-        self._answer(m, Mux(self._aborted, Status.ABORTED, Status.OK))
-
-    def _release(self, m: Module) -> None:
-        """Let go of the frame without an answer now."""
-        m.d.comb += [self.frame.release.eq(1), self._restart.eq(1)]
-        m.d.sync += self._checked.eq(0)
-        m.next = "IDLE"
+        return m
 
     def _take_request(self, m: Module) -> None:
-        """Take in the header of a frame, and see what it asks for."""
+        """Take in the first bytes of a frame, and see whether it is its turn."""
+        cursor, order, request = self._cursor, self._order, self._request
         with m.State("IDLE"):
-            with m.If(self.calling & ~self.core_busy):
-                self._answer_call(m)
-            with m.Elif(self.frame.valid):
-                m.next = "HEADER"
-        with m.State("HEADER"):
-            m.d.comb += [self._request.take.eq(1), self._cursor.advance.eq(1), self._restart_digest.eq(1)]
-            m.d.sync += self._differs.eq(0)
-            with m.If(self._cursor.index == HEADER_BYTES - 1):
+            m.d.comb += [order.restart.eq(1), self._word.restart.eq(1)]
+            with m.If(self.frame.valid):
+                m.next = "COMPARE"
+        with m.State("COMPARE"):
+            index = cursor.index[:3]
+            m.d.comb += [
+                order.compare.eq(index.matches(HEADER, HEADER + 1)),
+                self.reply.compare.eq(index.matches(*_POSITION)),
+                self.reply.bits.payload.eq(self._bit),
+            ]
+            with m.If(self._step(m) & (index == _POSITION[-1])):
+                m.next = "CAPTURE"
+        with m.State("CAPTURE"):
+            m.d.comb += [
+                self.frame.address.eq(self._word.following),
+                self._word.step.eq(1),
+                request.take.eq(1),
+            ]
+            with m.If(self._word.place[:4] == CAPTURED - 1):
+                m.next = "ADMIT"
+                with m.If(self._begun):
+                    m.next = "WORDS"
+            with m.If(self._begun & self._is(Command.BAUD)):
+                m.d.comb += self.rate_take.eq(Cat(self._word.place[:4] == PAYLOAD + part for part in range(3)))
+        with m.State("ADMIT"):
+            m.d.sync += self._status.eq(self._check.status)
+            m.d.comb += [cursor.seek.eq(1), cursor.target.eq(_POSITION[0])]
+            self._admit(m)
+
+    def _admit(self, m: Module) -> None:
+        order = self._order
+        good = self._check.status == Status.OK
+        m.next = "RELEASE"
+        with m.If(self._identifies | self._syncs):
+            m.next = "BEGIN"
+            with m.If(good & (order.same_session | self._identifies)):
+                m.d.sync += [self._halted.eq(0), self._complained.eq(0)]
+            with m.If(good & self._syncs):
+                m.next = "FLUSH"
+                with m.If(~order.same_session):
+                    m.d.sync += self._status.eq(Status.NO_SESSION)
+                    m.next = "BEGIN"
+                with m.Elif(~self.reply.kept):
+                    m.d.sync += self._status.eq(Status.LOST)
+                    m.next = "BEGIN"
+        with m.Elif(~order.known):
+            self._complain(m, Status.NO_SESSION)
+        with m.Elif(self._halted):
+            pass
+        with m.Elif(order.expected):
+            m.d.sync += self._complained.eq(0)
+            m.next = "BEGIN"
+        with m.Elif(order.later):
+            self._complain(m, Status.OUT_OF_ORDER)
+
+    def _complain(self, m: Module, status: Status) -> None:
+        with m.If(~self._complained):
+            m.d.comb += self._request.complain.eq(1)
+            m.d.sync += [self._complained.eq(1), self._status.eq(status)]
+            m.next = "BEGIN"
+
+    def _begin_reply(self, m: Module) -> None:
+        """Begin a reply, count the request, and set about it."""
+        cursor, order, request = self._cursor, self._order, self._request
+        with m.State("FLUSH"), m.If(self.reply.sent):
+            m.next = "SEEK"
+        with m.State("SEEK"):
+            m.d.comb += [self.reply.seek.eq(1), self.reply.bits.payload.eq(self._bit)]
+            with m.If(self._step(m) & (cursor.index[:3] == _POSITION[-1])):
+                m.next = "BEGIN"
+        with m.State("BEGIN"):
+            m.d.comb += [self.reply.begin.eq(1), cursor.restart.eq(~self._begun)]
+            with m.If(self.reply.bits.ready):
+                m.next = "COMMAND"
+        with m.State("COMMAND"):
+            self._give(m, Cat(request.command[:7], Const(1, 1)).bit_select(self._place, 1))
+            begins = (self._status == Status.OK) & ~order.same_session
+            adopts = Mux(self._identifies, begins, ~self._syncs)
+            with m.If(self._step(m, move=False)):
+                m.next = "DISPATCH"
+                with m.If(self._begun):
+                    m.next = "GIVE"
+                with m.Elif(adopts):
+                    m.next = "ADOPT"
+        with m.State("ADOPT"):
+            m.d.comb += order.adopt.eq(1)
+            with m.If(self._step(m) & (cursor.index[:3] == HEADER + 1)):
                 m.next = "DISPATCH"
         with m.State("DISPATCH"):
-            with m.If(self.calling):
-                self._watch(m)
-            with m.Elif(self._check.status == Status.OK):
-                self._begin(m)
-            with m.Else():
-                self._answer(m, self._check.status)
+            m.d.sync += [self._begun.eq(1), self._differs.eq(0)]
+            m.d.comb += [
+                self.frame.crc.restart.eq(1),
+                cursor.seek.eq(1),
+                cursor.target.eq(Mux(self._is(Command.CALL), CAPTURED, PAYLOAD)),
+            ]
+            self._dispatch(m)
 
-    def _watch(self, m: Module) -> None:
-        """Look at the next frame while a call is under way."""
-        request = self._request
-        no_payload = self.frame.length == _PAYLOAD
-        with m.If(~self.core_busy):
-            self._answer_call(m)
-        with m.Elif((request.command == Command.ABORT) & request.no_address & no_payload):
-            m.d.comb += self.abort.eq(1)
-            m.d.sync += self._aborted.eq(1)
-        with m.Elif((request.command == Command.CALL) & request.repeated):
-            self._release(m)
-
-    def _begin(self, m: Module) -> None:
-        m.d.comb += [self._cursor.seek.eq(1), self._cursor.target.eq(_PAYLOAD)]
-        with m.Switch(self._command):
-            with m.Case(Command.IDENTIFY):
-                m.d.comb += self._request.forget.eq(1)
-                self._answer(m, Status.OK)
+    def _dispatch(self, m: Module) -> None:
+        m.next = "STATUS"
+        with m.If(self._syncs & (self._status != Status.BAD_LENGTH)):
+            m.next = "REPORT"
+        with m.Elif(self._status == Status.OK), m.Switch(self._command):
+            with m.Case(Command.IDENTIFY, Command.COUNTERS):
+                m.next = "REPORT"
+            with m.Case(Command.READ, Command.DIGEST):
+                m.next = "NEXT"
             with m.Case(Command.COMMIT):
                 m.d.comb += self._request.first_window.eq(1)
                 m.next = "NEXT"
-            with m.Case(Command.DIGEST):
-                m.next = "NEXT"
-                with m.If(self._request.count_beyond):
-                    self._answer(m, Status.BAD_ADDRESS)
             with m.Case(Command.WRITE):
-                with m.If(self._checked & (self.words.kind == WindowKind.PARAMETERS)):
+                with m.If(self.words.kind == WindowKind.PARAMETERS):
                     m.d.sync += self.parameters_valid.eq(0)
-                m.next = "FETCH"
+                m.next = "WORDS"
             with m.Case(Command.CALL):
-                m.d.comb += self._cursor.target.eq(_WORDS_OF_CALL)
-                m.next = "FETCH"
-                with m.If(self._checked):
-                    self._admit_call(m)
-            with m.Default():
-                self._answer(m, Status.OK)
+                m.next = "WORDS"
 
-    def _admit_call(self, m: Module) -> None:
-        with m.If(self._request.repeated):
-            # Nothing is started, and so the results of the last call are sent again at once.
-            m.d.sync += self.calling.eq(1)
-            self._release(m)
-        with m.Elif(~self.parameters_valid):
-            self._answer(m, Status.INVALID_PARAMETERS)
-
-    def _move_words(self, m: Module) -> None:
-        """Take in words of the request and write them; read words and give them out."""
+    def _write_words(self, m: Module) -> None:
+        """Take words from the payload and write them; run the core when those of a call are there."""
+        cursor, request, word, words = self._cursor, self._request, self._word, self.words
+        call = self._is(Command.CALL)
+        with m.State("WORDS"):
+            m.next = "FETCH"
+            with m.If(self._is(Command.BAUD)):
+                m.next = "RELEASE"
+            with m.Elif(self._ended):
+                self._end(m, Status.OK)
         with m.State("FETCH"):
-            self._continue_writing(m)
+            m.d.comb += word.restart.eq(1)
+            m.next = "TAKE"
+            with m.If(~words.within):
+                self._end(m, Status.BAD_ADDRESS)
         with m.State("TAKE"):
-            self._take_byte(m)
+            self._take_bit(m)
         with m.State("STORE"):
-            m.d.comb += [self.words.write.eq(self._checked), self._request.next_word.eq(1)]
-            self._continue_writing(m)
+            m.d.comb += [words.write.eq(1), request.next_word.eq(1)]
+            m.next = "WORDS"
+            with m.If(call):
+                m.next = "COUNT"
+        with m.State("COUNT"):
+            m.next = "FETCH"
+            with m.If(request.none_left):
+                # The next call begins with a byte of its own.
+                m.d.comb += [cursor.advance.eq(self._place != 0), word.restart.eq(1)]
+                m.d.sync += self._place.eq(0)
+                m.next = "START"
+                with m.If(request.none_wanted):
+                    m.next = "CAPTURE"
+        with m.State("START"):
+            m.d.comb += self.start.eq(1)
+            m.next = "RUN"
+        with m.State("RUN"):
+            m.d.comb += self.abort.eq(self._halted)
+            with m.If(~self.core_busy):
+                m.d.comb += request.first_window.eq(1)
+                m.next = "NEXT"
+
+    def _take_bit(self, m: Module) -> None:
+        """Take a bit of a word: from the payload, or 0 where a call gives no more of them."""
+        word = self._word
+        given = ~(word.packed & word.past)
+        with m.If(given & self._ended):
+            self._end(m, Status.BAD_LENGTH)
+        with m.Else():
+            m.d.comb += [
+                word.step.eq(1),
+                self.words.shift.eq(word.packed | ~word.past),
+                self.words.bit_in.eq(self._bit & given),
+            ]
+            with m.If(given):
+                self._step(m)
+            with m.If(word.last):
+                m.next = "STORE"
+
+    def _read_words(self, m: Module) -> None:
+        """Read words and give them to the reply or to the CRC-32."""
+        request = self._request
         with m.State("NEXT"):
-            with m.If((self._command == Command.COMMIT) | (self._command == Command.CALL)):
+            with m.If(self._is(Command.COMMIT, Command.CALL)):
                 self._next_of_region(m)
             with m.Else():
                 self._next_of_window(m)
         with m.State("LOAD"):
-            m.d.comb += self._request.next_word.eq(1)
-            m.d.sync += self._left.eq(self.words.word_bytes)
+            m.d.comb += [request.next_word.eq(1), self._word.restart.eq(1)]
             m.next = "GIVE"
         with m.State("GIVE"):
-            self._give_byte(m)
-        with m.State("COMPARE"):
-            self._compare(m)
-
-    def _continue_writing(self, m: Module) -> None:
-        """Begin a word, or end one of the two runs through the payload."""
-        cursor = self._cursor
-        m.d.sync += self._left.eq(self.words.word_bytes)
-        m.next = "TAKE"
-        with m.If(cursor.index == self.frame.length):
-            with m.If(~self._checked & (self._request.beyond | ~self.words.within)):
-                self._answer(m, Status.BAD_ADDRESS)
-            with m.Elif(~self._checked):
-                m.d.comb += self._restart.eq(1)
-                m.d.sync += self._checked.eq(1)
-                m.next = "IDLE"
-            with m.Elif(self._command == Command.WRITE):
-                self._answer(m, Status.OK)
+            self._give_word(m)
+        with m.State("FILL"):
+            with m.If(self._place == 0):
+                self._next_call(m)
             with m.Else():
-                m.d.comb += [self._request.first_window.eq(1), cursor.seek.eq(1), cursor.target.eq(_PAYLOAD)]
-                m.next = "NEXT"
+                self._give(m, Const(0, 1))
+                self._step(m, move=False)
 
-    def _take_byte(self, m: Module) -> None:
-        m.d.comb += [self.words.shift.eq(1), self._cursor.advance.eq(1)]
-        m.d.sync += self._left.eq(self._left - 1)
-        with m.If(self._cursor.index == self.frame.length):
-            self._answer(m, Status.BAD_LENGTH)
-        with m.Elif(self._left == 1):
-            m.next = "STORE"
+    def _next_call(self, m: Module) -> None:
+        m.d.comb += self._word.restart.eq(1)
+        m.next = "CAPTURE"
+        with m.If(self._halted):
+            self._end(m, Status.ABORTED)
 
     def _next_of_region(self, m: Module) -> None:
         """Read the next word of all windows of one kind."""
-        words, wanted = self.words, Signal(WindowKind)
-        m.d.comb += wanted.eq(WindowKind.INPUT)
-        with m.If(self._command == Command.COMMIT):
+        words, commit, wanted = self.words, self._is(Command.COMMIT), Signal(WindowKind)
+        m.d.comb += wanted.eq(WindowKind.OUTPUT)
+        with m.If(commit):
             m.d.comb += wanted.eq(WindowKind.PARAMETERS)
-        with m.Elif(self._results):
-            m.d.comb += wanted.eq(WindowKind.OUTPUT)
         with m.If(~words.exists):
-            m.next = "COMPARE"
-            with m.If(self._results):
-                m.next = "FINISH"
+            m.next = "FILL"
+            with m.If(commit):
+                m.next = "REPORT"
         with m.Elif((words.kind != wanted) | ~words.within):
             m.d.comb += self._request.next_window.eq(1)
         with m.Else():
@@ -308,89 +271,73 @@ class Executor(wiring.Component):
 
     def _next_of_window(self, m: Module) -> None:
         """Read the next word of as many as were asked for."""
-        digests = self._command == Command.DIGEST
-        with m.If(digests & ~self._request.none_left & ~self.words.within):
-            self._answer(m, Status.BAD_ADDRESS)
-        with m.Elif(~self._request.none_left):
-            # READ goes on past the end: more words than a frame holds is the error that is told first.
-            m.d.comb += self.words.read.eq(self.words.within)
+        with m.If(self._request.none_left):
+            m.next = "REPORT"
+            with m.If(self._is(Command.READ)):
+                self._end(m, Status.OK)
+        with m.Elif(~self.words.within):
+            self._end(m, Status.BAD_ADDRESS)
+        with m.Else():
+            m.d.comb += self.words.read.eq(1)
             m.next = "LOAD"
-        with m.Elif(digests):
-            self._answer(m, Status.OK)
+
+    def _give_word(self, m: Module) -> None:
+        begins, call = self._place == 0, self._is(Command.CALL)
+        with m.If(begins & call & self._request.none_wanted):
+            self._next_call(m)
+        with m.Elif(begins & self._is(Command.CALL, Command.READ) & self.reply.full):
+            self._end(m, Mux(call, Status.MORE, Status.BAD_LENGTH))
         with m.Else():
-            m.next = "FINISH"
-            with m.If(self._request.beyond):
-                self._abandon(m, Status.BAD_ADDRESS)
-
-    def _abandon(self, m: Module, status: Status) -> None:
-        """Answer with an error instead of what was already written of the reply."""
-        m.d.comb += self.reply.discard.eq(1)
-        self._answer(m, status)
-
-    def _give_byte(self, m: Module) -> None:
-        """Give a byte of the word to the reply or to the CRC-32."""
-        step = Signal()
-        m.d.comb += self.reply.bytes.payload.eq(self.words.byte_out)
-        with m.If((self._command == Command.READ) | self._results):
-            with m.If(~self.reply.full):
-                m.d.comb += [self.reply.bytes.valid.eq(1), step.eq(self.reply.bytes.ready)]
-            with m.Elif(self._results):
-                m.next = "FINISH"
+            with m.If(self._is(Command.CALL, Command.READ)):
+                self._give(m, self._word_bit)
             with m.Else():
-                self._abandon(m, Status.BAD_LENGTH)
-        with m.Else():
-            m.d.comb += [self._digest.valid.eq(1), step.eq(1)]
-        with m.If(step):
-            m.d.comb += self.words.shift.eq(1)
-            m.d.sync += self._left.eq(self._left - 1)
-            with m.If(self._left == 1):
+                m.d.comb += self.frame.crc.step.eq(1)
+            m.d.comb += [self.words.shift.eq(1), self._word.step.eq(1)]
+            m.d.comb += self._request.next_byte.eq(self._step(m, move=False))
+            with m.If(self._word.last):
                 m.next = "NEXT"
 
-    def _compare(self, m: Module) -> None:
-        """Compare the CRC-32 at the start of the payload with that of the device, which the report shows."""
-        differs = Signal()
-        m.d.comb += [self._cursor.advance.eq(1), differs.eq(self._differs | (self.frame.data != self._report.byte))]
-        m.d.sync += self._differs.eq(differs)
-        with m.If(self._cursor.index == _PAYLOAD + CRC32.size - 1):
-            with m.If(self._command == Command.COMMIT):
-                m.d.sync += self.parameters_valid.eq(~differs)
-                self._answer(m, Mux(differs, Status.COMMIT_MISMATCH, Status.OK))
-            with m.Elif(differs):
-                self._answer(m, Status.INPUT_MISMATCH)
-            with m.Else():
-                m.d.comb += [self.start.eq(1), self._request.remember.eq(1)]
-                m.d.sync += [self.calling.eq(1), self._aborted.eq(0)]
-                self._release(m)
-
-    def _send_reply(self, m: Module) -> None:
-        """Write the header of the reply, and what the report shows or the words gave; then release the frame."""
-        with m.State("REPLY"):
-            self._write_header(m)
-        with m.State("REPORT"):
-            m.d.comb += [self.reply.bytes.valid.eq(1), self.reply.bytes.payload.eq(self._report.byte)]
-            with m.If(self.reply.bytes.ready):
-                m.d.comb += self._cursor.advance.eq(1)
-                with m.If(self._report.last):
-                    m.next = "FINISH"
+    def _end_reply(self, m: Module) -> None:
+        """Write what the report shows and the status, and release the frame."""
+        with m.State("REPORT"), m.If(~self._report.takes_counters | self.counters_ready):
+            self._give_report(m)
+        with m.State("STATUS"):
+            status = Cat(self._status, Const(0, 8 - len(self._status)))
+            self._give(m, status.bit_select(self._place, 1))
+            with m.If(self._step(m, move=False)):
+                m.next = "FINISH"
         with m.State("FINISH"):
             m.d.comb += self.reply.finish.eq(1)
-            with m.If(self.reply.bytes.ready):
-                m.d.comb += [self.frame.release.eq(~self._results), self._restart.eq(1)]
-                m.d.sync += self._results.eq(0)
-                m.next = "IDLE"
+            m.d.sync += self._status.eq(Status.OK)
+            m.next = "RELEASE"
+            with m.If(self._status == Status.MORE):
+                m.next = "BEGIN"
+            with m.Elif(self._is(Command.BAUD) & (self._status == Status.OK)):
+                m.next = "CHANGE"
+        with m.State("CHANGE"):
+            m.d.comb += self._word.restart.eq(1)
+            with m.If(self.line_idle):
+                m.next = "CAPTURE"
+        with m.State("RELEASE"):
+            m.d.comb += [self.frame.release.eq(1), self._cursor.restart.eq(1)]
+            m.d.sync += self._begun.eq(0)
+            m.next = "IDLE"
 
-    def _write_header(self, m: Module) -> None:
-        request = self._request
-        header = Array([request.sequence[:8], request.sequence[8:], request.command | REPLY_BIT, self._status])
-        m.d.comb += [self.reply.bytes.valid.eq(1), self.reply.bytes.payload.eq(header[self._cursor.index[:2]])]
-        with m.If(self.reply.bytes.ready):
-            m.d.comb += self._cursor.advance.eq(1)
-            with m.If(self._cursor.index == len(header) - 1):
-                m.d.comb += self._restart.eq(1)
-                m.next = "FINISH"
-                carries = self._status.matches(Status.OK, Status.COMMIT_MISMATCH, Status.ABORTED)
-                with m.If(carries), m.Switch(self._command):
-                    with m.Case(Command.READ, Command.CALL):
-                        m.next = "NEXT"
-                    with m.Case(Command.IDENTIFY, Command.DIGEST, Command.COMMIT, Command.COUNTERS):
-                        m.next = "REPORT"
+    def _give_report(self, m: Module) -> None:
+        report, order = self._report, self._order
+        self._give(m, report.bit)
+        m.d.comb += [
+            order.show_session.eq(report.takes_session),
+            order.show_next.eq(report.takes_next),
+            self.counters_step.eq(report.takes_counters),
+            self.frame.crc.drain.eq(report.takes_crc),
+            self.frame.crc.step.eq(report.takes_crc),
+        ]
+        differs = self._differs | (self._bit ^ self.frame.crc.result)
+        m.d.sync += self._differs.eq(differs)
+        with m.If(self._step(m) & report.last):
+            m.next = "STATUS"
+            with m.If(self._is(Command.COMMIT)):
+                m.d.sync += self.parameters_valid.eq(~differs)
+                with m.If(differs):
+                    m.d.sync += self._status.eq(Status.COMMIT_MISMATCH)

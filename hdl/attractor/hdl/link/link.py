@@ -2,18 +2,22 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.core import CoreSignature
+from attractor.hdl.link.attention import AttentionDetector
 from attractor.hdl.link.buffer import ReceiveBuffer
+from attractor.hdl.link.counters import LineCounters
 from attractor.hdl.link.decoder import FrameDecoder
 from attractor.hdl.link.encoder import FrameEncoder
 from attractor.hdl.link.executor import Executor
+from attractor.hdl.link.rate import STEP_BITS, LineRate
 from attractor.hdl.link.words import Words
-from attractor.spec import Spec
-from attractor.spec.protocol import PROTOCOL_VERSION, RECEIVE_BUFFER_BYTES, Identity
+from attractor.spec import Region, Spec
+from attractor.spec.packing import packed_bytes
+from attractor.spec.protocol import PROTOCOL_VERSION, RECEIVE_BUFFER_BYTES, REPLY_BUFFER_BYTES, Identity
 
 __all__ = ["Link"]
 
@@ -21,13 +25,12 @@ __all__ = ["Link"]
 class Link(wiring.Component):
     """Answers the requests of a host and drives a core::
 
-        i -> ReceiveBuffer -> FrameDecoder -> Executor -> FrameEncoder -> o
-                                                 |
-                                               Words -> windows of the core
+        i -+-> ReceiveBuffer -> FrameDecoder -> Executor -> FrameEncoder -> o
+           |                                     |  |
+           +-> AttentionDetector ----------------+ Words -> windows of the core
 
-    Bytes that come in while the buffer is full are lost and counted; of those within a dozen cycles only one is counted
-    while the count is being sent, so bytes should come no faster than that. ``o`` may be held back as long as one
-    likes; the link then stops after at most two replies, and the buffer fills up.
+    Bytes that come in while the buffer is full are lost and counted, one in 33 cycles. ``o`` may be held back as long
+    as one likes; the link then stops when the ring of replies is full, and the buffer fills up.
 
     Parameters
     ----------
@@ -35,6 +38,12 @@ class Link(wiring.Component):
         The network; it gives the memory map and the fingerprint.
     description:
         What :func:`~attractor.spec.protocol.encode_description` returns.
+    rate:
+        Rate of the line after a reset, as :func:`~attractor.spec.protocol.rate_step` returns it.
+    fallback_cycles:
+        Clock cycles without a good frame after which the line goes back to this rate.
+    reply_buffer:
+        Bytes of replies that are kept, a power of two from 512 to 8192.
 
     Members
     -------
@@ -44,6 +53,10 @@ class Link(wiring.Component):
         For one cycle: a byte was lost before it came here. Not together with a byte.
     o: ``Out(stream of 8 bits)``
         Bytes to the host.
+    sending: ``In(1)``
+        A byte that was taken from ``o`` has not left yet, in the cycle after it was taken already.
+    rate: ``Out(19)``
+        The rate of the line in both directions.
     core: ``Out(CoreSignature)``
     calling: ``Out(1)``
         A call is under way.
@@ -54,18 +67,32 @@ class Link(wiring.Component):
     i: stream.Interface
     lost: Signal
     o: stream.Interface
+    sending: Signal
+    rate: Signal
     core: Any
     calling: Signal
     parameters_valid: Signal
 
-    def __init__(self, spec: Spec, description: bytes) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        description: bytes,
+        *,
+        rate: int,
+        fallback_cycles: int,
+        reply_buffer: int = REPLY_BUFFER_BYTES,
+    ) -> None:
         self.spec = spec
         self.description = description
+        self.reply_buffer = reply_buffer
+        self._rate = LineRate(rate, fallback_cycles)
         super().__init__(
             {
                 "i": In(stream.Signature(8, always_ready=True)),
                 "lost": In(1),
                 "o": Out(stream.Signature(8)),
+                "sending": In(1),
+                "rate": Out(STEP_BITS),
                 "core": Out(CoreSignature(spec)),
                 "calling": Out(1),
                 "parameters_valid": Out(1),
@@ -74,18 +101,18 @@ class Link(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        identity = Identity(
-            protocol=PROTOCOL_VERSION,
-            fingerprint=self.spec.fingerprint,
-            receive_buffer=RECEIVE_BUFFER_BYTES,
-            description_bytes=len(self.description),
-            parameters_valid=False,
-        )
+        outputs = self.spec.memory_map.region(Region.OUTPUT)
+        output_bytes = packed_bytes(1, sum(window.words * window.word_bits for window in outputs))
+        m.submodules.attention = attention = AttentionDetector()
         m.submodules.buffer = buffer = ReceiveBuffer(RECEIVE_BUFFER_BYTES)
-        m.submodules.decoder = decoder = FrameDecoder()
-        m.submodules.words = words = Words(self.spec.memory_map, self.description)
-        m.submodules.executor = executor = Executor(words.words.signature.flip(), identity)
-        m.submodules.encoder = encoder = FrameEncoder()
+        m.submodules.decoder = decoder = FrameDecoder(self.description)
+        m.submodules.words = words = Words(self.spec.memory_map, len(self.description))
+        m.submodules.executor = executor = Executor(
+            decoder.frame.signature, words.words.signature.flip(), output_bytes, self._identity()
+        )
+        m.submodules.encoder = encoder = FrameEncoder(self.reply_buffer)
+        m.submodules.counters = counters = LineCounters()
+        m.submodules.rate = rate = self._rate
         wiring.connect(m, wiring.flipped(self.i), buffer.i)
         wiring.connect(m, buffer.o, decoder.i)
         wiring.connect(m, decoder.frame, executor.frame)
@@ -94,22 +121,36 @@ class Link(wiring.Component):
         wiring.connect(m, encoder.o, wiring.flipped(self.o))
         wiring.connect(m, words.windows, wiring.flipped(self.core.windows))
         m.d.comb += [
+            attention.i.valid.eq(self.i.valid),
+            attention.i.payload.eq(self.i.payload),
+            executor.attention.eq(attention.seen),
+            counters.events.eq(Cat(decoder.verified, decoder.damaged, buffer.overrun | self.lost)),
+            counters.hold.eq(executor.counters_hold),
+            counters.step.eq(executor.counters_step),
+            executor.counters.eq(counters.bit),
+            executor.counters_ready.eq(counters.ready),
+            executor.line_idle.eq(encoder.reply.sent & ~encoder.o.valid & ~self.sending),
+            words.description.eq(decoder.frame.data),
+            rate.data.eq(decoder.frame.data),
+            rate.take.eq(executor.rate_take),
+            rate.keep.eq(decoder.verified | executor.calling),
+            self.rate.eq(rate.step),
             self.core.start.eq(executor.start),
             self.core.abort.eq(executor.abort),
             executor.core_busy.eq(self.core.busy),
             self.calling.eq(executor.calling),
             self.parameters_valid.eq(executor.parameters_valid),
         ]
-        self._count(m, executor, decoder, buffer.overrun | self.lost)
         return m
 
-    def _count(self, m: Module, executor: Executor, decoder: FrameDecoder, lost: Value) -> None:
-        frames, damaged, overruns = Signal(32), Signal(32), Signal(32)
-        # Frames end only between requests, but a byte may be lost while the number of lost ones is being sent.
-        pending = Signal()
-        m.d.sync += [frames.eq(frames + decoder.verified), damaged.eq(damaged + decoder.damaged)]
-        with m.If(executor.reporting):
-            m.d.sync += pending.eq(pending | lost)
-        with m.Else():
-            m.d.sync += [overruns.eq(overruns + (pending | lost)), pending.eq(pending & lost)]
-        m.d.comb += executor.counters.eq(Cat(frames, damaged, overruns))
+    def _identity(self) -> Identity:
+        """Return what IDENTIFY answers, as far as it does not change."""
+        return Identity(
+            protocol=PROTOCOL_VERSION,
+            fingerprint=self.spec.fingerprint,
+            session=0,
+            receive_buffer=RECEIVE_BUFFER_BYTES,
+            reply_buffer=self.reply_buffer,
+            description_bytes=len(self.description),
+            parameters_valid=False,
+        )

@@ -4,70 +4,93 @@ from amaranth.hdl import Array, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.spec.protocol import CRC32, Command, Counters, Identity
+from attractor.hdl.link.decoder import PAYLOAD
+from attractor.spec.protocol import CRC32, Command, Counters, Identity, SessionState
 
 __all__ = ["Report"]
 
+#: Where an identity has the session.
+_SESSION = PAYLOAD + 9, PAYLOAD + 10
+
 
 class Report(wiring.Component):
-    """Chooses the bytes of the replies to IDENTIFY, COUNTERS, and all that answer with a CRC-32. Combinational.
+    """Chooses the bits of the replies to IDENTIFY, SYNC, COUNTERS, and all that answer with a CRC-32. Combinational.
 
     Parameters
     ----------
     identity:
-        What IDENTIFY answers, but for the validity of the parameters.
+        What IDENTIFY answers, but for the session and the validity of the parameters.
 
     Members
     -------
     command: ``In(4)``
-    index: ``In(4)``
-        Which byte of the payload; of a CRC-32 only the two lowest bits are looked at.
-    parameters_valid: ``In(1)``
-    counters: ``In(96)``
-    digest: ``In(32)``
-    byte: ``Out(8)``
+    index: ``In(5)``
+        Which byte: where the payload of a request would have it.
+    place: ``In(3)``
+        Which bit of it.
+    parameters_valid, session, next, counters, crc: ``In(1)``
+        The next bits of what is shown bit by bit.
+    takes_session, takes_next, takes_counters, takes_crc: ``Out(1)``
+        This is such a bit.
+    bit: ``Out(1)``
     last: ``Out(1)``
-        There are no more.
+        This is the last byte.
     """
 
     command: Signal
     index: Signal
+    place: Signal
     parameters_valid: Signal
+    session: Signal
+    next: Signal
     counters: Signal
-    digest: Signal
-    byte: Signal
+    crc: Signal
+    takes_session: Signal
+    takes_next: Signal
+    takes_counters: Signal
+    takes_crc: Signal
+    bit: Signal
     last: Signal
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
+        inputs = ("parameters_valid", "session", "next", "counters", "crc")
+        outputs = ("takes_session", "takes_next", "takes_counters", "takes_crc", "bit", "last")
         super().__init__(
             {
                 "command": In(4),
-                "index": In(4),
-                "parameters_valid": In(1),
-                "counters": In(8 * Counters.STRUCT.size),
-                "digest": In(8 * CRC32.size),
-                "byte": Out(8),
-                "last": Out(1),
+                "index": In(5),
+                "place": In(3),
+                **dict.fromkeys(inputs, In(1)),
+                **dict.fromkeys(outputs, Out(1)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         *constant, _ = self.identity.pack()
-        last, number = Signal.like(self.index), Signal(2)
-        numbers = [*(self.counters.word_select(place, 32) for place in range(len(self.counters) // 32)), self.digest]
-        m.d.comb += [
-            last.eq(CRC32.size - 1),
-            number.eq(len(numbers) - 1),
-            # The byte first and the number then: fewer multiplexers than the other way.
-            self.byte.eq(Array(value.word_select(self.index[:2], 8) for value in numbers)[number]),
-            self.last.eq(self.index == last),
-        ]
-        with m.If(self.command == Command.COUNTERS):
-            m.d.comb += [last.eq(Counters.STRUCT.size - 1), number.eq(self.index[2:])]
-        with m.If(self.command == Command.IDENTIFY):
-            m.d.comb += [last.eq(len(constant)), self.byte.eq(Array(map(Const, constant))[self.index])]
-            with m.If(self.last):
-                m.d.comb += self.byte.eq(self.parameters_valid)
+        index, last = self.index, Signal.like(self.index)
+        m.d.comb += self.last.eq(index == last)
+        with m.Switch(self.command):
+            with m.Case(Command.IDENTIFY):
+                m.d.comb += last.eq(PAYLOAD + len(constant))
+                with m.If(index.matches(*_SESSION)):
+                    m.d.comb += [self.takes_session.eq(1), self.bit.eq(self.session)]
+                with m.Elif(self.last):
+                    m.d.comb += self.bit.eq(self.parameters_valid & (self.place == 0))
+                with m.Else():
+                    bytes_ = Array(map(Const, [0] * PAYLOAD + constant))
+                    m.d.comb += self.bit.eq(bytes_[index].bit_select(self.place, 1))
+            with m.Case(Command.SYNC):
+                m.d.comb += last.eq(PAYLOAD + SessionState.STRUCT.size - 1)
+                with m.If(~index[1]):
+                    m.d.comb += [self.takes_session.eq(1), self.bit.eq(self.session)]
+                with m.Else():
+                    m.d.comb += [self.takes_next.eq(1), self.bit.eq(self.next)]
+            with m.Case(Command.COUNTERS):
+                m.d.comb += last.eq(PAYLOAD + Counters.STRUCT.size - 1)
+                m.d.comb += [self.takes_counters.eq(1), self.bit.eq(self.counters)]
+            with m.Default():
+                m.d.comb += last.eq(PAYLOAD + CRC32.size - 1)
+                m.d.comb += [self.takes_crc.eq(1), self.bit.eq(self.crc)]
         return m

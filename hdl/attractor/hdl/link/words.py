@@ -3,7 +3,7 @@
 from typing import Any
 
 from amaranth.hdl import Assert, Cat, Module, Signal, Value
-from amaranth.lib import enum, memory, wiring
+from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.core import WindowsSignature, port_name
@@ -26,12 +26,12 @@ _KINDS = {Region.PARAMETERS: WindowKind.PARAMETERS, Region.INPUT: WindowKind.INP
 
 
 class WordsSignature(wiring.Signature):
-    """Words of any window, byte by byte, seen from the accessing side.
+    """Words of any window, bit by bit, seen from the accessing side.
 
     Parameters
     ----------
     window_bits, address_bits, length_bits:
-        Widths of ``window``, ``address`` and ``word_bytes``.
+        Widths of ``window``, ``address`` and ``word_bits``.
 
     Members
     -------
@@ -44,15 +44,16 @@ class WordsSignature(wiring.Signature):
     within: ``In(1)``
         It has such a word.
     kind: ``In(WindowKind)``
-    word_bytes: ``In(length_bits)``
+    word_bits: ``In(length_bits)``
     read: ``Out(1)``
-        Load the word; its lowest byte is in ``byte_out`` two cycles later.
+        Load the word; its lowest bit is in ``bit_out`` two cycles later.
     shift: ``Out(1)``
-        Show the next byte in ``byte_out`` and take in ``byte_in`` as the highest byte.
-    byte_in: ``Out(8)``
-    byte_out: ``In(8)``
+        Show the next bit in ``bit_out``, and take in ``bit_in`` as the highest bit. What comes after ``word_bits``
+        bits means nothing.
+    bit_in: ``Out(1)``
+    bit_out: ``In(1)``
     write: ``Out(1)``
-        Write the last ``word_bytes`` bytes that were taken in. Not for read-only windows.
+        Write the last ``word_bits`` bits that were taken in. Not for read-only windows.
     """
 
     def __init__(self, window_bits: int, address_bits: int, length_bits: int) -> None:
@@ -63,64 +64,71 @@ class WordsSignature(wiring.Signature):
                 "exists": In(1),
                 "within": In(1),
                 "kind": In(WindowKind),
-                "word_bytes": In(length_bits),
+                "word_bits": In(length_bits),
                 "read": Out(1),
                 "shift": Out(1),
-                "byte_in": Out(8),
-                "byte_out": In(8),
+                "bit_in": Out(1),
+                "bit_out": In(1),
                 "write": Out(1),
             }
         )
 
 
 class Words(wiring.Component):
-    """One word register for all windows, and the description in a ROM.
+    """One word register for all windows.
 
-    The register is as wide as the widest word. Bytes leave it at the bottom and enter it at the top, so a word that is
+    The register is as wide as the widest word. Bits leave it at the bottom and enter it at the top, so a word that is
     to be written ends up at the top and needs no multiplexer for each width.
 
     Parameters
     ----------
     memory_map:
         Windows of the core.
-    description:
-        Contents of window 0.
+    description_bytes:
+        Words of window 0, whose contents are elsewhere.
 
     Members
     -------
     words: ``In(WordsSignature)``
+    description: ``In(8)``
+        The byte of the description that ``words`` read in the cycle before.
     windows: ``Out(WindowsSignature)``
     """
 
     words: Any
+    description: Signal
     windows: Any
 
-    def __init__(self, memory_map: MemoryMap, description: bytes) -> None:
+    def __init__(self, memory_map: MemoryMap, description_bytes: int) -> None:
         self.memory_map = memory_map
-        self.description = description
-        self._all = (Window("description", Region.OUTPUT, len(description), 8), *memory_map.windows)
+        self._all = (Window("description", Region.OUTPUT, description_bytes, 8), *memory_map.windows)
         self.signature_of_words = WordsSignature(
             # Wide enough for one more than the last window and the last word, so that their ends can be told.
             window_bits=len(self._all).bit_length(),
             address_bits=max(window.words for window in self._all).bit_length(),
-            length_bits=max(window.word_bytes for window in self._all).bit_length(),
+            length_bits=max(window.word_bits for window in self._all).bit_length(),
         )
-        super().__init__({"words": In(self.signature_of_words), "windows": Out(WindowsSignature(memory_map))})
+        super().__init__(
+            {
+                "words": In(self.signature_of_words),
+                "description": In(8),
+                "windows": Out(WindowsSignature(memory_map)),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         words = self.words
-        register = Signal(8 * max(window.word_bytes for window in self._all), reset_less=True)
+        register = Signal(max(window.word_bits for window in self._all), reset_less=True)
         loading = Signal()
         m.d.sync += loading.eq(words.read)
-        description = self._description(m)
         with m.If(loading):
-            self._load(m, register, description)
+            self._load(m, register)
         with m.Elif(words.shift):
-            m.d.sync += register.eq(Cat(register[8:], words.byte_in))
-        m.d.comb += words.byte_out.eq(register[:8])
+            m.d.sync += register.eq(Cat(register[1:], words.bit_in))
+        m.d.comb += words.bit_out.eq(register[0])
 
-        within, kind, word_bytes = Signal(), Signal(WindowKind), Signal.like(words.word_bytes)
+        within, kind, word_bits = Signal(), Signal(WindowKind), Signal.like(words.word_bits)
         with m.Switch(words.window):
             for number, window in enumerate(self._all):
                 with m.Case(number):
@@ -128,9 +136,9 @@ class Words(wiring.Component):
                         words.exists.eq(1),
                         within.eq(words.address < window.words),
                         kind.eq(WindowKind.DESCRIPTION if number == DESCRIPTION_WINDOW else _KINDS[window.region]),
-                        word_bytes.eq(window.word_bytes),
+                        word_bits.eq(window.word_bits),
                     ]
-        m.d.comb += [words.within.eq(within), words.kind.eq(kind), words.word_bytes.eq(word_bytes)]
+        m.d.comb += [words.within.eq(within), words.kind.eq(kind), words.word_bits.eq(word_bits)]
         for number, window in enumerate(self.memory_map.windows, start=1):
             self._connect(m, number, window, register)
         read_only = (kind == WindowKind.DESCRIPTION) | (kind == WindowKind.OUTPUT)
@@ -140,36 +148,26 @@ class Words(wiring.Component):
     def _connect(self, m: Module, number: int, window: Window, register: Signal) -> None:
         port = getattr(self.windows, port_name(window))
         selected = self.words.window == number
-        start = len(register) - 8 * window.word_bytes
         m.d.comb += [
             port.address.eq(self.words.address),
             port.read.eq(self.words.read & selected),
-            port.write_data.eq(register[start : start + window.word_bits]),
+            port.write_data.eq(register[len(register) - window.word_bits :]),
         ]
         if window.region is not Region.OUTPUT:
             m.d.comb += port.write.eq(self.words.write & selected)
 
-    def _description(self, m: Module) -> Value:
-        """Return the byte of the description that was read."""
-        m.submodules.rom = rom = memory.Memory(
-            shape=8, depth=len(self.description), init=self.description, attrs={"rom_style": "logic"}
-        )
-        port = rom.read_port()
-        m.d.comb += [port.addr.eq(self.words.address), port.en.eq(self.words.read)]
-        return port.data
-
-    def _load(self, m: Module, register: Signal, description: Value) -> None:
-        """Load the selected window's word, each byte from the windows that have such a byte."""
-        data = {DESCRIPTION_WINDOW: description}
+    def _load(self, m: Module, register: Signal) -> None:
+        """Load the selected window's word, each bit from the windows that have such a bit."""
+        data: dict[int, Value] = {DESCRIPTION_WINDOW: self.description}
         for number, window in enumerate(self.memory_map.windows, start=1):
             data[number] = getattr(self.windows, port_name(window)).read_data
-        for low in range(0, len(register), 8):
-            byte = register[low : low + 8]
-            # What a narrower window leaves in a byte that it does not have is never looked at.
+        widths = sorted({len(value) for value in data.values()})
+        for low, high in zip([0, *widths], widths, strict=False):
+            # What a narrower window leaves in bits that it does not have is never looked at.
             *others, last = [number for number, value in data.items() if len(value) > low]
             with m.Switch(self.words.window):
                 for number in others:
                     with m.Case(number):
-                        m.d.sync += byte.eq(data[number][low : low + 8])
+                        m.d.sync += register[low:high].eq(data[number][low:high])
                 with m.Default():
-                    m.d.sync += byte.eq(data[last][low : low + 8])
+                    m.d.sync += register[low:high].eq(data[last][low:high])
