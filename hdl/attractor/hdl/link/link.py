@@ -133,7 +133,7 @@ class Link(wiring.Component):
             words.description.eq(decoder.frame.data),
             rate.data.eq(decoder.frame.data),
             rate.take.eq(executor.rate_take),
-            rate.keep.eq(decoder.verified | executor.calling),
+            rate.keep.eq(decoder.verified | executor.calling | self.sending),
             self.rate.eq(rate.step),
             self.core.start.eq(executor.start),
             self.core.abort.eq(executor.abort),
