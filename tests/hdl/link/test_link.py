@@ -266,12 +266,12 @@ def test_attention_drops_a_call_or_is_told_in_its_reply() -> None:
         await ask(host, golden, requests.commit())
         position, runs = golden._replies.position, 0
         host.ctx.set(host.core.duration, 60)
-        for delay in range(100, 800, 35):
+        for delay in range(100, 1250, 50):
             host.received.clear()
             await host.send(requests.call(bytes(range(8)), words=4, want=20).encode())
             await host.wait(delay)
             await host.send(ATTENTION)
-            await host.wait(1400 - delay)
+            await host.wait(1500 - delay)
             replies = host.replies()
             assert [reply.command for reply in replies] == [Command.CALL] * len(replies)
             ran, runs = host.ctx.get(host.core.runs) - runs, host.ctx.get(host.core.runs)

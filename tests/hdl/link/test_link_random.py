@@ -138,7 +138,13 @@ def run(windows: tuple[Window, ...], reply_buffer: int, seed: int, count: int) -
     return session.events
 
 
-CASES = [(WINDOWS, 512), (WINDOWS, 512), (WIDE_WINDOWS, 1024), (NO_PARAMETERS, 512), (WINDOWS, 2048)]
+CASES: list[tuple[tuple[Window, ...], int]] = [
+    (WINDOWS, 512),
+    (WINDOWS, 512),
+    (WIDE_WINDOWS, 1024),
+    (NO_PARAMETERS, 512),
+    (WINDOWS, 2048),
+]
 
 
 def test_anything_is_answered_as_the_golden_model_does() -> None:
