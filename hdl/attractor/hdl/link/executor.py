@@ -19,11 +19,12 @@ class Executor(Datapath):
 
     The sequence number and the position that SYNC would ask for are compared while the header passes by, 48 cycles;
     header and the first bytes of the payload are taken in, 13 cycles; and then the frame is carried out, complained
-    about or dropped. A request and its reply cost some 150 cycles, and further 8 for each byte of words; a word costs 2
-    more where it is written, 3 where it is read, and each run of a call 20.
+    about or dropped. A request and its reply cost some 150 cycles, and further 8 for each byte of words; a word costs 3
+    more where it is written, 2 where it is read, and each run of a call 20.
 
     The attention sign may come at any time. From then on frames are dropped. A call under way is aborted, or as soon as
-    it runs if its inputs are still being taken in, and the rest of its frame does not run.
+    it runs if its inputs are still being taken in, and the rest of its frame does not run. Its reply says so even if
+    the sign came after the last run, while the result was being given.
 
     Parameters and members are those of :class:`~.datapath.Datapath`.
     """
