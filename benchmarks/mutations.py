@@ -59,6 +59,10 @@ FRAMES = ("tests/hdl/test_felif_parts.py::test_inputs_come_bit_by_bit_and_add_up
 OUTPUTS = ("tests/hdl/test_felif_parts.py::test_outputs_are_counts_or_voltages_and_the_first_greatest_wins",)
 TICKS = ("tests/sim/test_felif_lockstep.py::test_in_icarus",)
 LINK = ("tests/hdl/link/test_link.py", "tests/hdl/link/test_link_random.py")
+LINK_PARTS = ("tests/hdl/link/test_parts.py",)
+ENCODER = ("tests/hdl/link/test_encoder.py",)
+FRAMING = ("tests/hdl/link/test_framing.py",)
+UART = ("tests/hdl/link/test_uart.py",)
 
 
 @dataclass(frozen=True)
@@ -350,12 +354,24 @@ MUTATIONS = (
     Mutation("felif/control.py", "m.d.sync += stale.eq(1)", "pass", TICKS),
     Mutation("felif/control.py", "m.d.sync += stopping.eq(1)", "pass", TICKS),
     Mutation("felif/control.py", "self.fresh.eq(~self.keep | stale)", "self.fresh.eq(~self.keep)", TICKS),
-    Mutation("link/cursor.py", "Mux(self.advance, self.following, self.index)", "self.index", LINK),
-    Mutation("link/executor.py", "differs.eq(self._differs | ", "differs.eq(", LINK),
-    Mutation("link/executor.py", "with m.Elif(~self.parameters_valid):", "with m.Elif(0):", LINK),
-    Mutation("link/executor.py", "self.words.write.eq(self._checked)", "self.words.write.eq(1)", LINK),
+    Mutation("link/encoder.py", "self._wrapped | ~borrow", "~borrow", ENCODER),
+    Mutation("link/encoder.py", "(count == self._address_bits) & was_some", "(count == self._address_bits)", ENCODER),
+    Mutation("link/encoder.py", "(self.depth >> _FRAME_BITS) - 1", "(self.depth >> _FRAME_BITS) + 1", ENCODER),
+    Mutation("link/decoder.py", "length >= _SHORTEST", "length >= 6", FRAMING),
+    Mutation("link/order.py", "differs & ~sign", "differs", LINK_PARTS),
+    Mutation("link/attention.py", "len(ATTENTION) - 1)", "len(ATTENTION) - 2)", LINK_PARTS),
+    Mutation("link/rate.py", "(1 << bits) - self.fallback_cycles", "0", LINK_PARTS),
+    Mutation("link/uart.py", "init=RATE_CYCLES // 2", "init=RATE_CYCLES // 8", UART),
+    Mutation("link/cursor.py", "Mux(self.advance, following, self.index)", "self.index", LINK),
+    Mutation("link/word_bits.py", "self.following == self.given", "self.place == self.given", LINK),
+    Mutation("link/request.py", "self._rate_low ^ self._rate_top", "self._rate_low | self._rate_top", LINK),
+    Mutation("link/datapath.py", "~request.none_left & (request.bits", "(request.bits", LINK),
+    Mutation("link/executor.py", "self._differs | (self._bit", "(self._bit", LINK),
+    Mutation("link/executor.py", "self.abort.eq(self._halted)", "self.abort.eq(0)", LINK),
+    Mutation("link/executor.py", "cursor.advance.eq(self._place != 0)", "cursor.advance.eq(0)", LINK),
+    Mutation("link/executor.py", "with m.If(self.line_idle):", "with m.If(self.reply.sent):", LINK),
     Mutation("link/executor.py", "m.d.sync += self.parameters_valid.eq(0)", "pass", LINK),
-    Mutation("link/executor.py", "self._aborted.eq(0)", "self._aborted.eq(self._aborted)", LINK),
+    Mutation("link/executor.py", "begins & call & self._request.none_wanted", "call & self._request.none_wanted", LINK),
 )
 
 

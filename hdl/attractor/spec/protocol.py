@@ -67,9 +67,9 @@ the receive buffer: a call under way ends as after a short run, the rest of its 
 all frames are dropped until the next SYNC or IDENTIFY. The reply to that tells what was carried out.
 
 A device starts at the rate in its description. BAUD asks for another one, of at least :data:`LEAST_CYCLES_PER_BIT`
-clock cycles a bit; the reply still comes at the old rate. When no good frame has come for :data:`FALLBACK_SECONDS` and
-no call is under way, the device goes back to the rate at which it started: whoever opens the line next finds it there,
-and so does a host whose request to change it got lost half way.
+clock cycles a bit; the reply still comes at the old rate. When no good frame has come for :data:`FALLBACK_SECONDS`, no
+call is under way and nothing is being sent, the device goes back to the rate at which it started: whoever opens the
+line next finds it there, and so does a host whose request to change it got lost half way.
 
 An error reply carries what was gathered before the error, which means nothing.
 """

@@ -106,8 +106,12 @@ class Requests:
                 return self.request(Command.DIGEST, number, word, count.to_bytes(3, "little"))
             case 3 | 4:
                 return self.request(Command.WRITE, number, word, data)
-            case 5 | 6:
+            case 5:
                 return self.commit()
+            case 6:
+                wrong = self.random.choice([0, 0, 1 << self.random.randrange(32)])
+                (digest,) = CRC32.unpack(self.commit().payload)
+                return Request(self.sequence, Command.COMMIT, payload=CRC32.pack(digest ^ wrong))
             case 7 | 8 | 9:
                 return self.any_call()
             case 10:

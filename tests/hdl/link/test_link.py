@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from attractor.spec import Region
@@ -164,13 +166,13 @@ def test_requests_are_carried_out_once_and_in_order() -> None:
         # Copies, also of those from before the numbers began anew, are dropped without a word.
         for number in range(SESSION, SESSION + 3):
             assert not await ask(host, golden, Request(number % NUMBERS, Command.COUNTERS))
-        late = [Request((call.sequence + distance) % NUMBERS, Command.COUNTERS) for distance in (2, 3, 0x8000)]
+        late = [Request((call.sequence + distance) % NUMBERS, Command.COUNTERS) for distance in (2, 3, 9)]
         (complaint,) = await ask(host, golden, late[0])
         assert (complaint.command, complaint.status) == (Command.SYNC, Status.OUT_OF_ORDER)
         assert SessionState.unpack(complaint.payload) == SessionState(SESSION, (call.sequence + 1) % NUMBERS)
         assert not await ask(host, golden, late[1])
         assert (await ask(host, golden, requests.request(Command.COUNTERS)))[0].status == Status.OK
-        assert (await ask(host, golden, Request(requests.sequence + 2, Command.COUNTERS)))[0].status == 8
+        assert (await ask(host, golden, late[2]))[0].status == Status.OUT_OF_ORDER
         assert not await ask(host, golden, late[2])
         assert model.runs == host.ctx.get(host.core.runs) == 1
 
@@ -219,7 +221,7 @@ def aborted(model: DummyModel, inputs: bytes) -> bytes:
     return model.run({}, inputs, aborted=True)
 
 
-@pytest.mark.parametrize("delay", [-1, 0, 300])
+@pytest.mark.parametrize("delay", [0, 300])
 def test_attention_ends_a_call_and_the_rest_of_its_frame(delay: int) -> None:
     golden, model = bench().golden()
     requests = Requests(golden)
@@ -233,10 +235,9 @@ def test_attention_ends_a_call_and_the_rest_of_its_frame(delay: int) -> None:
         call = requests.call(b"123", want=16)
         waiting = requests.write("narrow", 0, b"x")
         await host.send(call.encode() + waiting.encode())
-        if delay >= 0:
-            await host.until(host.core.bus.busy)
-            await host.wait(delay)
-            assert host.ctx.get(host.link.calling)
+        await host.until(host.core.bus.busy)
+        await host.wait(delay)
+        assert host.ctx.get(host.link.calling)
         await host.send(ATTENTION)
         (reply,) = await host.frames(1)
         assert (reply.command, reply.status) == (Command.CALL, Status.ABORTED)
@@ -252,6 +253,42 @@ def test_attention_ends_a_call_and_the_rest_of_its_frame(delay: int) -> None:
         assert (await host.frames(3))[2].status == Status.OK
 
     bench().run(script)
+
+
+def test_attention_drops_a_call_or_is_told_in_its_reply() -> None:
+    """Whenever it comes: before the call is begun, while its inputs are taken in, while it runs, or after it."""
+    golden, _ = bench().golden()
+    requests = Requests(golden)
+    seen: Counter[tuple[Status | None, int]] = Counter()
+
+    async def script(host: Host) -> None:
+        await begin(host, golden)
+        await ask(host, golden, requests.commit())
+        position, runs = golden._replies.position, 0
+        host.ctx.set(host.core.duration, 60)
+        for delay in range(100, 1250, 50):
+            host.received.clear()
+            await host.send(requests.call(bytes(range(8)), words=4, want=20).encode())
+            await host.wait(delay)
+            await host.send(ATTENTION)
+            await host.wait(1500 - delay)
+            replies = host.replies()
+            assert [reply.command for reply in replies] == [Command.CALL] * len(replies)
+            ran, runs = host.ctx.get(host.core.runs) - runs, host.ctx.get(host.core.runs)
+            seen[Status(replies[0].status) if replies else None, ran] += 1
+            # Each run has its result.
+            assert sum(len(reply.payload) for reply in replies) == 20 * ran
+            if replies:
+                position = replies[-1].end
+            else:
+                requests.sequence -= 1
+            await host.send(requests.sync(position).encode())
+            sync = (await host.frames(len(replies) + 1))[-1]
+            assert Progress.unpack(sync.payload).next == (requests.sequence + 1) % NUMBERS
+            position = sync.end
+
+    bench().run(script)
+    assert set(seen) == {(None, 0), (Status.ABORTED, 1), (Status.ABORTED, 2), (Status.OK, 2)}
 
 
 def test_attention_is_eight_zeros_and_no_fewer() -> None:
@@ -350,8 +387,9 @@ def test_host_that_fills_the_buffer_loses_nothing() -> None:
             requests.request(2, 0, 1, b"\4")
         ]
         data = b"".join(request.encode() for request in batch)
-        await host.send(data[:RECEIVE_BUFFER_BYTES])
-        await host.frames(6)
+        assert len(data) <= RECEIVE_BUFFER_BYTES
+        await host.send(data)
+        await host.frames(7)
         assert bytes(host.received) == golden.receive(call.encode() + data)[: len(host.received)]
         host.received.clear()
         await host.send(b"\0" + Request(golden._next, Command.COUNTERS).encode())

@@ -132,7 +132,8 @@ def test_attention_is_seen_once_in_a_row_of_zeros(rows: list[tuple[int, int]], p
                     seen.append(number)
                 await ctx.tick()
                 ctx.set(detector.i.valid, 0)
-                await ctx.tick().repeat(pause)
+                for _ in range(pause):
+                    await ctx.tick()
 
     if rows:
         simulate(detector, drive)

@@ -47,16 +47,15 @@ class ReceiveBuffer(wiring.Component):
         reader, writer = storage.read_port(), storage.write_port()
         # One bit more than an address tells full from empty.
         put, got = Signal(range(2 * self.depth)), Signal(range(2 * self.depth))
-        stored = Signal(range(2 * self.depth))
-        full, fetch = Signal(), Signal()
+        meet, full, fetch = Signal(), Signal(), Signal()
         m.d.comb += [
-            stored.eq(put - got),
-            full.eq(stored == self.depth),
+            meet.eq(put[:-1] == got[:-1]),
+            full.eq(meet & (put[-1] != got[-1])),
             self.overrun.eq(self.i.valid & full),
             writer.addr.eq(put[:-1]),
             writer.data.eq(self.i.payload),
             writer.en.eq(self.i.valid & ~full),
-            fetch.eq((put != got) & ~self.o.valid),
+            fetch.eq(~(meet & (put[-1] == got[-1])) & ~self.o.valid),
             reader.addr.eq(got[:-1]),
             reader.en.eq(fetch),
             self.o.payload.eq(reader.data),

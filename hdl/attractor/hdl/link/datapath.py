@@ -15,7 +15,7 @@ from attractor.hdl.link.report import Report
 from attractor.hdl.link.request import RequestRegisters
 from attractor.hdl.link.word_bits import WordBits
 from attractor.hdl.link.words import WordsSignature
-from attractor.spec.protocol import Command, Identity, Status
+from attractor.spec.protocol import Command, Status
 
 __all__ = ["Datapath"]
 
@@ -26,13 +26,11 @@ class Datapath(wiring.Component):
     Parameters
     ----------
     frame:
-        Signature of the frame, whose constants are the description.
+        Signature of the frame, whose constants are identity and description.
     words:
         Signature of the access to the windows.
     output_bytes:
         Bytes of all outputs in a row.
-    identity:
-        What IDENTIFY answers, but for the session and the validity of the parameters.
 
     Members
     -------
@@ -73,7 +71,7 @@ class Datapath(wiring.Component):
     calling: Signal
     parameters_valid: Signal
 
-    def __init__(self, frame: FrameSignature, words: WordsSignature, output_bytes: int, identity: Identity) -> None:
+    def __init__(self, frame: FrameSignature, words: WordsSignature, output_bytes: int) -> None:
         inputs = ("attention", "counters", "counters_ready", "line_idle", "core_busy")
         outputs = ("counters_hold", "counters_step", "start", "abort", "calling", "parameters_valid")
         super().__init__(
@@ -89,7 +87,7 @@ class Datapath(wiring.Component):
         self._request = RequestRegisters(words, output_bytes)
         self._word = WordBits(words)
         self._cursor, self._order = Cursor(), RequestOrder()
-        self._check, self._report = HeaderCheck(), Report(identity)
+        self._check, self._report = HeaderCheck(), Report()
         self._status = Signal(Status, reset_less=True)
         # The bit of the byte that is worked on, and the one there in the request.
         self._place, self._bit = Signal(3), Signal()
@@ -133,7 +131,8 @@ class Datapath(wiring.Component):
             check.may_run.eq(self.parameters_valid | request.none_wanted),
             report.command.eq(self._command),
             report.index.eq(self._cursor.index),
-            report.place.eq(self._place),
+            report.first.eq(self._place == 0),
+            report.identity.eq(self._bit),
             report.parameters_valid.eq(self.parameters_valid),
             report.session.eq(order.session),
             report.next.eq(order.next),

@@ -9,13 +9,15 @@ from amaranth.lib.wiring import In, Out
 from attractor.hdl.link.crc import CrcSignature, SerialCrc32
 from attractor.spec.protocol import CRC32, FRAME_BYTES, REQUEST_HEADER
 
-__all__ = ["CONSTANTS", "HEADER", "PAYLOAD", "FrameDecoder", "FrameSignature"]
+__all__ = ["CONSTANTS", "DESCRIPTION", "HEADER", "IDENTITY", "PAYLOAD", "FrameDecoder", "FrameSignature"]
 
 #: Addresses of header and payload in memory: behind the code byte with which a frame begins.
 HEADER = 1
 PAYLOAD = HEADER + REQUEST_HEADER.size
-#: Address of what no frame reaches.
+#: Address of what no frame reaches: the identity, as if it were the payload of a frame there, and the description.
 CONSTANTS = 256
+IDENTITY = CONSTANTS + PAYLOAD
+DESCRIPTION = CONSTANTS + 32
 _SHORTEST, _LONGEST = PAYLOAD + CRC32.size, HEADER + FRAME_BYTES
 
 

@@ -3,7 +3,7 @@
 from amaranth.hdl import Assert, Cat, Const, Module, Mux, Signal
 
 from attractor.hdl.link.datapath import Datapath
-from attractor.hdl.link.decoder import CONSTANTS, HEADER, PAYLOAD
+from attractor.hdl.link.decoder import CONSTANTS, DESCRIPTION, HEADER, PAYLOAD
 from attractor.hdl.link.request import CAPTURED
 from attractor.hdl.link.words import WindowKind
 from attractor.spec.protocol import Command, Status
@@ -19,11 +19,12 @@ class Executor(Datapath):
 
     The sequence number and the position that SYNC would ask for are compared while the header passes by, 48 cycles;
     header and the first bytes of the payload are taken in, 13 cycles; and then the frame is carried out, complained
-    about or dropped. A request and its reply cost some 150 cycles, and further 8 for each byte of words; a word costs 2
-    more where it is written, 3 where it is read, and each run of a call 20.
+    about or dropped. A request and its reply cost some 150 cycles, and further 8 for each byte of words; a word costs 3
+    more where it is written, 2 where it is read, and each run of a call 20.
 
     The attention sign may come at any time. From then on frames are dropped. A call under way is aborted, or as soon as
-    it runs if its inputs are still being taken in, and the rest of its frame does not run.
+    it runs if its inputs are still being taken in, and the rest of its frame does not run. Its reply says so even if
+    the sign came after the last run, while the result was being given.
 
     Parameters and members are those of :class:`~.datapath.Datapath`.
     """
@@ -43,7 +44,9 @@ class Executor(Datapath):
         ]
         with m.If(self.words.read):
             # The window may be the description; the byte of the request is there again a cycle later.
-            m.d.comb += self.frame.address.eq(CONSTANTS + self.words.address)
+            m.d.comb += self.frame.address.eq(DESCRIPTION + self.words.address)
+        with m.If((fsm.ongoing("DISPATCH") | fsm.ongoing("REPORT")) & self._identifies):
+            m.d.comb += self.frame.address.eq(CONSTANTS + self._cursor.address)
         with m.If(self.attention):
             m.d.sync += self._halted.eq(1)
         touched = self.words.read | self.words.write | self.start
@@ -118,6 +121,8 @@ class Executor(Datapath):
     def _begin_reply(self, m: Module) -> None:
         """Begin a reply, count the request, and set about it."""
         cursor, order, request = self._cursor, self._order, self._request
+        # What was taken in need not be read again.
+        behind = Mux(self._is(Command.CALL), CAPTURED, PAYLOAD)
         with m.State("FLUSH"), m.If(self.reply.sent):
             m.next = "SEEK"
         with m.State("SEEK"):
@@ -132,6 +137,7 @@ class Executor(Datapath):
             self._give(m, Cat(request.command[:7], Const(1, 1)).bit_select(self._place, 1))
             begins = (self._status == Status.OK) & ~order.same_session
             adopts = Mux(self._identifies, begins, ~self._syncs)
+            m.d.comb += [cursor.seek.eq(~self._begun & ~adopts), cursor.target.eq(behind)]
             with m.If(self._step(m, move=False)):
                 m.next = "DISPATCH"
                 with m.If(self._begun):
@@ -141,14 +147,11 @@ class Executor(Datapath):
         with m.State("ADOPT"):
             m.d.comb += order.adopt.eq(1)
             with m.If(self._step(m) & (cursor.index[:3] == HEADER + 1)):
+                m.d.comb += [cursor.seek.eq(1), cursor.target.eq(behind)]
                 m.next = "DISPATCH"
         with m.State("DISPATCH"):
             m.d.sync += [self._begun.eq(1), self._differs.eq(0)]
-            m.d.comb += [
-                self.frame.crc.restart.eq(1),
-                cursor.seek.eq(1),
-                cursor.target.eq(Mux(self._is(Command.CALL), CAPTURED, PAYLOAD)),
-            ]
+            m.d.comb += self.frame.crc.restart.eq(1)
             self._dispatch(m)
 
     def _dispatch(self, m: Module) -> None:

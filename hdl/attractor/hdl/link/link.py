@@ -10,7 +10,7 @@ from attractor.hdl.core import CoreSignature
 from attractor.hdl.link.attention import AttentionDetector
 from attractor.hdl.link.buffer import ReceiveBuffer
 from attractor.hdl.link.counters import LineCounters
-from attractor.hdl.link.decoder import FrameDecoder
+from attractor.hdl.link.decoder import CONSTANTS, DESCRIPTION, IDENTITY, FrameDecoder
 from attractor.hdl.link.encoder import FrameEncoder
 from attractor.hdl.link.executor import Executor
 from attractor.hdl.link.rate import STEP_BITS, LineRate
@@ -105,11 +105,9 @@ class Link(wiring.Component):
         output_bytes = packed_bytes(1, sum(window.words * window.word_bits for window in outputs))
         m.submodules.attention = attention = AttentionDetector()
         m.submodules.buffer = buffer = ReceiveBuffer(RECEIVE_BUFFER_BYTES)
-        m.submodules.decoder = decoder = FrameDecoder(self.description)
+        m.submodules.decoder = decoder = FrameDecoder(self._constants())
         m.submodules.words = words = Words(self.spec.memory_map, len(self.description))
-        m.submodules.executor = executor = Executor(
-            decoder.frame.signature, words.words.signature.flip(), output_bytes, self._identity()
-        )
+        m.submodules.executor = executor = Executor(decoder.frame.signature, words.words.signature.flip(), output_bytes)
         m.submodules.encoder = encoder = FrameEncoder(self.reply_buffer)
         m.submodules.counters = counters = LineCounters()
         m.submodules.rate = rate = self._rate
@@ -133,7 +131,7 @@ class Link(wiring.Component):
             words.description.eq(decoder.frame.data),
             rate.data.eq(decoder.frame.data),
             rate.take.eq(executor.rate_take),
-            rate.keep.eq(decoder.verified | executor.calling),
+            rate.keep.eq(decoder.verified | executor.calling | self.sending),
             self.rate.eq(rate.step),
             self.core.start.eq(executor.start),
             self.core.abort.eq(executor.abort),
@@ -143,9 +141,9 @@ class Link(wiring.Component):
         ]
         return m
 
-    def _identity(self) -> Identity:
-        """Return what IDENTIFY answers, as far as it does not change."""
-        return Identity(
+    def _constants(self) -> bytes:
+        """Return what lies in memory behind a frame: the identity as far as it never changes, and the description."""
+        identity = Identity(
             protocol=PROTOCOL_VERSION,
             fingerprint=self.spec.fingerprint,
             session=0,
@@ -154,3 +152,5 @@ class Link(wiring.Component):
             description_bytes=len(self.description),
             parameters_valid=False,
         )
+        before = bytes(IDENTITY - CONSTANTS) + identity.pack()
+        return before.ljust(DESCRIPTION - CONSTANTS, b"\0") + self.description

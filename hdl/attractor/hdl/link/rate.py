@@ -29,7 +29,7 @@ class LineRate(wiring.Component):
     take: ``In(3)``
         Which byte it is, one bit for each, the lowest byte first; none of them: no byte.
     keep: ``In(1)``
-        A good frame came, or a call is under way: the silence begins anew.
+        A good frame came, a call is under way, or a byte is being sent: the silence begins anew.
     step: ``Out(19)``
         Bits in :data:`~attractor.spec.protocol.RATE_CYCLES` clock cycles.
     """

@@ -1,6 +1,6 @@
 """What a device tells about itself."""
 
-from amaranth.hdl import Array, Const, Module, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,18 +16,15 @@ _SESSION = PAYLOAD + 9, PAYLOAD + 10
 class Report(wiring.Component):
     """Chooses the bits of the replies to IDENTIFY, SYNC, COUNTERS, and all that answer with a CRC-32. Combinational.
 
-    Parameters
-    ----------
-    identity:
-        What IDENTIFY answers, but for the session and the validity of the parameters.
-
     Members
     -------
     command: ``In(4)``
     index: ``In(5)``
         Which byte: where the payload of a request would have it.
-    place: ``In(3)``
-        Which bit of it.
+    first: ``In(1)``
+        This is the first bit of the byte.
+    identity: ``In(1)``
+        The bit of the identity as far as it never changes.
     parameters_valid, session, next, counters, crc: ``In(1)``
         The next bits of what is shown bit by bit.
     takes_session, takes_next, takes_counters, takes_crc: ``Out(1)``
@@ -39,7 +36,8 @@ class Report(wiring.Component):
 
     command: Signal
     index: Signal
-    place: Signal
+    first: Signal
+    identity: Signal
     parameters_valid: Signal
     session: Signal
     next: Signal
@@ -52,15 +50,13 @@ class Report(wiring.Component):
     bit: Signal
     last: Signal
 
-    def __init__(self, identity: Identity) -> None:
-        self.identity = identity
-        inputs = ("parameters_valid", "session", "next", "counters", "crc")
+    def __init__(self) -> None:
+        inputs = ("first", "identity", "parameters_valid", "session", "next", "counters", "crc")
         outputs = ("takes_session", "takes_next", "takes_counters", "takes_crc", "bit", "last")
         super().__init__(
             {
                 "command": In(4),
                 "index": In(5),
-                "place": In(3),
                 **dict.fromkeys(inputs, In(1)),
                 **dict.fromkeys(outputs, Out(1)),
             }
@@ -68,19 +64,17 @@ class Report(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        *constant, _ = self.identity.pack()
         index, last = self.index, Signal.like(self.index)
         m.d.comb += self.last.eq(index == last)
         with m.Switch(self.command):
             with m.Case(Command.IDENTIFY):
-                m.d.comb += last.eq(PAYLOAD + len(constant))
+                m.d.comb += last.eq(PAYLOAD + Identity.STRUCT.size - 1)
                 with m.If(index.matches(*_SESSION)):
                     m.d.comb += [self.takes_session.eq(1), self.bit.eq(self.session)]
                 with m.Elif(self.last):
-                    m.d.comb += self.bit.eq(self.parameters_valid & (self.place == 0))
+                    m.d.comb += self.bit.eq(self.parameters_valid & self.first)
                 with m.Else():
-                    bytes_ = Array(map(Const, [0] * PAYLOAD + constant))
-                    m.d.comb += self.bit.eq(bytes_[index].bit_select(self.place, 1))
+                    m.d.comb += self.bit.eq(self.identity)
             with m.Case(Command.SYNC):
                 m.d.comb += last.eq(PAYLOAD + SessionState.STRUCT.size - 1)
                 with m.If(~index[1]):
