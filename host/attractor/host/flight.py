@@ -65,6 +65,8 @@ class Sent:
     sends: int = 0
     #: Number of its last sending among all that the client sent.
     stamp: int = 0
+    #: Unanswered bytes ahead of it when it was sent last.
+    ahead: int = 0
     #: When it was sent first.
     time: float = 0.0
     payload: bytes = b""
@@ -78,10 +80,11 @@ class Sent:
 class Window:
     """How many bytes may be unanswered: learnt from what gets lost.
 
-    Requests that never keep a device busy fill the line from the start. Of others there are at first as many bytes as
+    Requests that never keep a device busy fill the line from the start. Of calls there are at first as many bytes as
     the device takes in while it is busy; they double with each round trip, so that a device which is faster than the
-    line soon gets all that it holds. Whenever something is lost, both shrink, and then grow slowly: a device that is
-    slower gets as much as it works off, and on a line with many faults little has to be sent again.
+    line soon gets all that the line holds. A slower one loses a request when its receive buffer is full. The bytes that
+    were ahead of that request are then what line and buffer hold, and half a buffer less keeps the device busy without
+    a loss. From there on the window grows slowly.
 
     Parameters
     ----------
@@ -94,23 +97,29 @@ class Window:
     def __init__(self, most: int, buffer: int = RECEIVE_BUFFER_BYTES) -> None:
         self.most = max(most, buffer)
         self._buffer = buffer
-        self._busy = float(buffer)
-        self._threshold = float(self.most)
+        self._calls, self._others = float(buffer), float(self.most)
+        # Up to here the bytes of calls double.
+        self._known = float(self.most)
 
-    def bytes(self, *, busy: bool) -> int:
-        """Return the bytes that may be unanswered now; ``busy`` if among them are some that keep a device busy."""
-        return int(self._busy if busy else self._threshold)
+    def bytes(self, *, calls: bool) -> int:
+        """Return the bytes that may be unanswered now, if there are calls among them, or if there are none."""
+        return int(self._calls if calls else self._others)
 
-    def answered(self, count: int) -> None:
-        """Grow, as ``count`` bytes were answered."""
-        slowly = count * self._buffer / 4 / self._busy
-        self._busy = min(self._busy + (count if self._busy < self._threshold else slowly), self.most)
-        self._threshold = max(self._threshold, min(self._threshold + slowly, self._busy))
+    def answered(self, count: int, *, calls: bool) -> None:
+        """Grow, as a request of ``count`` bytes was answered."""
+        if not calls:
+            self._others = min(self._others + count * self._buffer / 4 / self._others, self.most)
+        elif self._calls < self._known:
+            self._calls = min(self._calls + count, self._known)
+        else:
+            self._calls = min(self._calls + count * self._buffer / 32 / self._calls, self.most)
 
-    def lost(self) -> None:
-        """Shrink, as something was lost."""
-        self._busy = max(min(self._busy, self._threshold) * 3 / 4, self._buffer)
-        self._threshold = max(self._threshold / 2, self._buffer)
+    def lost(self, ahead: int) -> None:
+        """Shrink, as a request was lost that had ``ahead`` unanswered bytes ahead of it when it was sent."""
+        before = 0.0 if self._known == self.most else self._known * 7 / 8
+        self._known = max(ahead - self._buffer / 2, before, self._buffer)
+        self._calls = min(self._calls, self._known)
+        self._others = max(self._others / 2, self._buffer)
 
 
 class Flight:
@@ -160,9 +169,10 @@ class Flight:
             return None
         sent = self._to_send[0]
         reply = sent.ask.line_bytes_of_reply
-        limit = window.bytes(busy=sent.ask.seconds > 0 or self._calls > 0)
+        limit = window.bytes(calls=sent.ask.calls > 0 or self._calls > 0)
         if self._sent and (self._sent_bytes + len(sent.frame) > limit or self._reply_bytes + reply > self._reply_room):
             return None
+        sent.ahead = self._sent_bytes
         self._sent.append(self._to_send.popleft())
         self._sent_bytes += len(sent.frame)
         self._reply_bytes += reply

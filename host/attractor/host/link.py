@@ -361,7 +361,7 @@ class LinkClient:
         sent = self._flight.replied(reply)
         if sent is None:
             return None
-        self.window.answered(len(sent.frame))
+        self.window.answered(len(sent.frame), calls=sent.ask.calls > 0)
         return Answer(sent.ask, reply.status, sent.payload, self.clock() - sent.time)
 
     def _send_again(self, reply: Reply) -> None:
@@ -381,7 +381,7 @@ class LinkClient:
         else:
             lost = missing.stamp < self._sync_stamp
         if lost:
-            self.window.lost()
+            self.window.lost(missing.ahead)
             self._flight.go_back(missing)
 
     def _identify(self) -> tuple[Identity, Reply]:
