@@ -274,10 +274,10 @@ def test_every_sample_is_learnt_once_and_what_was_learnt_is_told(faults: Faults,
 
 
 def test_after_a_cut_the_device_goes_on_from_what_it_holds() -> None:
-    bits, labels, sigmas = teaching_samples(SPEC, random_model().parameters, THRESHOLDS, 40)
+    bits, labels, sigmas = teaching_samples(SPEC, random_model().parameters, THRESHOLDS, 200)
     places = set()
-    for seed in range(12):
-        trial = Trial(Faults(cut=0.01), seed)
+    for seed in range(20):
+        trial = Trial(Faults(cut=0.01, run_bytes=40), seed)
         try:
             error = failure(trial.open(), bits, labels, sigmas)
         except NotADevice:
@@ -286,7 +286,7 @@ def test_after_a_cut_the_device_goes_on_from_what_it_holds() -> None:
             assert trial.line.cut
             assert "no answer to" in str(error) or "gave no results" in str(error)
             count = f"at least {error.learnt} and at most {error.most}" if error.most > error.learnt else error.learnt
-            assert f"{count} of 40 samples were learnt, in order, and stay so" in str(error)
+            assert f"{count} of 200 samples were learnt, in order, and stay so" in str(error)
             places.add(error.learnt)
         again = trial.reconnected()
         if error is not None:
@@ -353,7 +353,7 @@ def test_a_port_that_breaks_down_is_told_alike(device: Device, way: str) -> None
 
     def broken(timeout: float) -> bytes:
         count["reads"] += 1
-        if count["reads"] == 4:
+        if count["reads"] == 2:
             raise PortError("sim: broke down")
         return read(timeout)
 
@@ -363,7 +363,7 @@ def test_a_port_that_breaks_down_is_told_alike(device: Device, way: str) -> None
     ) as caught:
         getattr(device.network, way)(bits, labels, THRESHOLDS)
     board.read = read  # type: ignore[method-assign]
-    assert 0 < caught.value.learnt < caught.value.most < 400
+    assert 0 <= caught.value.learnt < caught.value.most <= 400
     assert not caught.value.refused
     assert not caught.value.lost
     found = device.read_parameters()
