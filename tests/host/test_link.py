@@ -197,26 +197,44 @@ class TestWindow:
         window = Window(4000)
         sizes = []
         for _ in range(6):
-            sizes.append(window.bytes(busy=True))
-            assert window.bytes(busy=False) == 4000
-            window.answered(window.bytes(busy=True))
+            sizes.append(window.bytes(calls=True))
+            assert window.bytes(calls=False) == 4000
+            window.answered(window.bytes(calls=True), calls=True)
+            window.begin()  # nothing was lost: the next batch goes on with it
         assert sizes == [512, 1024, 2048, 4000, 4000, 4000]
 
-    def test_a_loss_shrinks_both_and_then_they_grow_slowly(self) -> None:
+    def test_what_are_no_calls_says_nothing_about_them(self) -> None:
         window = Window(4000)
-        window.answered(1536)
-        window.lost()
-        assert (window.bytes(busy=True), window.bytes(busy=False)) == (1536, 2000)
-        window.lost()
-        before = window.bytes(busy=True)
-        window.answered(before)
-        assert before < window.bytes(busy=True) <= before + RECEIVE_BUFFER_BYTES
-        for _ in range(200):
-            window.answered(4000)
-        assert (window.bytes(busy=True), window.bytes(busy=False)) == (4000, 4000)
+        window.answered(10_000, calls=False)
+        assert (window.bytes(calls=True), window.bytes(calls=False)) == (512, 4000)
+
+    def test_after_losses_it_grows_to_just_below_what_was_too_much_and_then_slowly(self) -> None:
+        window = Window(12_000)
+        for _ in range(5):
+            window.answered(window.bytes(calls=True), calls=True)
+        window.lost(1000)  # in a burst: it tells nothing
+        window.lost(3000)
+        window.lost(None)  # it had been sent before: nor does this
+        sizes = []
+        for _ in range(8):
+            sizes.append(window.bytes(calls=True))
+            window.answered(window.bytes(calls=True), calls=True)
+        assert sizes[:5] == [512, 1024, 1536, 2048, 2560]
+        assert all(0 < later - earlier <= 512 for earlier, later in pairwise(sizes[4:6]))
+        assert all(10 <= later - earlier <= 20 for earlier, later in pairwise(sizes[5:]))
+        window.begin()
+        assert window.bytes(calls=True) == 512
+
+    def test_a_loss_halves_what_else_may_be_unanswered(self) -> None:
+        window = Window(4000)
+        window.lost(100)
+        assert window.bytes(calls=False) == 2000
+        for _ in range(5):
+            window.lost(100)
+        assert window.bytes(calls=False) == RECEIVE_BUFFER_BYTES
         for _ in range(50):
-            window.lost()
-        assert window.bytes(busy=True) == window.bytes(busy=False) == RECEIVE_BUFFER_BYTES
+            window.answered(4000, calls=False)
+        assert window.bytes(calls=False) == 4000
 
     def test_a_slow_line_holds_no_less_than_the_device_takes(self) -> None:
         assert Window(100).most == RECEIVE_BUFFER_BYTES

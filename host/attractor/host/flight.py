@@ -82,9 +82,9 @@ class Window:
 
     Requests that never keep a device busy fill the line from the start. Of calls there are at first as many bytes as
     the device takes in while it is busy; they double with each round trip, so that a device which is faster than the
-    line soon gets all that the line holds. A slower one loses a request when its receive buffer is full. The bytes that
-    were ahead of that request are then what line and buffer hold, and half a buffer less keeps the device busy without
-    a loss. From there on the window grows slowly.
+    line soon gets all that the line holds. A slower one loses a request when its receive buffer is full. From then on
+    bursts are avoided: after each loss, and in each batch, the window begins with the buffer and grows by a buffer with
+    each round trip, up to half a buffer less than what was ahead of the last lost request, and slowly beyond.
 
     Parameters
     ----------
@@ -98,27 +98,42 @@ class Window:
         self.most = max(most, buffer)
         self._buffer = buffer
         self._calls, self._others = float(buffer), float(self.most)
-        # Up to here the bytes of calls double.
-        self._known = float(self.most)
+        # Bytes that were known to be too many; None while nothing was lost.
+        self._too_many: float | None = None
 
     def bytes(self, *, calls: bool) -> int:
         """Return the bytes that may be unanswered now, if there are calls among them, or if there are none."""
         return int(self._calls if calls else self._others)
 
+    def begin(self) -> None:
+        """Begin a batch, with nothing unanswered."""
+        if self._too_many is not None:
+            self._calls = self._buffer
+
     def answered(self, count: int, *, calls: bool) -> None:
         """Grow, as a request of ``count`` bytes was answered."""
         if not calls:
             self._others = min(self._others + count * self._buffer / 4 / self._others, self.most)
-        elif self._calls < self._known:
-            self._calls = min(self._calls + count, self._known)
+        elif self._too_many is None:
+            self._calls = min(self._calls + count, self.most)
+        elif self._calls < self._too_many - self._buffer / 2:
+            self._calls = min(self._calls + count * self._buffer / self._calls, self.most)
         else:
             self._calls = min(self._calls + count * self._buffer / 32 / self._calls, self.most)
 
-    def lost(self, ahead: int) -> None:
-        """Shrink, as a request was lost that had ``ahead`` unanswered bytes ahead of it when it was sent."""
-        before = 0.0 if self._known == self.most else self._known * 7 / 8
-        self._known = max(ahead - self._buffer / 2, before, self._buffer)
-        self._calls = min(self._calls, self._known)
+    def lost(self, ahead: int | None) -> None:
+        """Shrink, as a request was lost.
+
+        Parameters
+        ----------
+        ahead:
+            Unanswered bytes ahead of it when it was sent; None if it had been sent before.
+        """
+        if self._too_many is None:  # doubling comes in bursts, so the first loss says little
+            self._too_many = float(self.most)
+        elif ahead is not None:
+            self._too_many = float(max(ahead, 2 * self._buffer))
+        self._calls = self._buffer
         self._others = max(self._others / 2, self._buffer)
 
 

@@ -213,6 +213,7 @@ class LinkClient:
         """
         self.settle()
         self.unanswered_calls = 0
+        self.window.begin()
         source, flight = iter(asks), self._flight
         try:
             while self._fill(source, flight):
@@ -381,7 +382,7 @@ class LinkClient:
         else:
             lost = missing.stamp < self._sync_stamp
         if lost:
-            self.window.lost(missing.ahead)
+            self.window.lost(missing.ahead if missing.sends == 1 else None)
             self._flight.go_back(missing)
 
     def _identify(self) -> tuple[Identity, Reply]:
