@@ -87,6 +87,16 @@ def test_receives_bytes_of_any_phase_and_slightly_wrong_rate(
     assert receive(cycles, levels) == (list(data), 0)
 
 
+@pytest.mark.parametrize("cycles", [4.0, 4.25, 4.5, 5.0, 6.5])
+@pytest.mark.parametrize("rate", [0.98, 1.02])
+def test_start_bits_that_follow_at_once_are_seen(cycles: float, rate: float) -> None:
+    """Also where the stop bit before was sampled late, and the sender is fast."""
+    data = bytes([0x55, 0xAA, 0xFF, 0x00, 0x0F, 0xC3])
+    for start in range(10):
+        levels = [(1, 5 + start / 10), *((bit, cycles * rate) for byte in data for bit in bits_of(byte))]
+        assert receive(cycles, levels) == (list(data), 0)
+
+
 @settings(max_examples=30, deadline=None)
 @given(cycles=cycles_of_a_bit, start=st.floats(0, 1), byte=st.integers(0, 255), quarter=st.sampled_from([0, 1]))
 def test_samples_within_the_middle_half_of_each_bit(cycles: float, start: float, byte: int, quarter: int) -> None:
