@@ -21,7 +21,7 @@ from amaranth.utils import exact_log2
 from attractor.gateware.boards import PllCell
 from attractor.gateware.pll import Setting
 
-__all__ = ["START_SECONDS", "PllDomain", "StartTimer"]
+__all__ = ["START_SECONDS", "PllClock", "StartTimer"]
 
 #: How long iCE40 designs stay in reset once the clock runs: block RAM reads zero for 3 us after configuration, and
 #: Amaranth's own reset waits five times as long.
@@ -32,8 +32,8 @@ START_SECONDS = 15e-6
 _FILTER_RANGES = ((17, 1), (26, 2), (44, 3), (66, 4), (101, 5), (float("inf"), 6))
 
 
-class PllDomain(Elaboratable):
-    """Makes the domain ``sync`` from the board's oscillator by a PLL.
+class PllClock(Elaboratable):
+    """Drives clock and reset of the domain ``sync`` by a PLL, from the board's oscillator.
 
     The design is held in reset until the PLL is locked, and again if it ever loses its lock; reset begins at once and
     ends with an edge of the clock. On iCE40 it ends :data:`START_SECONDS` after that, and is the reset of the
@@ -54,9 +54,14 @@ class PllDomain(Elaboratable):
         self.cell = cell
         self.setting = setting
 
+    def domain(self) -> ClockDomain:
+        """Return a new domain ``sync``, for the module above this one and what it drives."""
+        return ClockDomain("sync", reset_less=self.cell is PllCell.EHXPLLL)
+
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        clock, locked = Signal(), Signal()
+        clock = Signal()
+        locked = Signal()
         pin = platform.request(platform.default_clk, dir="-")
         if self.cell is PllCell.SB_PLL40_PAD:
             source = pin.io
@@ -153,8 +158,8 @@ def _ehxplll(setting: Setting, source: Signal, clock: Signal, locked: Signal) ->
 
 def _domain_reset(m: Module, clock: Signal, locked: Signal, cycles: int) -> None:
     """Reset ``sync`` until the clock has run for some cycles with the PLL in lock."""
-    m.domains += [ClockDomain("sync"), starting := ClockDomain("starting", local=True)]
-    m.d.comb += starting.clk.eq(clock)
+    m.domains += ClockDomain("starting", local=True)
+    m.d.comb += ClockSignal("starting").eq(clock)
     m.submodules.synchroniser = ResetSynchronizer(~locked, domain="starting")
     m.submodules.timer = timer = DomainRenamer("starting")(StartTimer(cycles))
     m.d.comb += ResetSignal("sync").eq(~timer.ready)
@@ -165,8 +170,8 @@ def _global_reset(m: Module, clock: Signal, locked: Signal) -> None:
 
     Two flip-flops bring the lock into the clock; they are not of the net, and 0 after configuration.
     """
-    m.domains += ClockDomain("sync", reset_less=True)
-    first, second = Signal(), Signal()
+    first = Signal()
+    second = Signal()
     m.submodules.first = Instance("FD1S3DX", p_GSR="DISABLED", i_CK=clock, i_CD=~locked, i_D=Const(1), o_Q=first)
     m.submodules.second = Instance("FD1S3DX", p_GSR="DISABLED", i_CK=clock, i_CD=~locked, i_D=first, o_Q=second)
     m.submodules.reset = Instance("SGSR", i_CLK=clock, i_GSR=second)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cache
 
@@ -96,6 +96,10 @@ class Setting:
     input_divider: int
     feedback_divider: int
     output_divider: int
+
+    def to_dict(self) -> dict[str, int]:
+        """Return the fields, ready for JSON."""
+        return asdict(self)
 
     @property
     def detector_hz(self) -> Fraction:

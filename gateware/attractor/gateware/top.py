@@ -6,7 +6,7 @@ from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import io
 
 from attractor.gateware.boards import Board
-from attractor.gateware.clocking import PllDomain
+from attractor.gateware.clocking import PllClock
 from attractor.gateware.clocks import Clock, oscillator
 from attractor.hdl.cores import build_core
 from attractor.hdl.link import uart_divisor
@@ -41,21 +41,22 @@ class Top(Elaboratable):
         What runs on the board; it synchronises ``rx`` itself.
     status:
         Names of one-bit outputs of ``system`` that light LED 0, 1, ... as far as the board has them.
-    domain:
-        What makes the domain ``sync``; the platform does, from the board's oscillator, unless it is given.
+    clocking:
+        What drives the domain ``sync``; the platform does, from the board's oscillator, unless it is given.
     """
 
-    def __init__(self, system: SerialSystem, status: tuple[str, ...] = (), domain: PllDomain | None = None) -> None:
+    def __init__(self, system: SerialSystem, status: tuple[str, ...] = (), clocking: PllClock | None = None) -> None:
         self.system = system
         self.status = status
-        self.domain = domain
+        self.clocking = clocking
 
     def elaborate(self, platform: Any) -> Module:
         """Connect the pins."""
         m = Module()
         m.submodules.system = self.system
-        if self.domain is not None:
-            m.submodules.domain = self.domain
+        if self.clocking is not None:
+            m.domains += self.clocking.domain()
+            m.submodules.clocking = self.clocking
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)
         m.submodules.tx = tx = io.Buffer(io.Direction.Output, uart.tx)
@@ -79,5 +80,5 @@ def system_top(spec: Spec, board: Board, baud: int, clock: Clock | None = None) 
     chosen = clock or oscillator(board)
     uart_divisor(chosen.hz, baud)  # before anything is built: what is built must be used, or Amaranth warns
     system = System(build_core(spec), spec, clock_hz=chosen.hz, baud=baud, board=board.name)
-    domain = PllDomain(board.pll, chosen.setting) if board.pll and chosen.setting else None
-    return Top(system, STATUS, domain)
+    clocking = PllClock(board.pll, chosen.setting) if board.pll and chosen.setting else None
+    return Top(system, STATUS, clocking)
