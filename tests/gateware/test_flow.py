@@ -57,9 +57,15 @@ def test_a_netlist_is_placed_with_any_seed() -> None:
 def test_a_placement_can_be_given_up() -> None:
     netlist = synthesise(Top(Scrambler()), ICEBREAKER)
     stop = threading.Event()
-    stop.set()
+    steps: list[str] = []
+
+    def give_up(step: str) -> None:
+        steps.append(step)
+        stop.set()
+
     with pytest.raises(Stopped):
-        place(netlist, 1, stop=stop)
+        place(netlist, 1, stop=stop, progress=give_up)
+    assert steps == ["place and route"]
 
 
 def test_plans_are_equal_in_every_process() -> None:

@@ -11,7 +11,6 @@ from attractor.gateware.bundle import Bundle
 from attractor.gateware.clocks import Clock, ClockError
 from attractor.gateware.flow import Progress
 from attractor.gateware.placements import Placements
-from attractor.hdl.link import uart_divisor
 from attractor.machine import cache as kept
 from attractor.spec import Spec, SpecError
 
@@ -113,7 +112,7 @@ def _folded(spec: Spec, lanes: int) -> Spec:
 
 def _at(placements: Placements, clock: Clock, seeds: range) -> Bundle:
     """Return a placement that meets a clock; raise :class:`TimingError` if none does."""
-    uart_divisor(clock.hz, placements.baud)
+    placements.check_baud(clock.hz)
     bundle = placements.best(clock, seeds, enough_hz=clock.hz)
     if bundle.fmax_hz < clock.hz:
         raise _too_slow(placements, clock, bundle, seeds)

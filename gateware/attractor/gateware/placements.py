@@ -59,10 +59,14 @@ class Placements:
         self.cache = cache
         self.report = progress or (lambda _: None)
 
+    def check_baud(self, clock_hz: int) -> None:
+        """Raise :class:`BaudError` if a clock cannot be divided to the serial speed."""
+        uart_divisor(clock_hz, self.baud)
+
     def serves(self, clock_hz: int) -> bool:
         """Return whether a clock can be divided to the serial speed."""
         try:
-            uart_divisor(clock_hz, self.baud)
+            self.check_baud(clock_hz)
         except BaudError:
             return False
         return True
