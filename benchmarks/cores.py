@@ -22,8 +22,7 @@ from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue]
 from reporting import log
 
 from attractor.gateware import flow
-from attractor.gateware.boards import Family
-from attractor.gateware.boards import find_board
+from attractor.gateware.boards import Family, find_board
 from attractor.gateware.build import build
 from attractor.gateware.tools import find_toolchain
 from attractor.hdl.cores import build_core
