@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import threading
 import time
@@ -315,6 +316,14 @@ def test_a_design_slower_than_the_oscillator_is_an_error(tools: Callable[..., To
     tools(lambda _clock, _seed: 11.9e6)
     with pytest.raises(TimingError, match=r"reaches 11\.9 MHz on icebreaker, and its clock is 12 MHz; try more seeds"):
         build(SPEC, "icebreaker", clock="auto", cache=None)
+
+
+def test_a_board_without_a_pll_runs_from_its_oscillator(builds: list[tuple[int, int]]) -> None:
+    board = dataclasses.replace(BOARDS["icebreaker"], pll=None)
+    assert build(SPEC, board, clock="auto", cache=None).clock_hz == 12_000_000
+    assert builds == [(12_000_000, 1)]
+    with pytest.raises(ClockError, match="has no PLL"):
+        build(SPEC, board, clock=24e6, cache=None)
 
 
 def test_place_and_route_must_work_for_the_right_clock(

@@ -75,7 +75,8 @@ ICE40 = Pll(
     output_dividers=(2, 4, 8, 16, 32, 64),
 )
 #: EHXPLLL of ECP5, its output CLKOP fed back undivided, so that N is the divider of CLKOP, and its output CLKOS used.
-#: Frequencies: FPGA-DS-02012, "sysCLOCK PLL Timing"; dividers: FPGA-TN-02200.
+#: Frequencies: FPGA-DS-02012, "sysCLOCK PLL Timing"; dividers: FPGA-TN-02200. It is the loop of ecppll's "highres", but
+#: for the detector, which ecppll lets run at 3.125 MHz.
 ECP5 = Pll(
     "ECP5",
     input=Range(8, 400),

@@ -135,11 +135,10 @@ def _of_bundle(file: Path) -> tuple[Spec, dict[str, Any]]:
 
 def _path_text(path: dict[str, Any]) -> str:
     """Return a path of a bundle as text."""
-    return (
-        f"\nlongest path from {path['from_clock']} to {path['to_clock']}: {path['delay_ns']:.1f} ns, "
-        f"{path['logic_ns']:.1f} of them in {path['levels']} levels of logic, {path['routing_ns']:.1f} between them\n"
-        + "\n".join(f"  {name}" for name in path["through"])
-    )
+    parts = f"levels {path['levels']}, logic {path['logic_ns']:.1f} ns, routing {path['routing_ns']:.1f} ns"
+    ends = f"from {path['from_clock']} to {path['to_clock']}"
+    title = f"longest path {ends}: {path['delay_ns']:.1f} ns ({parts})"
+    return "\n".join(["", title, *(f"  {name}" for name in path["through"])])
 
 
 def load(context: typer.Context, file: ModelFile, baud: Baud = BAUD) -> None:
