@@ -22,7 +22,7 @@ from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue]
 from reporting import log
 
 from attractor.gateware import flow
-from attractor.gateware.boards import Family
+from attractor.gateware.boards import Family, find_board
 from attractor.gateware.build import build
 from attractor.gateware.tools import find_toolchain
 from attractor.hdl.cores import build_core
@@ -96,8 +96,8 @@ def memory_bits(row: Mapping[str, Any], target: str) -> float:
 
 
 def placed(spec: Spec, board: str, *, seed: int = 1) -> dict[str, Any]:
-    """Build one bitstream; return what its place and route reports."""
-    bundle = build(spec, board, seed=seed, progress=lambda step: log(f"  {step}"))
+    """Build one bitstream at the clock of the board's oscillator; return what its place and route reports."""
+    bundle = build(spec, board, clock=find_board(board).clock_hz, seed=seed, progress=lambda step: log(f"  {step}"))
     manifest = bundle.manifest
     ((achieved, _),) = manifest["fmax_hz"].values()
     used = {name: f"{count} of {available}" for name, (count, available) in manifest["utilisation"].items()}

@@ -55,7 +55,7 @@ def measure(spec: Spec, *, rough: bool) -> dict[str, float]:
         "estimate_s": seconds(lambda: estimate(spec, BOARD)),
         "again_s": seconds(lambda: estimate(spec, SMALL)),
         "advice_s": seconds(lambda: does_not_fit(spec, SMALL, "more")),
-        "netlist_s": seconds(lambda: prepare(system_top(spec, BOARD, BOARD.default_baud), BOARD, seed=1)),
+        "netlist_s": seconds(lambda: prepare(system_top(spec, BOARD, BOARD.default_baud), BOARD)),
     }
     return row | ({"rough_s": seconds(lambda: cost(spec, BOARD.family, ANY_CORE))} if rough else {})
 

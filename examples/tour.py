@@ -20,5 +20,5 @@ with Device.open("rtl:digits.safetensors") as device:  # a real board: "/dev/tty
     print("label", result.winner, "phases", result.phases, "cycles", result.cycles)
 
 bundle = build(classifier.spec_, "icebreaker")
-print(bundle.manifest["utilisation"], bundle.manifest["fmax_hz"])
+print(bundle.manifest["utilisation"], bundle.clock_hz, bundle.fmax_hz)
 bundle.save_bitstream(".")

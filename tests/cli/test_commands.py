@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import io
 import json
@@ -19,6 +20,7 @@ from attractor.cli.output import Output
 from attractor.estimators import HopfieldNetwork, OscillatorClassifier
 from attractor.gateware.boards import BOARDS, find_board
 from attractor.gateware.bundle import FORMAT, Bundle
+from attractor.gateware.report import TimingPath
 from attractor.host import Model
 from attractor.spec.files import load_spec
 
@@ -169,7 +171,7 @@ def test_build_writes_bundle_and_bitstream_side_by_side(
     manifest = {
         "format": FORMAT,
         "network": spec.network_to_dict(),
-        "build": spec.build_to_dict() | {"board": "hx8k-evn"},
+        "build": spec.build_to_dict() | {"board": "hx8k-evn", "clock_hz": 30_000_000, "seed": 7},
         "bitstream": "top.bin",
         "utilisation": {"ICESTORM_LC": [900, 7680]},
         "fmax_hz": {"clk": [31_000_000, 12_000_000]},
@@ -191,8 +193,40 @@ def test_build_writes_bundle_and_bitstream_side_by_side(
     assert Path(result["bitstream"]).stem == "classifier.hx8k-evn"  # two networks in one folder do not collide
     assert result["bitstream"] in result["program"]
     assert (options["lanes"], result["lanes"]) == (None, spec.lanes)
+    assert (options["clock"], options["seed"], options["seeds"]) == ("auto", 1, 1)
+    assert (result["clock_hz"], result["seed"]) == (30_000_000, 7)
     run("build", classifier, "--board", "hx8k-evn", "--lanes", 5)
     assert asked[-1][1]["lanes"] == 5
+    run("build", classifier, "--board", "hx8k-evn", "--clock", "24.5", "--seed", 3, "--seeds", 8)
+    assert {"clock": 24.5e6, "seed": 3, "seeds": 8}.items() <= asked[-1][1].items()
+
+
+def test_info_of_a_bundle_shows_its_clock_and_the_longest_paths(
+    run: Callable, classifier: Path, tmp_path: Path
+) -> None:
+    spec = load_spec(classifier)
+    path = TimingPath("clock", "clock", "core.a[3]", "core.c", 45.5, 15.5, 30.0, 9, ("core.a[3]", "core.b", "core.c"))
+    manifest = {
+        "format": FORMAT,
+        "network": spec.network_to_dict(),
+        "build": spec.build_to_dict() | {"board": "icebreaker", "clock_hz": 21_000_000, "baud": 1_000_000, "seed": 2},
+        "fingerprint": spec.fingerprint.hex(),
+        "bitstream": "top.bin",
+        "bitstream_sha256": hashlib.sha256(b"bits").hexdigest(),
+        "fmax_hz": {"clock": [21_978_021, 21_000_000]},
+        "critical_paths": [path.to_dict()],
+    }
+    file = Bundle(b"bits", manifest).save(tmp_path / "digits.zip")
+    result = run("info", file, "--json").json
+    assert (result["board"], result["clock_hz"], result["seed"]) == ("icebreaker", 21_000_000, 2)
+    assert result["network"] == spec.network_to_dict()
+    assert result["critical_paths"] == [path.to_dict()]
+    shown = run("info", file).out
+    assert "longest path from clock to clock: 45.5 ns (levels 9, logic 15.5 ns, routing 30.0 ns)" in shown
+    assert shown.splitlines()[-3:] == ["  core.a[3]", "  core.b", "  core.c"]
+    del manifest["critical_paths"]
+    old = Bundle(b"bits", manifest).save(tmp_path / "old.zip")
+    assert "longest path" not in run("info", old).out
 
 
 # Options

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -237,8 +238,8 @@ def test_places_that_cannot_be_written_are_found_before_the_work(
 @pytest.fixture
 def _no_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail where synthesis would begin."""
-    module = importlib.import_module("attractor.gateware.build")
-    monkeypatch.setattr(module, "implement", lambda *_, **__: pytest.fail("tools were run"))
+    module = importlib.import_module("attractor.gateware.placements")
+    monkeypatch.setattr(module, "synthesise", lambda *_, **__: pytest.fail("tools were run"))
 
 
 def spec_file(folder: Path, spec: Spec) -> Path:
@@ -267,8 +268,37 @@ def test_a_network_that_no_board_holds(refused: Callable, tmp_path: Path, spec: 
 @pytest.mark.usefixtures("_no_tools")
 def test_bauds_that_cannot_be_made(refused: Callable, classifier: Path) -> None:
     words = ("build", classifier, "--board", "icebreaker", "--no-cache", "--baud")
-    refused(*words, 1_234_567, says=("12000000 Hz", "1234567 baud", "1200000 or 1333333"))
+    refused(*words, 2_900_000, "--clock", 16.125, says=("16125000 Hz", "2900000 baud"))
     refused(*words, 12_345_678, says=("12345678 baud", "icebreaker", "3000000"))
+
+
+@pytest.mark.usefixtures("_no_tools")
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--clock", "14"), ("14 MHz", "the nearest it makes: 16.125 MHz", "12 MHz")),
+        (("--clock", "0"), ("0 MHz", "more than 0")),
+        (("--clock", "-24"), ("-24 MHz", "more than 0")),
+        (("--clock", "nan"), ("nan MHz", "more than 0")),
+        (("--clock", "fast"), ("--clock fast", "in MHz", "auto")),
+        (("--seeds", "0"), ("0 seeds", "at least 1")),
+    ],
+)
+def test_clocks_and_seeds_that_cannot_be(
+    refused: Callable, classifier: Path, words: tuple[str, ...], says: tuple[str, ...]
+) -> None:
+    refused("build", classifier, "--board", "icebreaker", "--no-cache", *words, says=says)
+    assert list(classifier.parent.iterdir()) == [classifier]
+
+
+def test_a_clock_that_the_design_misses(refused: Callable, classifier: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    placements = importlib.import_module("attractor.gateware.placements").Placements
+    monkeypatch.setattr(placements, "best", lambda *_, **__: SimpleNamespace(fmax_hz=21_900_000, clock_hz=48_000_000))
+    words = ("build", classifier, "--board", "icebreaker", "--clock", 48)
+    refused(
+        *words, says=("reaches 21.9 MHz", "its clock is 48 MHz", "try a clock of 21 MHz", "more seeds", "fewer lanes")
+    )
+    assert list(classifier.parent.iterdir()) == [classifier]
 
 
 @pytest.mark.parametrize(

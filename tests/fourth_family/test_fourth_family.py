@@ -166,7 +166,7 @@ def test_it_is_estimated_and_built(spec: Any) -> None:
     board = find_board("icebreaker")
     expected = estimate(spec, board)
     assert expected.fits
-    bundle = build(spec, board)
+    bundle = build(spec, board, clock=board.clock_hz)
     used = bundle.manifest["utilisation"]
     assert used["ICESTORM_LC"][0] == pytest.approx(expected.luts, rel=expected.tolerance)
     assert used["ICESTORM_RAM"][0] == expected.block_rams

@@ -131,12 +131,12 @@ def utilisation(spec: Spec, board: Board) -> dict[str, int]:
     estimated = estimate(spec, board)
     large, multipliers = estimated.large_rams > 0, estimated.multipliers > 0
     top = system_top(spec, board, board.default_baud)
-    plan = flow.prepare(top, board, seed=1, large_weights=large, multipliers=multipliers)
+    plan = flow.prepare(top, board, large_weights=large, multipliers=multipliers)
     toolchain = find_toolchain(board.family)
     synthesis, placement, _ = flow._commands(plan)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        flow._write(plan, folder)
+        flow._write({name: text.encode() for name, text in plan.items()}, folder)
         flow._run(synthesis, toolchain, folder)
         with suppress(ToolError):  # nextpnr-ecp5 packs, reports, and then fails to end
             flow._run([*placement, "--pack-only"], toolchain, folder)

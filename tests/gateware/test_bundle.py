@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from attractor.gateware.bundle import FORMAT, Bundle, BundleError, describe_memory_map
+from attractor.gateware.report import TimingPath
 from attractor.spec import OscillatorSpec
 from attractor.spec.oscillator.call import SCHEDULE_ENTRY
 
@@ -76,6 +77,19 @@ def test_a_bundle_of_the_first_format_becomes_one_of_the_second(tmp_path: Path) 
     path = with_manifest(tmp_path / "old", before | {"format": 1, "spec": SPEC.to_dict()} | BUILD)
     assert Bundle.open(path) == bundle()
     assert Bundle.open(Bundle.open(path).save(tmp_path / "new")) == bundle()
+
+
+def test_a_bundle_tells_its_clock_and_the_paths_that_limit_it(tmp_path: Path) -> None:
+    paths = [TimingPath("clock", "clock", "a", "c", 45.5, 15.5, 30.0, 9, ("a", "b", "c"))]
+    fmax = {"clock": [21_978_021, 21_000_000], "other": [80_000_000, 21_000_000]}
+    made = bundle(fmax_hz=fmax, critical_paths=[path.to_dict() for path in paths])
+    opened = Bundle.open(made.save(tmp_path / "a.zip"))
+    assert (opened.clock_hz, opened.seed, opened.fmax_hz) == (12_000_000, 4, 21_978_021)
+    assert opened.critical_paths == tuple(paths)
+
+
+def test_a_bundle_without_paths_loads(tmp_path: Path) -> None:
+    assert Bundle.open(bundle().save(tmp_path / "old.zip")).critical_paths == ()
 
 
 def test_equal_bundles_are_equal_bytes() -> None:

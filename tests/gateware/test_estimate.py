@@ -93,7 +93,7 @@ def spiking_specs(draw: st.DrawFn) -> FelifSpec:
 
 def memories_of_yosys(spec: Spec) -> Counter[tuple[str, int, int, int, bool]]:
     """Return name, words, bits of a word, read ports and mark for large RAM of each memory that Yosys finds."""
-    netlist = prepare(system_top(spec, ICEBREAKER, 1_000_000), ICEBREAKER, seed=1)["top.il"]
+    netlist = prepare(system_top(spec, ICEBREAKER, 1_000_000), ICEBREAKER)["top.il"]
     script = "read_rtlil top.il; proc; memory_collect; tee -q -o found.il dump */t:$mem_v2"
     with TemporaryDirectory() as folder:
         Path(folder, "top.il").write_text(netlist)
@@ -230,7 +230,7 @@ def test_large_ram_is_used_for_the_memories_that_are_marked(tmp_path: Path) -> N
     """By Yosys, up to the step that decides; the slow builds do it to the end."""
     spec = OscillatorSpec(oscillators=300, lanes=3)
     estimated = estimate(spec, ICEBREAKER)
-    plan = prepare(system_top(spec, ICEBREAKER, 1_000_000), ICEBREAKER, seed=1, large_weights=True)
+    plan = prepare(system_top(spec, ICEBREAKER, 1_000_000), ICEBREAKER, large_weights=True)
     before, synthesis, _ = re.split(r"^(synth_ice40 .*)$", plan["top.ys"], maxsplit=1, flags=re.M)
     assert "-spram" in synthesis
     statistics = "tee -q -o stat.json stat -json"

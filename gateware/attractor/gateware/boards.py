@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from attractor.gateware.pll import ECP5, ICE40, Pll
 from attractor.spec.protocol import DEFAULT_BAUD
 
-__all__ = ["BOARDS", "Board", "BoardError", "Family", "Resources", "find_board"]
+__all__ = ["BOARDS", "Board", "BoardError", "Family", "PllCell", "Resources", "find_board"]
 
 
 class BoardError(ValueError):
@@ -48,6 +49,22 @@ class Resources:
     multipliers: int = 0
 
 
+class PllCell(Enum):
+    """The cell that makes a board's clock faster or slower: it depends on where the pin of the oscillator leads."""
+
+    #: iCE40, the oscillator on the pad that belongs to the loop. Other logic does not see this pad then.
+    SB_PLL40_PAD = "SB_PLL40_PAD"
+    #: iCE40, the oscillator on any other pad.
+    SB_PLL40_CORE = "SB_PLL40_CORE"
+    #: ECP5, the oscillator on any pad.
+    EHXPLLL = "EHXPLLL"
+
+    @property
+    def kind(self) -> Pll:
+        """What the loop can do."""
+        return ECP5 if self is PllCell.EHXPLLL else ICE40
+
+
 @dataclass(frozen=True)
 class Board:
     """One board.
@@ -63,7 +80,7 @@ class Board:
     platform_class:
         Where amaranth-boards describes the board, ``"module:class"``.
     clock_hz:
-        Frequency of the oscillator that clocks the design; no PLL is used.
+        Frequency of the oscillator in Hz, which clocks the design or the PLL that does.
     program:
         Command that loads a bitstream, as a template: ``{bitstream}`` is the file. It is volatile where the board
         can do that without a change of jumpers.
@@ -71,6 +88,8 @@ class Board:
         Command that writes a bitstream to the flash, so that it survives power-off.
     max_baud:
         Fastest serial speed of the board's USB bridge.
+    pll:
+        The cell of a PLL that the oscillator can drive; None on a board where designs run from the oscillator alone.
     """
 
     name: str
@@ -82,10 +101,11 @@ class Board:
     program: str
     program_flash: str
     max_baud: int
+    pll: PllCell | None = None
 
     @property
     def default_baud(self) -> int:
-        """Serial speed unless another is asked for: 1 Mbaud, which divides every listed board's clock."""
+        """Serial speed unless another is asked for: 1 Mbaud, which divides every listed board's oscillator."""
         return DEFAULT_BAUD
 
     def check_baud(self, baud: int) -> int:
@@ -113,7 +133,9 @@ class Board:
             ) from error
 
 
-def _ice40(name: str, title: str, platform_class: str, resources: Resources, program: str | None = None) -> Board:
+def _ice40(
+    name: str, title: str, platform_class: str, resources: Resources, pll: PllCell, program: str | None = None
+) -> Board:
     flash = "openFPGALoader -b ice40_generic -f {bitstream}"
     return Board(
         name=name,
@@ -125,6 +147,7 @@ def _ice40(name: str, title: str, platform_class: str, resources: Resources, pro
         program=program or flash,
         program_flash=flash,
         max_baud=3_000_000,
+        pll=pll,
     )
 
 
@@ -139,6 +162,7 @@ def _ulx3s(size: str, resources: Resources) -> Board:
         program="openFPGALoader -b ulx3s {bitstream}",
         program_flash="openFPGALoader -b ulx3s -f {bitstream}",
         max_baud=3_000_000,
+        pll=PllCell.EHXPLLL,
     )
 
 
@@ -151,12 +175,14 @@ BOARDS: dict[str, Board] = {
             "1BitSquared iCEBreaker",
             "amaranth_boards.icebreaker:ICEBreakerPlatform",
             Resources(luts=5280, block_rams=30, large_rams=4, multipliers=8),
+            PllCell.SB_PLL40_PAD,  # pin 35 is the pad of the only PLL
         ),
         _ice40(
             "hx8k-evn",
             "Lattice iCE40-HX8K-B-EVN",
             "amaranth_boards.ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
             Resources(luts=7680, block_rams=32),
+            PllCell.SB_PLL40_CORE,  # pin J3 is a clock input, and the pad of no PLL
             "iceprog -S {bitstream}",
         ),
         # The 12F is the die of the 25F, and the open tools give all of it.

@@ -1,29 +1,34 @@
-"""From a spec to a bundle: built once, then found in the cache."""
+"""From a spec to a bundle: at the fastest clock that its placement meets, or at a given one."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from attractor.gateware.boards import Board, find_board
-from attractor.gateware.bundle import FORMAT, Bundle, BundleError
-from attractor.gateware.estimate import check_cells, check_parameters, does_not_fit, estimate
-from attractor.gateware.flow import CapacityError, Implementation, Progress, implement
-from attractor.gateware.tools import find_toolchain
-from attractor.gateware.top import system_top
-from attractor.hdl.sources import design_sources
+from attractor.gateware import clocks
+from attractor.gateware.boards import Board, Family, find_board
+from attractor.gateware.bundle import Bundle
+from attractor.gateware.clocks import Clock, ClockError
+from attractor.gateware.flow import Progress
+from attractor.gateware.placements import Placements
 from attractor.machine import cache as kept
-from attractor.machine.sources import source_files
 from attractor.spec import Spec, SpecError
 
-__all__ = ["build", "cache_folder", "sources_sha256"]
+__all__ = ["AUTO", "LEAST_USED", "MARGIN", "TimingError", "build", "cache_folder"]
 
-#: Distributions that turn the sources into a netlist, beside the tools.
-_GENERATORS = ("amaranth", "amaranth-boards")
+#: Stands for the fastest clock that the placement meets.
+AUTO = "auto"
+#: A clock that is chosen is at most the highest frequency of the placement divided by this: place and route does not
+#: count the jitter of a PLL.
+MARGIN = 1.03
+#: The part of its highest frequency that a design should be clocked with: below this, a faster clock is tried.
+LEAST_USED = 0.85
+# Clock of the first placement, which shall show how fast the design can be: faster than most designs are.
+_AMBITION_HZ = {Family.ICE40: 48_000_000, Family.ECP5: 100_000_000}
+
+
+class TimingError(RuntimeError):
+    """The placed design is slower than its clock."""
 
 
 def cache_folder() -> Path:
@@ -37,13 +42,15 @@ def build(
     *,
     lanes: int | None = None,
     baud: int | None = None,
+    clock: float | str = AUTO,
     seed: int = 1,
+    seeds: int = 1,
     cache: Path | bool | None = True,
     progress: Progress | None = None,
 ) -> Bundle:
     """Build the gateware of a network, or fetch it from the cache if it was built before.
 
-    Equal inputs (spec, board, lanes, baud, seed, sources, versions of the tools) give equal bytes.
+    Equal inputs (spec, board, lanes, baud, clock, seeds, sources, versions of the tools) give equal bytes.
 
     Parameters
     ----------
@@ -55,8 +62,15 @@ def build(
         Neurons that are updated at once; default those of the spec. A model runs on any number of them.
     baud:
         Serial speed; default the board's, 1 Mbaud.
+    clock:
+        Frequency of the design in Hz, which a PLL makes if it is not that of the oscillator; or :data:`AUTO`, the
+        fastest that the placement meets with :data:`MARGIN`. That takes two placements or more: one that shows how
+        fast the design can be, and one for the clock that follows.
     seed:
-        Seed of the placer, to try another placement where one misses the clock.
+        Seed of the placer, to try another placement.
+    seeds:
+        How many seeds are tried, ``seed`` and those after it, at least 1. The fastest placement is taken, or the first
+        that meets a clock that is known.
     cache:
         Folder of built bundles; True for :func:`cache_folder`, None or False for none.
     progress:
@@ -66,26 +80,28 @@ def build(
     ------
     BoardError, BaudError, SpecError
         If there is no such board, it cannot make this baud, or the network cannot have so many lanes.
+    ClockError
+        If the board cannot make this clock.
     DoesNotFit
         If the network is too large for the board: before any tool runs, or after synthesis.
     TimingError
-        If the placed design is slower than the board's clock.
+        If the placed design is slower than its clock.
     ToolError
         If a tool is missing or fails.
     """
+    if seeds < 1:
+        raise ValueError(f"{seeds} seeds to place with; at least 1 is needed")
     target = find_board(board) if isinstance(board, str) else board
     folded = spec if lanes is None else _folded(spec, lanes)
     speed = target.check_baud(target.default_baud if baud is None else baud)
-    inputs = _inputs(folded, target, speed, seed)
     folder = cache_folder() if cache is True else cache or None
-    entry = folder and folder / f"{_digest(inputs)}.attractor"
-    bundle = entry and _cached(entry)
-    if not bundle:
-        implementation = _implement(folded, target, speed, seed, progress)
-        bundle = Bundle(implementation.bitstream, _manifest(folded, inputs, implementation))
-        if entry:
-            bundle.save(entry)
-    return bundle
+    placements = Placements(folded, target, speed, cache=folder, progress=progress)
+    chosen = range(seed, seed + seeds)
+    if clock == AUTO:
+        return _fastest(placements, chosen)
+    if isinstance(clock, str):
+        raise ClockError(f"a clock of {clock!r}: it is a frequency in Hz, or {AUTO!r}")
+    return _at(placements, clocks.at(target, clock), chosen)
 
 
 def _folded(spec: Spec, lanes: int) -> Spec:
@@ -94,64 +110,52 @@ def _folded(spec: Spec, lanes: int) -> Spec:
     return dataclasses.replace(spec, lanes=lanes)
 
 
-def _cached(entry: Path) -> Bundle | None:
-    try:
-        return Bundle.open(entry)
-    except (BundleError, OSError):
-        return None
+def _at(placements: Placements, clock: Clock, seeds: range) -> Bundle:
+    """Return a placement that meets a clock; raise :class:`TimingError` if none does."""
+    placements.check_baud(clock.hz)
+    bundle = placements.best(clock, seeds, enough_hz=clock.hz)
+    if bundle.fmax_hz < clock.hz:
+        raise _too_slow(placements, clock, bundle, seeds)
+    return bundle
 
 
-def _implement(spec: Spec, board: Board, baud: int, seed: int, progress: Progress | None) -> Implementation:
-    """Build a network that may fit; raise :class:`DoesNotFit` once it is known that it does not."""
-    check_parameters(spec, board)
-    estimated = estimate(spec, board)
-    estimated.check()
-    try:
-        return implement(
-            system_top(spec, board, baud),
-            board,
-            seed=seed,
-            large_weights=estimated.large_rams > 0,
-            multipliers=estimated.multipliers > 0,
-            check_cells=lambda cells: check_cells(cells, spec, board),
-            progress=progress,
-        )
-    except CapacityError as error:
-        raise does_not_fit(spec, board, error.shortage) from error
+def _fastest(placements: Placements, seeds: range) -> Bundle:
+    """Return the placement with the fastest clock that is met with :data:`MARGIN`.
+
+    What depends on the clock (timer of the serial line, description) changes the netlist, and so the placement: the
+    next is seldom as fast as the last. A clock that is missed is followed by a slower one, one that leaves too much
+    unused by a faster one.
+    """
+    board = placements.board
+    if board.pll is None:
+        return _at(placements, clocks.oscillator(board), seeds)
+    limit_hz: float = _AMBITION_HZ[board.family]
+    best: Bundle | None = None
+    if clock := clocks.fastest(board, limit_hz, placements.serves):
+        placements.report(f"a first placement, for a clock of {clock.hz / 1e6:g} MHz")
+        limit_hz = placements.best(clock, seeds).fmax_hz / MARGIN
+    while clock := clocks.fastest(board, limit_hz, placements.serves):
+        if best and clock.hz <= best.clock_hz:
+            break
+        placements.report(f"a placement for a clock of {clock.hz / 1e6:g} MHz")
+        bundle = placements.best(clock, seeds, enough_hz=clock.hz * MARGIN)
+        limit_hz = bundle.fmax_hz / MARGIN
+        if clock.hz <= limit_hz:
+            best = bundle
+        if best and (bundle is not best or clock.hz >= LEAST_USED * bundle.fmax_hz):
+            break
+    return best or _at(placements, clocks.oscillator(board), seeds)
 
 
-def _inputs(spec: Spec, board: Board, baud: int, seed: int) -> dict[str, Any]:
-    """Return everything that decides the bits of a build, ready for JSON."""
-    made = {"board": board.name, "clock_hz": board.clock_hz, "baud": baud, "seed": seed}
-    return {
-        "format": FORMAT,
-        "attractor": metadata.version("attractor"),
-        "network": spec.network_to_dict(),
-        "build": spec.build_to_dict() | made,
-        "tools": find_toolchain(board.family).versions | {name: metadata.version(name) for name in _GENERATORS},
-        "sources_sha256": sources_sha256(spec),
-    }
-
-
-def sources_sha256(spec: Spec) -> str:
-    """Return the SHA-256 over the names and contents of all source files that decide what is built of a network."""
-    total = hashlib.sha256()
-    for name, data in (*design_sources(spec), *source_files("attractor.gateware")):
-        total.update(f"{name} {len(data)}\n".encode())
-        total.update(data)
-    return total.hexdigest()
-
-
-def _manifest(spec: Spec, inputs: dict[str, Any], implementation: Implementation) -> dict[str, Any]:
-    return inputs | {
-        "fingerprint": spec.fingerprint.hex(),
-        "bitstream": implementation.bitstream_name,
-        "bitstream_sha256": hashlib.sha256(implementation.bitstream).hexdigest(),
-        "utilisation": {name: list(counts) for name, counts in implementation.utilisation.items()},
-        "fmax_hz": {clock: [round(value) for value in pair] for clock, pair in implementation.fmax.items()},
-        "inputs_sha256": _digest(inputs),
-    }
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+def _too_slow(placements: Placements, clock: Clock, bundle: Bundle, seeds: range) -> TimingError:
+    board, reached = placements.board, bundle.fmax_hz
+    slower = clocks.fastest(board, reached / MARGIN, placements.serves)
+    steps = [
+        *([f"a clock of {slower.hz / 1e6:g} MHz"] if slower else []),
+        f"more seeds than {len(seeds)}",
+        "fewer lanes, which shorten its paths",
+    ]
+    return TimingError(
+        f"the design reaches {reached / 1e6:.1f} MHz on {board.name}, and its clock is {clock.hz / 1e6:g} MHz; "
+        f"try {', '.join(steps[:-1])}, or {steps[-1]}"
+    )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from warnings import warn
 
+from attractor.gateware.report import TimingPath
 from attractor.machine.files import write_whole
 from attractor.spec import MemoryMap, Spec, find_family, spec_from_dict
 
@@ -46,8 +47,10 @@ class Bundle:
         (``board``, ``clock_hz``, ``baud``, ``seed``, and the spec's own fields of the build, such as ``lanes``);
         ``fingerprint`` (of the spec, which is both); ``bitstream`` (file name) and ``bitstream_sha256``; ``tools``
         (version by name); ``utilisation`` (used and available by resource); ``fmax_hz`` (reached and required by
-        clock); ``inputs_sha256`` (of all that the build read) and ``sources_sha256`` (of the source files of the
-        gateware).
+        clock); ``pll`` (its dividers; null where the oscillator clocks the design); ``critical_paths`` (the longest
+        path between each two clocks, see :class:`attractor.gateware.report.TimingPath`); ``inputs_sha256`` (of all
+        that the build read) and ``sources_sha256`` (of the source files of the gateware). Bundles of version 0.1 have
+        neither ``pll`` nor ``critical_paths``.
     """
 
     bitstream: bytes
@@ -64,6 +67,26 @@ class Bundle:
     def board(self) -> str:
         """Name of the board."""
         return self.manifest["build"]["board"]
+
+    @property
+    def clock_hz(self) -> int:
+        """Frequency of the design in Hz."""
+        return self.manifest["build"]["clock_hz"]
+
+    @property
+    def seed(self) -> int:
+        """Seed of its placement."""
+        return self.manifest["build"]["seed"]
+
+    @property
+    def fmax_hz(self) -> int:
+        """Highest frequency of the placed design in Hz, by place and route; that of its slowest clock."""
+        return min(reached for reached, _ in self.manifest["fmax_hz"].values())
+
+    @property
+    def critical_paths(self) -> tuple[TimingPath, ...]:
+        """The longest path between each two clocks, the longest first; none if the bundle does not tell."""
+        return tuple(map(TimingPath.from_dict, self.manifest.get("critical_paths", ())))
 
     @property
     def bitstream_name(self) -> str:

@@ -7,13 +7,15 @@ import os
 import re
 import subprocess
 import tempfile
+import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attractor.gateware.boards import Board, Family
+from attractor.gateware.report import Report, read_report
 from attractor.gateware.tools import Toolchain, ToolError, build_environment, find_toolchain
 from attractor.hdl.weights import LARGE
 
@@ -24,10 +26,12 @@ __all__ = [
     "CapacityError",
     "Cells",
     "Implementation",
+    "Netlist",
     "Plan",
     "Progress",
-    "TimingError",
+    "Stopped",
     "implement",
+    "place",
     "prepare",
     "synthesise",
     "unambiguous",
@@ -42,6 +46,10 @@ Plan = dict[str, str]
 
 _NAME = "top"
 _SUFFIX = {Family.ICE40: "bin", Family.ECP5: "bit"}
+# Endings of the files that place and route reads: netlist, and constraints.
+_PLACED = (".json", ".pcf", ".lpf")
+# Seconds between looks at whether a tool shall be ended.
+_POLL_SECONDS = 0.2
 _STEPS = {"yosys": "synthesis", "nextpnr": "place and route", "icepack": "packing", "ecppack": "packing"}
 
 # A block RAM promises nothing when a word is read while it is written. Amaranth does, so Yosys would build a
@@ -70,13 +78,35 @@ class CapacityError(ToolError):
         super().__init__(f"the design needs {shortage}")
 
 
-class TimingError(RuntimeError):
-    """The placed design is slower than the board's clock."""
+class Stopped(RuntimeError):  # noqa: N818 - what happened, and no fault
+    """A placement was given up because somebody asked for that."""
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """A design after synthesis.
+
+    Parameters
+    ----------
+    board:
+        For which it is.
+    files:
+        Contents of each file that place and route needs, by name.
+    commands:
+        What remains to be called: place and route without a seed, and the packer.
+    cells:
+        Its cells.
+    """
+
+    board: Board
+    files: Mapping[str, bytes]
+    commands: tuple[tuple[str, ...], ...]
+    cells: Cells
 
 
 @dataclass(frozen=True)
 class Implementation:
-    """A placed and routed design.
+    """A placed and routed design, which may be slower than its clock.
 
     Parameters
     ----------
@@ -84,21 +114,16 @@ class Implementation:
         What the board loads.
     bitstream_name:
         File name that programming tools recognise.
-    utilisation:
-        Used and available number of each resource, as nextpnr names them; those that are used.
-    fmax:
-        Highest frequency and required frequency of each clock in Hz.
+    report:
+        What place and route says about it.
     """
 
     bitstream: bytes
     bitstream_name: str
-    utilisation: dict[str, tuple[int, int]]
-    fmax: dict[str, tuple[float, float]]
+    report: Report
 
 
-def prepare(
-    top: Elaboratable, board: Board, *, seed: int, large_weights: bool = False, multipliers: bool = False
-) -> Plan:
+def prepare(top: Elaboratable, board: Board, *, large_weights: bool = False, multipliers: bool = False) -> Plan:
     """Return the files of a build of ``top`` on ``board``: netlist, scripts and constraints, equal for equal designs.
 
     ``large_weights`` puts the weights into the large single-ported RAMs of the UP5K, and ``multipliers`` products into
@@ -119,7 +144,7 @@ def prepare(
             script_after_read="\n".join((_NO_ASSERTIONS, _NO_COLLISIONS, *(_LARGE_WEIGHTS if large_weights else ()))),
             **({"synth_opts": " ".join(options)} if options else {}),
             script_after_synth=_STATISTICS,
-            nextpnr_opts=f"--seed {seed} --router {_ROUTER[board.family]} --report report.json --timing-allow-fail",
+            nextpnr_opts=f"--router {_ROUTER[board.family]} --report report.json --timing-allow-fail",
             **({"ecppack_opts": "--compress"} if board.family is Family.ECP5 else {}),
         )
     files: Plan = dict(plan.files)
@@ -145,10 +170,22 @@ def implement(
     seed: int = 1,
     large_weights: bool = False,
     multipliers: bool = False,
-    check_cells: Callable[[Cells], None] | None = None,
     progress: Progress | None = None,
 ) -> Implementation:
-    """Build ``top`` for ``board``.
+    """Build ``top`` for ``board``: :func:`synthesise` and :func:`place` in one."""
+    netlist = synthesise(top, board, large_weights=large_weights, multipliers=multipliers, progress=progress)
+    return place(netlist, seed, progress=progress)
+
+
+def synthesise(
+    top: Elaboratable,
+    board: Board,
+    *,
+    large_weights: bool = False,
+    multipliers: bool = False,
+    progress: Progress | None = None,
+) -> Netlist:
+    """Make a netlist of ``top``, without placing it.
 
     Parameters
     ----------
@@ -156,12 +193,45 @@ def implement(
         Design that requests its pins from the platform.
     board:
         Where it shall run.
-    seed:
-        Seed of the placer; another one finds another placement.
     large_weights, multipliers:
         As for :func:`prepare`.
-    check_cells:
-        Called with the cells after synthesis; may raise to end the build before the long part.
+    progress:
+        Told when a step begins.
+
+    Raises
+    ------
+    ToolError
+        If a tool is missing or fails; the message holds the end of its log.
+    """
+    toolchain = find_toolchain(board.family)
+    report = progress or (lambda _: None)
+    report("elaboration")
+    plan = prepare(top, board, large_weights=large_weights, multipliers=multipliers)
+    synthesis, *remaining = _commands(plan)
+    with tempfile.TemporaryDirectory(prefix="attractor-") as folder:
+        # Relative names throughout: tools in WebAssembly see nothing else of the temporary folder.
+        root = Path(folder)
+        _write({name: text.encode() for name, text in plan.items()}, root)
+        report(_STEPS[synthesis[0]])
+        _run(synthesis, toolchain, root)
+        needed = [path for path in root.iterdir() if path.suffix in _PLACED]
+        files = {path.name: path.read_bytes() for path in needed}
+        return Netlist(board, files, tuple(map(tuple, remaining)), _cells(root / "stat.json"))
+
+
+def place(
+    netlist: Netlist, seed: int, *, stop: threading.Event | None = None, progress: Progress | None = None
+) -> Implementation:
+    """Place and route a netlist, and pack the bitstream.
+
+    Parameters
+    ----------
+    netlist:
+        The design.
+    seed:
+        Seed of the placer; another one finds another placement.
+    stop:
+        Ends the tools as soon as it is set.
     progress:
         Told when a step begins.
 
@@ -171,65 +241,59 @@ def implement(
         If a tool is missing or fails; the message holds the end of its log.
     CapacityError
         If place and route finds fewer cells than the design needs.
-    TimingError
-        If a clock cannot run at the board's frequency.
+    Stopped
+        If ``stop`` was set.
     """
-    toolchain = find_toolchain(board.family)
+    toolchain = find_toolchain(netlist.board.family)
     report = progress or (lambda _: None)
-    report("elaboration")
-    plan = prepare(top, board, seed=seed, large_weights=large_weights, multipliers=multipliers)
+    placement, packing = netlist.commands
     with tempfile.TemporaryDirectory(prefix="attractor-") as folder:
-        # Relative names throughout: tools in WebAssembly see nothing else of the temporary folder.
         root = Path(folder)
-        _write(plan, root)
-        for command in _commands(plan):
+        _write(netlist.files, root)
+        for command in ((*placement, "--seed", str(seed)), packing):
             report(next(step for tool, step in _STEPS.items() if command[0].startswith(tool)))
-            _run(command, toolchain, root)
-            if command[0] == "yosys" and check_cells is not None:
-                check_cells(_cells(root / "stat.json"))
-        return _result(root, board)
+            _run(command, toolchain, root, stop)
+        name = f"{_NAME}.{_SUFFIX[netlist.board.family]}"
+        return Implementation((root / name).read_bytes(), name, read_report(root / "report.json"))
 
 
-def synthesise(top: Elaboratable, board: Board, *, large_weights: bool = False) -> Cells:
-    """Return the cells of ``top`` after synthesis for ``board``, without placing them."""
-    toolchain = find_toolchain(board.family)
-    plan = prepare(top, board, seed=1, large_weights=large_weights)
-    with tempfile.TemporaryDirectory(prefix="attractor-") as folder:
-        _write(plan, Path(folder))
-        _run(next(command for command in _commands(plan) if command[0] == "yosys"), toolchain, Path(folder))
-        return _cells(Path(folder) / "stat.json")
-
-
-def _result(folder: Path, board: Board) -> Implementation:
-    """Return what place and route has left in a folder; raise :class:`TimingError` if it is too slow."""
-    name = f"{_NAME}.{_SUFFIX[board.family]}"
-    utilisation, fmax = _read_report(folder / "report.json")
-    _check_timing(fmax, board)
-    return Implementation((folder / name).read_bytes(), name, utilisation, fmax)
-
-
-def _run(command: list[str], toolchain: Toolchain, folder: Path) -> None:
+def _run(command: Sequence[str], toolchain: Toolchain, folder: Path, stop: threading.Event | None = None) -> None:
+    """Call a tool; raise :class:`ToolError` if it fails, and :class:`Stopped` if ``stop`` is set before it ends."""
     name, *arguments = command
-    program = toolchain.program(name)
     with build_environment():
         environment = dict(os.environ, LC_ALL="C")
-    result = subprocess.run(
-        [program, *arguments],
+    with subprocess.Popen(
+        [toolchain.program(name), *arguments],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        check=False,
-    )
-    if result.returncode:
+    ) as process:
+        said = _wait(process, stop or threading.Event())
+    if process.returncode:
         shortage = _shortage(_read_log(folder, name)) if name.startswith("nextpnr") else None
         if shortage:
             raise CapacityError(shortage)
-        log = (result.stdout + result.stderr or _read_log(folder, name)).splitlines()
+        log = (said or _read_log(folder, name)).splitlines()
         detail = "\n".join([line for line in log if "error" in line.lower()] + log[-5:])
-        raise ToolError(f"{name} ({toolchain.versions[name]}) ended with {result.returncode}:\n{detail}")
+        raise ToolError(f"{name} ({toolchain.versions[name]}) ended with {process.returncode}:\n{detail}")
+
+
+def _wait(process: subprocess.Popen[str], stop: threading.Event) -> str:
+    """Return what a process prints until it ends; end it if that is asked for, or if waiting is broken off."""
+    try:
+        while not stop.is_set():
+            try:
+                return process.communicate(timeout=_POLL_SECONDS)[0]
+            except subprocess.TimeoutExpired:
+                continue
+        raise Stopped
+    except BaseException:
+        process.kill()
+        raise
 
 
 def _read_log(folder: Path, tool: str) -> str:
@@ -249,9 +313,9 @@ def _commands(plan: Plan) -> list[list[str]]:
     return json.loads(plan[f"build_{_NAME}.json"])["commands"]
 
 
-def _write(plan: Plan, folder: Path) -> None:
-    for name, text in plan.items():
-        (folder / name).write_text(text, encoding="utf-8")
+def _write(files: Mapping[str, bytes], folder: Path) -> None:
+    for name, contents in files.items():
+        (folder / name).write_bytes(contents)
 
 
 def _check_write_ports(rtlil: str) -> None:
@@ -275,34 +339,3 @@ def _check_write_ports(rtlil: str) -> None:
 
 def _cells(path: Path) -> Cells:
     return dict(json.loads(path.read_text())["design"]["num_cells_by_type"])
-
-
-def _read_report(path: Path) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[float, float]]]:
-    report = json.loads(path.read_text())
-    utilisation = {
-        name: (int(entry["used"]), int(entry["available"]))
-        for name, entry in sorted(report["utilization"].items())
-        if entry["used"]
-    }
-    fmax = {
-        _clock_name(name): (entry["achieved"] * 1e6, entry["constraint"] * 1e6)
-        for name, entry in sorted(report["fmax"].items())
-    }
-    return utilisation, fmax
-
-
-def _clock_name(name: str) -> str:
-    """Return the clock's own name without what place and route decorates it with."""
-    return re.sub(r"^\$glbnet\$|\$.*$", "", name)
-
-
-def _check_timing(fmax: Mapping[str, tuple[float, float]], board: Board) -> None:
-    if not fmax:
-        raise TimingError(f"place and route reports no clock for {board.name}; is the design empty?")
-    for clock, (achieved, constraint) in fmax.items():
-        required = max(constraint, board.clock_hz)
-        if achieved < required:
-            raise TimingError(
-                f"clock {clock} of {board.name} reaches {achieved / 1e6:.1f} MHz and needs {required / 1e6:g} MHz; "
-                "fewer lanes shorten its paths, and another seed may place it better"
-            )

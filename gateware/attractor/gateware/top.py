@@ -1,4 +1,4 @@
-"""The design on a board: a system, its serial pins and its status LEDs."""
+"""The design on a board: a system, its clock, its serial pins and its status LEDs."""
 
 from typing import Any, Protocol
 
@@ -6,6 +6,8 @@ from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import io
 
 from attractor.gateware.boards import Board
+from attractor.gateware.clocking import PllClock
+from attractor.gateware.clocks import Clock, oscillator
 from attractor.hdl.cores import build_core
 from attractor.hdl.system import System
 from attractor.spec import Spec
@@ -31,7 +33,7 @@ class SerialSystem(Protocol):
 
 
 class Top(Elaboratable):
-    """A system on a board's pins, clocked by the board's oscillator.
+    """A system on a board's pins.
 
     Parameters
     ----------
@@ -39,16 +41,22 @@ class Top(Elaboratable):
         What runs on the board; it synchronises ``rx`` itself.
     status:
         Names of one-bit outputs of ``system`` that light LED 0, 1, ... as far as the board has them.
+    clocking:
+        What drives the domain ``sync``; the platform does, from the board's oscillator, unless it is given.
     """
 
-    def __init__(self, system: SerialSystem, status: tuple[str, ...] = ()) -> None:
+    def __init__(self, system: SerialSystem, status: tuple[str, ...] = (), clocking: PllClock | None = None) -> None:
         self.system = system
         self.status = status
+        self.clocking = clocking
 
     def elaborate(self, platform: Any) -> Module:
         """Connect the pins."""
         m = Module()
         m.submodules.system = self.system
+        if self.clocking is not None:
+            m.domains += self.clocking.domain()
+            m.submodules.clocking = self.clocking
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)
         m.submodules.tx = tx = io.Buffer(io.Direction.Output, uart.tx)
@@ -61,14 +69,16 @@ class Top(Elaboratable):
         return m
 
 
-def system_top(spec: Spec, board: Board, baud: int) -> Top:
-    """Return the top level that serves the network ``spec`` on ``board``.
+def system_top(spec: Spec, board: Board, baud: int, clock: Clock | None = None) -> Top:
+    """Return the top level that serves the network ``spec`` on ``board``, clocked by its oscillator or by ``clock``.
 
     Raises
     ------
     BaudError
-        If the board's clock cannot make this rate.
+        If the clock cannot make this rate.
     """
-    rate_step(board.clock_hz, baud)  # before anything is built: what is built must be used, or Amaranth warns
-    system = System(build_core(spec), spec, clock_hz=board.clock_hz, baud=baud, board=board.name)
-    return Top(system, STATUS)
+    chosen = clock or oscillator(board)
+    rate_step(chosen.hz, baud)  # before anything is built: what is built must be used, or Amaranth warns
+    system = System(build_core(spec), spec, clock_hz=chosen.hz, baud=baud, board=board.name)
+    clocking = PllClock(board.pll, chosen.setting) if board.pll and chosen.setting else None
+    return Top(system, STATUS, clocking)

@@ -57,11 +57,14 @@ class ChangeList(wiring.Component):
         m.submodules.words = storage
         read, write = storage.read_port(), storage.write_port()
         # One bit more than an address has, so that a full list is not taken for an empty one.
-        loaded, taken = Signal(depth_bits + 1), Signal(depth_bits + 1)
-        valid, waiting = Signal(), Signal()
+        loaded = Signal(depth_bits + 1)
+        taken = Signal(depth_bits + 1)
+        valid = Signal()
+        waiting = Signal()
         # Registered: cuts the path from the sums of all lanes, which decide what a mask is, to the write port of the
         # memory and its enable; costs one cycle before the first change.
-        arrived, marks = Signal(), Signal(walker.marks)
+        arrived = Signal()
+        marks = Signal(walker.marks)
         m.d.sync += [arrived.eq(self.i.valid), marks.eq(self.i.payload)]
         m.d.comb += [
             waiting.eq(loaded != taken),

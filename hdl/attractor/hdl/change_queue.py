@@ -92,14 +92,16 @@ class ChangeQueue(wiring.Component):
         # The first chunk with a change. Registered: cuts the path from the find-first over all chunks to the fetch of
         # that chunk; costs one cycle before the first change, and makes ``first`` stale in a cycle after the chunks
         # changed.
-        first, found, stale = Signal(range(len(places))), Signal(), Signal()
+        first = Signal(range(len(places)))
+        found = Signal()
+        stale = Signal()
         fetch = Signal()
         pending = Cat(chunk.any() for chunk in waiting)
         m.d.sync += [first.eq(lowest(pending)), found.eq(pending.any()), stale.eq(self.i.valid | fetch)]
 
         # The chunk that is being given out, one change a cycle.
-        chunk, chunk_flags = Signal(width), Signal(width)
-        group, start = Signal(range(self.groups)), Signal(range(self.lanes))
+        chunk, chunk_flags = Signal(width, name="chunk"), Signal(width, name="chunk_flags")
+        group, start = Signal(range(self.groups), name="group"), Signal(range(self.lanes), name="start")
         rest = chunk & (chunk - 1)[:width]
         lane = lowest(chunk)
         m.d.comb += [

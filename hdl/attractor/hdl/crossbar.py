@@ -164,7 +164,8 @@ class Crossbar(wiring.Component):
     def _issue(self, m: Module) -> None:
         """Go through the groups of the operation that waits, and read."""
         pipe, issued, operation = self._pipeline, self._pipeline.issued, self.i.payload
-        offset, second = Signal(range(self.groups)), Signal()
+        offset = Signal(range(self.groups))
+        second = Signal()
         reads_addend = pipe.fetches_addend | (operation.kind == OperationKind.PUSH)
         last = offset == (operation.more if self.parts else self.groups - 1)
         bank = Mux(reads_addend, operation.addend, operation.bank)
@@ -215,7 +216,8 @@ class Crossbar(wiring.Component):
         elif pipe.depth > 1:
             rereads = pipe.write & (executing.address == pipe.address)
         # The weight stores write what was learnt a cycle after its beat.
-        stored, stored_row = Signal(), Signal.like(issued.row)
+        stored = Signal()
+        stored_row = Signal.like(issued.row)
         if self.learning:
             m.d.sync += [stored.eq(pipe.learns), stored_row.eq(executing.row)]
         unlearnt = (pipe.learns & (executing.row == issued.row)) | (stored & (stored_row == issued.row))
@@ -329,6 +331,12 @@ class _Pipeline:
             {"operation": operation, "group": range(groups), "row": range(words), "address": range(depth)}
         )
         self.depth = depth
-        self.issued, self.executing = Signal(visit), Signal(visit)
-        self.hazard, self.issue, self.fetches_addend, self.keep = Signal(), Signal(), Signal(), Signal()
-        self.address, self.write, self.learns = Signal(range(depth)), Signal(), Signal()
+        self.issued = Signal(visit)
+        self.executing = Signal(visit)
+        self.hazard = Signal()
+        self.issue = Signal()
+        self.fetches_addend = Signal()
+        self.keep = Signal()
+        self.address = Signal(range(depth))
+        self.write = Signal()
+        self.learns = Signal()

@@ -46,10 +46,14 @@ class LaneWalker(wiring.Component):
         starts = range(0, self.lanes, CHUNK_LANES)
         width = min(CHUNK_LANES, self.lanes)
         number = Signal(range(len(starts)))
-        chunk, flags = Signal(width), Signal(width)
-        group, start = Signal(range(self.groups)), Signal(range(self.lanes))
+        chunk = Signal(width)
+        flags = Signal(width)
+        group = Signal(range(self.groups))
+        start = Signal(range(self.lanes))
         rest = chunk & (chunk - 1)[:width]
-        fetch, last, lane = Signal(), Signal(), lowest(chunk)
+        fetch = Signal()
+        last = Signal()
+        lane = lowest(chunk)
         m.d.comb += [
             fetch.eq(self.i.valid & (~chunk.any() | (self.o.ready & ~rest.any()))),
             last.eq(number == len(starts) - 1),

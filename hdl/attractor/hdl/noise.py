@@ -34,7 +34,8 @@ class NoiseGenerator(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        first, second = Signal(WORD_BITS), Signal(WORD_BITS)
+        first = Signal(WORD_BITS)
+        second = Signal(WORD_BITS)
         m.d.comb += [first.eq(self.word ^ (self.word << 13)), second.eq(first ^ (first >> 7))]
         with m.If(self.start):
             m.d.sync += self.word.eq(Cat(Const(1, 1), self.seed))

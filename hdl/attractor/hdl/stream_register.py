@@ -33,8 +33,10 @@ class StreamRegister(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        valid, spare_valid = Signal(), Signal()
-        payload, spare = Signal.like(self.o.payload), Signal.like(self.o.payload)
+        valid = Signal()
+        spare_valid = Signal()
+        payload = Signal.like(self.o.payload)
+        spare = Signal.like(self.o.payload)
         m.d.comb += [self.i.ready.eq(~spare_valid), self.o.valid.eq(valid), self.o.payload.eq(payload)]
         with m.If(self.o.ready | ~valid):
             m.d.sync += [valid.eq(spare_valid | self.i.valid), spare_valid.eq(0)]

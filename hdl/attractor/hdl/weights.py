@@ -94,7 +94,9 @@ class WeightStore(wiring.Component):
                 m.d.comb += [learnt[lane].eq(following), self.flips[lane].eq(flips)]
         # Registered: cuts the path from the synapses of all lanes, which learn from what was just read, to the write
         # ports of block RAMs all over the device; costs the cycle in which a word that learns must not be read.
-        storing, written, changed = Signal(), Signal.like(self.written), Signal(len(Value.cast(learnt)))
+        storing = Signal()
+        written = Signal.like(self.written)
+        changed = Signal(len(Value.cast(learnt)))
         if self.learning:
             m.d.sync += [storing.eq(self.write), written.eq(self.written), changed.eq(learnt)]
         start, words = 0, []

@@ -48,7 +48,11 @@ def build(
         int | None, typer.Option(min=1, help="Neurons updated at once; default as in the file. A model runs on any.")
     ] = None,
     baud: Annotated[int | None, typer.Option(help="Bits in a second on the serial line.")] = None,
+    clock: Annotated[
+        str, typer.Option(help="Clock of the design in MHz, or 'auto' for the fastest that the placement meets.")
+    ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the placer.")] = 1,
+    seeds: Annotated[int, typer.Option(help="Placements to try, with this seed and those after it.")] = 1,
     cache: Annotated[bool, typer.Option(help="Take the bundle from the cache if it was built before.")] = True,
 ) -> None:
     """Build the bitstream of a network for a board."""
@@ -60,7 +64,9 @@ def build(
     spec = load_spec(file)
     path = out or file.with_suffix(f".{target.name}.zip")
     check_writable(path, ".zip")
-    bundle = gateware.build(spec, target, lanes=lanes, baud=baud, seed=seed, cache=cache, progress=output.log)
+    wanted = clock if clock == gateware.AUTO else _hz(clock)
+    options = {"lanes": lanes, "baud": baud, "clock": wanted, "seed": seed, "seeds": seeds, "cache": cache}
+    bundle = gateware.build(spec, target, **options, progress=output.log)
     bundle.save(path)
     bitstream = path.with_suffix(Path(bundle.bitstream_name).suffix)
     write_whole(bitstream, bundle.bitstream)
@@ -70,11 +76,21 @@ def build(
             "bitstream": str(bitstream),
             "board": bundle.board,
             **bundle.spec.build_to_dict(),
+            "clock_hz": bundle.clock_hz,
+            "seed": bundle.seed,
             "utilisation": bundle.manifest["utilisation"],
             "fmax_hz": bundle.manifest["fmax_hz"],
             "program": target.program_command(str(bitstream)),
         }
     )
+
+
+def _hz(text: str) -> float:
+    """Return the frequency that ``text`` gives in MHz; raise :class:`ValueError` if it gives none."""
+    try:
+        return float(text) * 1e6
+    except ValueError:
+        raise ValueError(f"--clock {text}: give a frequency in MHz, such as 24, or auto") from None
 
 
 def boards() -> None:
@@ -85,6 +101,7 @@ def boards() -> None:
             "name": entry.name,
             "title": entry.title,
             "clock_mhz": entry.clock_hz / 1e6,
+            "pll": entry.pll.value if entry.pll else "none",
             "luts": entry.resources.luts,
             "block_rams": entry.resources.block_rams,
         }

@@ -61,6 +61,7 @@ def demo(
             result = outcome.values | {
                 "board": device.description["board"],
                 "utilisation": None,
+                "clock_mhz": None,
                 "fmax_mhz": None,
                 "link": asdict(device.link.statistics) | asdict(device.counters()),
             }
@@ -100,7 +101,8 @@ def _summary(outcome: Outcome, result: dict[str, Any]) -> str:
     ]
     if result["utilisation"]:
         parts = [f"{used:,} of {most:,} {kind}" for kind, (used, most) in result["utilisation"].items()]
-        lines.append((result["board"], f"{', '.join(parts)}; {result['fmax_mhz']:.1f} MHz"))
+        clock = f"{result['clock_mhz']:.1f} of {result['fmax_mhz']:.1f} MHz"
+        lines.append((result["board"], f"{', '.join(parts)}; {clock}"))
     return "\n".join(f"{name:10} {text}" for name, text in lines)
 
 
@@ -152,5 +154,6 @@ def _bundled(building: Future[Any], board: str, model: Path) -> dict[str, Any]:
     return {
         "board": bundle.board,
         "utilisation": bundle.manifest["utilisation"],
-        "fmax_mhz": min(reached for reached, _ in bundle.manifest["fmax_hz"].values()) / 1e6,
+        "clock_mhz": bundle.clock_hz / 1e6,
+        "fmax_mhz": bundle.fmax_hz / 1e6,
     }

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zipfile import is_zipfile
 
 import typer
 
+from attractor.cli.extras import optional
 from attractor.cli.files import check_writable, read_rows
 from attractor.cli.late import LateDefault
 from attractor.cli.output import output
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from attractor.estimators import HopfieldNetwork
     from attractor.host import Device
+    from attractor.spec import Spec
 
 __all__ = [
     "BAUD",
@@ -70,35 +73,24 @@ def device_if_any(context: typer.Context, baud: int) -> Iterator[Device | None]:
 
 def info(
     context: typer.Context,
-    file: Annotated[Path | None, typer.Argument(help="A model or spec file instead of a device.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A model, spec or bundle file instead of a device.")] = None,
     memory_map: Annotated[bool, typer.Option("--map", help="Show the memory map, too: what windows hold.")] = False,
     baud: Baud = BAUD,
 ) -> None:
-    """Show what a device, or a model file, is: the network, and the build, on which no result depends.
+    """Show what a device, a model file or a bundle is: the network, and the build, on which no result depends.
 
     Of a network that is not built yet the build is what it prefers. A model also tells how its inputs are made and how
-    its outputs are read.
+    its outputs are read, a bundle its clock and the paths that limit it.
     """
-    from attractor.host import Model
-    from attractor.spec.files import load_spec
-
-    if file is not None:
-        result: dict[str, Any] = {"file": str(file)}
-        if file.suffix == ".safetensors":
-            model = Model.load(file)
-            spec = model.spec
-            result |= model.interface.to_dict() | {"provenance": dict(model.provenance)}
-        else:
-            spec = load_spec(file)
-    else:
+    paths: list[dict[str, Any]] = []
+    if file is None:
         with device_of(context, baud) as device:
-            spec, counters = device.spec, device.counters()
-            result = {"port": device.name} | {key: device.description[key] for key in ("board", "clock_hz", "baud")}
-            result |= {
-                "gateware": device.description["gateware"],
-                "parameters_valid": device.identity.parameters_valid,
-                "counters": vars(counters),
-            }
+            spec, result = device.spec, _of_device(device)
+    elif is_zipfile(file):
+        spec, result = _of_bundle(file)
+        paths = result["critical_paths"]
+    else:
+        spec, result = _of_file(file)
     result |= {
         "fingerprint": spec.fingerprint.hex(),
         "spec": spec.to_dict(),
@@ -107,9 +99,46 @@ def info(
     }
     if memory_map:
         result["memory_map"] = spec.memory_map.describe()
-    output.result(result, only_json=("spec", "memory_map"))
+    output.result(result, only_json=("spec", "memory_map", "critical_paths"))
+    for path in paths:
+        output.text(_path_text(path))
     if memory_map:
         output.text(f"\n{spec.memory_map.table()}")
+
+
+def _of_device(device: Device) -> dict[str, Any]:
+    result: dict[str, Any] = {"port": device.name}
+    result |= {key: device.description[key] for key in ("board", "clock_hz", "baud", "gateware")}
+    return result | {"parameters_valid": device.identity.parameters_valid, "counters": vars(device.counters())}
+
+
+def _of_file(file: Path) -> tuple[Spec, dict[str, Any]]:
+    """Return the network of a model or spec file, and what else it says."""
+    from attractor.host import Model
+    from attractor.spec.files import load_spec
+
+    if file.suffix != ".safetensors":
+        return load_spec(file), {"file": str(file)}
+    model = Model.load(file)
+    return model.spec, {"file": str(file), **model.interface.to_dict(), "provenance": dict(model.provenance)}
+
+
+def _of_bundle(file: Path) -> tuple[Spec, dict[str, Any]]:
+    """Return the network of a bundle, and how it was built."""
+    bundle = optional("attractor.gateware.bundle", "gateware").Bundle.open(file)
+    made, manifest = bundle.manifest["build"], bundle.manifest
+    result = {"file": str(file)} | {key: made[key] for key in ("board", "clock_hz", "baud", "seed") if key in made}
+    result |= {key: manifest[key] for key in ("fmax_hz", "utilisation", "pll", "attractor", "tools") if key in manifest}
+    result["critical_paths"] = [path.to_dict() for path in bundle.critical_paths]
+    return bundle.spec, result
+
+
+def _path_text(path: dict[str, Any]) -> str:
+    """Return a path of a bundle as text."""
+    parts = f"levels {path['levels']}, logic {path['logic_ns']:.1f} ns, routing {path['routing_ns']:.1f} ns"
+    ends = f"from {path['from_clock']} to {path['to_clock']}"
+    title = f"longest path {ends}: {path['delay_ns']:.1f} ns ({parts})"
+    return "\n".join(["", title, *(f"  {name}" for name in path["through"])])
 
 
 def load(context: typer.Context, file: ModelFile, baud: Baud = BAUD) -> None:

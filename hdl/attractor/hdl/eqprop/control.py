@@ -109,11 +109,15 @@ class RunControl(wiring.Component):
             }
         )
         # The base does not fit the weights; an abort is wanted; a state changed in this step.
-        self._rebuild, self._stopping, self._unsettled = Signal(init=1), Signal(), Signal()
+        self._rebuild = Signal(init=1)
+        self._stopping = Signal()
+        self._unsettled = Signal()
         # The sample is to be learnt; its nudged phase is under way.
-        self._learns, self._nudging = Signal(), Signal()
+        self._learns = Signal()
+        self._nudging = Signal()
         # Steps of the phase under way that have ended; the next one is its last.
-        self._steps, self._last_step = Signal(8), Signal()
+        self._steps = Signal(8)
+        self._last_step = Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -209,7 +213,8 @@ class RunControl(wiring.Component):
         events of layers below wait.
         """
         spec, context = self.spec, self.o.payload.context
-        outputs, times = Signal(), Signal(range((1 << spec.nudge_shift) + 2))
+        outputs = Signal()
+        times = Signal(range((1 << spec.nudge_shift) + 2))
         first_output = spec.first_group(spec.connections)
         with m.State("step"):
             self._push(m, EqPropBank.FIELD, EqPropBank.SUM)
@@ -244,7 +249,8 @@ class RunControl(wiring.Component):
 
     def _settle(self, m: Module) -> None:
         """Let the changes of a step take effect, count it, and go where its phase goes on or ends."""
-        report, steps = self.report, Signal(8)
+        report = self.report
+        steps = Signal(8)
         with m.State("settle"):
             m.d.comb += self.admits.eq(1)
             with m.If(self.quiet):
@@ -278,7 +284,9 @@ class RunControl(wiring.Component):
     def _add_target(self, m: Module) -> None:
         """Add the target to the sums of the outputs of the label, one after another."""
         spec, operation, context = self.spec, self.o.payload, self.o.payload.context
-        group, lane, left = Signal(range(spec.groups)), Signal(range(spec.lanes)), Signal(range(spec.replicas + 1))
+        group = Signal(range(spec.groups))
+        lane = Signal(range(spec.lanes))
+        left = Signal(range(spec.replicas + 1))
         with m.State("target"):
             m.d.sync += [group.eq(self.target.group), lane.eq(self.target.lane)]
             m.d.sync += left.eq(Mux(self.target.known, spec.replicas, 0))

@@ -60,13 +60,16 @@ class EventSequencer(wiring.Component):
             }
         )
         # What is being sent, the layer that it comes from (0 for an input), and where it still has to go.
-        self._source, self._layer = Signal(Source(spec)), Signal(spec.connections + 1)
-        self._up, self._down = Signal(), Signal()
+        self._source = Signal(Source(spec))
+        self._layer = Signal(spec.connections + 1)
+        self._up = Signal()
+        self._down = Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         spec, operation, source = self.spec, self.o.payload, self.i.payload
-        up_row, down_row = Signal(range(spec.up_memory.words)), Signal(range(spec.down_memory.words))
+        up_row = Signal(range(spec.up_memory.words))
+        down_row = Signal(range(spec.down_memory.words))
         layer = Cat(source.input, (~source.input & here for here in layer_flags(spec, source.group)))
         m.d.comb += [
             self.idle.eq(~self._up & ~self._down),

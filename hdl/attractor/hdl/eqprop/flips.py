@@ -103,7 +103,9 @@ class FlipWriter(wiring.Component):
         spec, beat = self.spec, self.beats.beat
         m.submodules.walker = walker = LaneWalker(spec.groups, spec.lanes)
         m.submodules.words = words = fifo.SyncFIFO(width=Shape.cast(Flips(spec)).width, depth=FLIP_WORDS)
-        arrived, word, walked = Signal(Flips(spec)), Signal(Flips(spec)), Signal()
+        arrived = Signal(Flips(spec))
+        word = Signal(Flips(spec))
+        walked = Signal()
         learns = self.beats.valid & (beat.kind == OperationKind.LEARN) & (beat.store == Store.UP)
         # Registered: cuts the path from the counters of all lanes, which decide what flips, to the write port of the
         # queue; ``pending`` is a cycle later, in which one more word may come.

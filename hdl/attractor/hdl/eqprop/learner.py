@@ -95,7 +95,9 @@ class Learner(wiring.Component):
         # The connection that learns; whether a neuron differs between the phases: one below the connection, one in the
         # group above it that learns, and one in any group above it so far.
         self._connection = Signal(range(spec.connections))
-        self._sources_differ, self._group_differs, self._targets_differ = Signal(), Signal(), Signal()
+        self._sources_differ = Signal()
+        self._group_differs = Signal()
+        self._targets_differ = Signal()
         # Neither a source nor an operation is on its way, nor does anything follow from a flip.
         self._finished = Signal()
 
@@ -187,7 +189,8 @@ class Learner(wiring.Component):
 
     def _go_on(self, m: Module) -> None:
         """Go to the next group, of the next connection where a layer ends."""
-        lesson, last_of_layer = self.lesson, Signal()
+        lesson = self.lesson
+        last_of_layer = Signal()
         groups = Array(self.spec.groups_of(layer) for layer in range(1, self.spec.connections + 1))
         m.d.comb += last_of_layer.eq(lesson.within == groups[self._connection] - 1)
         with m.State("next"):

@@ -65,13 +65,15 @@ class Neurons(wiring.Component):
         )
         self._beat = self.crossbar.beat
         self._in_layer = layer_flags(spec, self._beat.group)
-        self._high, self._exists = Signal(spec.state_bits), Signal(spec.lanes)
+        self._high = Signal(spec.state_bits)
+        self._exists = Signal(spec.lanes)
         self._takes_part = Signal(spec.lanes)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         spec, beat, context, valid = self.spec, self._beat, self._beat.context, self.crossbar.valid
-        changes, marks = Signal(spec.lanes), self.marks.payload
+        changes = Signal(spec.lanes)
+        marks = self.marks.payload
         m.d.comb += [
             self._high.eq(self._greatest()),
             self._exists.eq(self._existing()),
@@ -112,7 +114,9 @@ class Neurons(wiring.Component):
         """Return the new state of a lane and its bit."""
         context, total = self._beat.context, Value.cast(self._beat.sums[lane])
         half = total[1:-1]
-        low, level, bit = Signal(name=f"low_{lane}"), Signal(self.spec.state_bits, name=f"level_{lane}"), Signal()
+        low = Signal(name=f"low_{lane}")
+        level = Signal(self.spec.state_bits, name=f"level_{lane}")
+        bit = Signal()
         over = context.high | self._exceeds(half, lambda high: high)
         m.d.comb += [
             low.eq(~self._exists[lane] | context.low | (total[-1] & ~context.high)),

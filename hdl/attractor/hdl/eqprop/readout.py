@@ -69,9 +69,13 @@ class ScoreReadout(wiring.Component):
         m = Module()
         spec, target = self.spec, self.target
         # The output that is looked at: its place, its class, and its number among the replicas.
-        group, lane = Signal(range(spec.groups)), Signal(range(spec.lanes))
-        label, replica = Signal(range(spec.classes)), Signal(range(spec.replicas))
-        looking, last_replica, last = Signal(), Signal(), Signal()
+        group = Signal(range(spec.groups))
+        lane = Signal(range(spec.lanes))
+        label = Signal(range(spec.classes))
+        replica = Signal(range(spec.replicas))
+        looking = Signal()
+        last_replica = Signal()
+        last = Signal()
         m.d.comb += [
             last_replica.eq(replica == spec.replicas - 1),
             last.eq(last_replica & (label == spec.classes - 1)),
@@ -118,9 +122,15 @@ class ScoreReadout(wiring.Component):
         read, write = scores.read_port(), scores.write_port()
         outputs = min(spec.lanes, spec.layers[-1])
         levels = Array(data.View(self.state, self.beats.beat.states[index]).level for index in range(outputs))
-        level, score, most = Signal(spec.state_bits), Signal(16), Signal(16)
-        adds, begins, ends, ended = Signal(), Signal(), Signal(), Signal()
-        added, written = Signal.like(label), Signal.like(label)
+        level = Signal(spec.state_bits)
+        score = Signal(16)
+        most = Signal(16)
+        adds = Signal()
+        begins = Signal()
+        ends = Signal()
+        ended = Signal()
+        added = Signal.like(label)
+        written = Signal.like(label)
         # Registered twice, before and behind the addition: cuts the path from the output's number through the choice of
         # its state to the sum, and from there to the greatest; costs two cycles for all outputs together.
         m.d.sync += [
@@ -187,11 +197,15 @@ class RunRecord(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        cycles, touched, flips = Signal(32), Signal(32), Signal(32)
+        cycles = Signal(32)
+        touched = Signal(32)
+        flips = Signal(32)
         with m.If(self.running):
             m.d.sync += cycles.eq(cycles + 1)
         if self.spec.learning:
-            valid, mask, count = Signal(), Signal(self.spec.lanes), Signal(range(self.spec.lanes + 1))
+            valid = Signal()
+            mask = Signal(self.spec.lanes)
+            count = Signal(range(self.spec.lanes + 1))
             # Registered, as is their number: cuts the path from the states of all lanes to the count; costs nothing, as
             # the call ends more than two cycles after its last lesson.
             m.d.sync += [

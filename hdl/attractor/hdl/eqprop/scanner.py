@@ -69,8 +69,11 @@ class InputScanner(wiring.Component):
         # As bits: a sample of a single byte would come with the fields of its record.
         byte = Value.cast(sample.word)
         # ``number`` is the byte of inputs that is read next, ``walked`` the one that was read.
-        number, walked = Signal(range(words)), Signal(range(words))
-        reading, valid, advance = Signal(), Signal(), Signal()
+        number = Signal(range(words))
+        walked = Signal(range(words))
+        reading = Signal()
+        valid = Signal()
+        advance = Signal()
         m.d.comb += [
             advance.eq(reading & (~valid | walker.i.ready)),
             sample.read.eq(advance),

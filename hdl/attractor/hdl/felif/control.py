@@ -64,7 +64,9 @@ class RunControl(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         most = self.spec.ticks
-        stale, stopping, running = Signal(init=1), Signal(), Signal()
+        stale = Signal(init=1)
+        stopping = Signal()
+        running = Signal()
         # Registered, for the cycle after the last layer is done: in it the last output is written.
         quiet = Signal()
         with m.If(self.run.start):

@@ -105,7 +105,9 @@ class NeuronArray(wiring.Component):
             shape=Shape(self.layer.drive_bits, signed=True), depth=neurons, init=[]
         )
         read, write = storage.read_port(), storage.write_port()
-        running, lap, place = Signal(), Signal(range(SUBSTEPS)), Signal(range(self.lap))
+        running = Signal()
+        lap = Signal(range(SUBSTEPS))
+        place = Signal(range(self.lap))
         asks = Stage(
             m,
             {

@@ -58,9 +58,13 @@ class OutputReadout(wiring.Component):
         m.submodules.outputs = outputs = memory.Memory(shape=self.output, depth=self.spec.outputs, init=[])
         read, write = outputs.read_port(), outputs.write_port()
         update, outcome, counts = self.updates, self.outcome, self.spec.layers[-1].spikes
-        valid, neuron = Signal(), Signal.like(update.neuron)
-        spikes, voltage = Signal(), Signal.like(update.voltage)
-        value, most, first = Signal(self.output), Signal(self.output), Signal()
+        valid = Signal()
+        neuron = Signal.like(update.neuron)
+        spikes = Signal()
+        voltage = Signal.like(update.voltage)
+        value = Signal(self.output)
+        most = Signal(self.output)
+        first = Signal()
         # The count of a neuron is read while the neuron comes; what else is known of it waits a cycle for the count.
         m.d.sync += [
             valid.eq(update.valid),
@@ -123,7 +127,8 @@ class RunRecord(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        cycles, spikes = Signal(32), Signal(32)
+        cycles = Signal(32)
+        spikes = Signal(32)
         with m.If(self.running):
             m.d.sync += cycles.eq(cycles + 1)
         m.d.sync += spikes.eq(spikes + count_ones(self.spikes))

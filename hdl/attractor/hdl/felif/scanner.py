@@ -52,8 +52,10 @@ class InputScanner(wiring.Component):
             }
         )
         # The bit that is given, the word that is read next, the first word of the tick, and the tick.
-        self._plane, self._word = Signal(range(spec.input_bits)), Signal(range(spec.frame_words))
-        self._base, self._tick = Signal(range(spec.ticks * spec.frame_words)), Signal(range(spec.ticks))
+        self._plane = Signal(range(spec.input_bits))
+        self._word = Signal(range(spec.frame_words))
+        self._base = Signal(range(spec.ticks * spec.frame_words))
+        self._tick = Signal(range(spec.ticks))
         self._begin = Signal()
 
     def elaborate(self, platform: object) -> Module:
@@ -103,7 +105,10 @@ class InputScanner(wiring.Component):
         spec = self.spec
         m.submodules.frames = frames = WindowMemory(spec.memory_map["frames"])
         wiring.connect(m, wiring.flipped(self.window), frames.window)
-        reading, valid, advance, walked = Signal(), Signal(), Signal(), Signal.like(self._word)
+        reading = Signal()
+        valid = Signal()
+        advance = Signal()
+        walked = Signal.like(self._word)
         width, in_last = spec.inputs_per_word, spec.inputs - (spec.frame_words - 1) * spec.inputs_per_word
         bits = Cat(
             Array(Value.cast(frames.word.input[number])[bit] for bit in range(spec.input_bits))[self._plane]

@@ -84,8 +84,11 @@ class LayerSequencer(wiring.Component):
             }
         )
         # The operation that is on offer while events are gathered.
-        self._kind, self._row, self._negate = Signal(OperationKind), Signal.like(self.o.payload.row), Signal()
-        self._waiting, self._clearing = Signal(), Signal()
+        self._kind = Signal(OperationKind)
+        self._row = Signal.like(self.o.payload.row)
+        self._negate = Signal()
+        self._waiting = Signal()
+        self._clearing = Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -122,7 +125,8 @@ class LayerSequencer(wiring.Component):
     def _gather(self, m: Module) -> None:
         """Turn tokens into operations, until the tick has no more."""
         operation, token, own = self.o.payload, self.i.payload, self.own.payload
-        accepts, ends = Signal(), Signal()
+        accepts = Signal()
+        ends = Signal()
         ends_below = token.kind == TokenKind.END
         m.d.comb += [
             self.o.valid.eq(self._waiting),
@@ -161,8 +165,12 @@ class LayerSequencer(wiring.Component):
 
     def _visit(self, m: Module) -> None:
         """Show the neurons their sums, group by group."""
-        group, lane, number = Signal(range(self.groups)), Signal(range(self.lanes)), Signal(range(self.layer.neurons))
-        last, last_lane, takes = Signal(), Signal(), Signal()
+        group = Signal(range(self.groups))
+        lane = Signal(range(self.lanes))
+        number = Signal(range(self.layer.neurons))
+        last = Signal()
+        last_lane = Signal()
+        takes = Signal()
         with m.State("ask"):
             self._push(m, FelifBank.SUM)
             m.d.comb += self.o.payload.first.eq(group)

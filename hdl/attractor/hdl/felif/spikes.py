@@ -58,10 +58,15 @@ class SpikeList(wiring.Component):
         number = unsigned(max(ceil_log2(self.neurons), 1))
         m.submodules.memory = storage = memory.Memory(shape=number, depth=self.neurons, init=[])
         read, write = storage.read_port(), storage.write_port()
-        loaded, taken = Signal(range(self.neurons + 1)), Signal(range(self.neurons + 1))
+        loaded = Signal(range(self.neurons + 1))
+        taken = Signal(range(self.neurons + 1))
         # The word that was read is on offer; all spikes of the tick are known.
-        shown, closed = Signal(), Signal()
-        load, close, waiting, ends = Signal(), Signal(), Signal(), Signal()
+        shown = Signal()
+        closed = Signal()
+        load = Signal()
+        close = Signal()
+        waiting = Signal()
+        ends = Signal()
         m.d.comb += [
             load.eq(self.updates.valid & self.updates.spikes),
             close.eq(self.updates.done if self.ends else 0),

@@ -96,7 +96,9 @@ class RunControl(wiring.Component):
         self._arbiter = StreamArbiter(operation, 2)
         self._own: Any = self._arbiter.i[0]
         # The bank being cleared; an abort is wanted; the first slot begins.
-        self._bank, self._stopping, self._first_slot = Signal(range(self.sum_bank + 1)), Signal(), Signal()
+        self._bank = Signal(range(self.sum_bank + 1))
+        self._stopping = Signal()
+        self._first_slot = Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -124,7 +126,9 @@ class RunControl(wiring.Component):
     def _watch(self, m: Module) -> None:
         """Tell whether a phase moved in this slot, and whether anything was learnt in this call."""
         # Changes of the first groups are placed while the last ones are still being scanned.
-        placed, taught, learnt = Signal(), Signal(), Signal()
+        placed = Signal()
+        taught = Signal()
+        learnt = Signal()
         m.d.comb += self.progress.moved.eq(placed | self.placed)
         with m.If(self.progress.slot_end | self._first_slot):
             m.d.sync += placed.eq(0)

@@ -94,7 +94,8 @@ class Lanes(wiring.Component):
         m = Module()
         spec, beat, edge = self.spec, self.crossbar.beat, self.crossbar.beat.context
         selected, starts, turns, noise = (Signal(spec.lanes, name=name) for name in ("own", "starts", "turns", "noise"))
-        low_locks, marked = self._lock_levels(), Signal(spec.lanes)
+        low_locks = self._lock_levels()
+        marked = Signal(spec.lanes)
         even_or_odd = Mux(self.progress.slot[0] ^ self.progress.odd_period, 0b10, 0b01)
         m.d.comb += [
             self._turn.eq(Mux(self.schedule.alternate, even_or_odd, 0b11)),

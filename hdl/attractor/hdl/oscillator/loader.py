@@ -56,8 +56,11 @@ class StateLoader(wiring.Component):
         m.submodules.state = state = WindowMemory(self.spec.memory_map["state"])
         wiring.connect(m, wiring.flipped(self.window), state.window)
         # ``source`` is being read while ``placed`` is on the output.
-        source, reading, valid = Signal(range(self.spec.oscillators)), Signal(), Signal()
-        placed, advance = Signal.like(source), Signal()
+        source = Signal(range(self.spec.oscillators))
+        reading = Signal()
+        valid = Signal()
+        placed = Signal.like(source)
+        advance = Signal()
         m.d.comb += [
             advance.eq(reading & (~valid | self.o.ready)),
             state.address.eq(source),
@@ -79,7 +82,8 @@ class StateLoader(wiring.Component):
     def _place(self, m: Module, source: Signal, state: data.View) -> None:
         """Show the placement of an oscillator by its state, and count up group and lane of the targets."""
         placement = self.o.payload
-        group, lane = Signal(range(self.spec.groups)), Signal(range(self.spec.lanes))
+        group = Signal(range(self.spec.groups))
+        lane = Signal(range(self.spec.lanes))
         with m.If(self.start):
             m.d.sync += [group.eq(0), lane.eq(0)]
         with m.Elif(self.o.valid & self.o.ready & placement.free):

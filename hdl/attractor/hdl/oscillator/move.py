@@ -142,9 +142,12 @@ class PhaseMover(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         spec, half = self.spec, self.spec.period // 2
-        change, valid, leaves = Signal.like(self.i.payload), Signal(), Signal()
+        change = Signal.like(self.i.payload)
+        valid = Signal()
+        leaves = Signal()
         phases, phase, slot, placement = self.phases, self.phases.data, self.progress.slot, self.o.payload
-        source, max_step = Signal.like(phases.address), self.schedule.max_step
+        source = Signal.like(phases.address)
+        max_step = self.schedule.max_step
         m.d.comb += [
             self.i.ready.eq(~valid),
             phases.read.eq(self.i.valid & self.i.ready),
@@ -156,8 +159,10 @@ class PhaseMover(wiring.Component):
         with m.Elif(leaves):
             m.d.sync += valid.eq(0)
 
-        forward, step = Signal(spec.phase_bits), Signal(spec.phase_bits)
-        target, distance = Signal(spec.phase_bits), Signal(spec.phase_bits)
+        forward = Signal(spec.phase_bits)
+        step = Signal(spec.phase_bits)
+        target = Signal(spec.phase_bits)
+        distance = Signal(spec.phase_bits)
         backward = forward > half
         m.d.comb += [
             target.eq(Mux(change.flag, slot, slot ^ half)),
@@ -236,8 +241,10 @@ class EdgeSequencer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        placement, valid = Signal.like(self.i.payload), Signal()
-        step, following = Signal(EdgeStep), Signal(EdgeStep)
+        placement = Signal.like(self.i.payload)
+        valid = Signal()
+        step = Signal(EdgeStep)
+        following = Signal(EdgeStep)
         m.d.comb += [
             self.o.valid.eq(valid),
             self.idle.eq(~valid),

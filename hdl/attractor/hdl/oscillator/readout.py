@@ -54,10 +54,16 @@ class LabelReadout(wiring.Component):
         spec = self.spec
         first_label = spec.oscillators - spec.labels
         # Label whose phase is being read, and whose phase has arrived; the reference comes before label 0.
-        asked, arrived = Signal(range(spec.labels + 1)), Signal(range(spec.labels + 1))
-        asking, arriving, asks_reference, is_reference = Signal(), Signal(), Signal(), Signal()
-        reference, forward = Signal(spec.phase_bits), Signal(spec.phase_bits)
-        distance, least = Signal(spec.phase_bits), Signal(spec.phase_bits)
+        asked = Signal(range(spec.labels + 1))
+        arrived = Signal(range(spec.labels + 1))
+        asking = Signal()
+        arriving = Signal()
+        asks_reference = Signal()
+        is_reference = Signal()
+        reference = Signal(spec.phase_bits)
+        forward = Signal(spec.phase_bits)
+        distance = Signal(spec.phase_bits)
+        least = Signal(spec.phase_bits)
         m.d.comb += [
             self.task.busy.eq(asking | arriving),
             self.phases.read.eq(asking),
@@ -124,16 +130,29 @@ class RunRecord(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        periods, last_change, slots, cycles = Signal(32), Signal(32), Signal(32), Signal(32)
+        periods = Signal(32)
+        last_change = Signal(32)
+        slots = Signal(32)
+        cycles = Signal(32)
         next_slot = Signal(32)
         m.d.comb += next_slot.eq(slots + 1)
         with m.If(self.running):
             m.d.sync += cycles.eq(cycles + 1)
-        with m.If(self.progress.slot_end):
+        # Registered: cuts the path from the phase arithmetic, which tells last whether anything moved, to the enables
+        # of all counters; they are read long after the run.
+        slot_end = Signal()
+        moved = Signal()
+        period_end = Signal()
+        m.d.sync += [
+            slot_end.eq(self.progress.slot_end & ~self.start),
+            moved.eq(self.progress.moved),
+            period_end.eq(self.progress.period_end),
+        ]
+        with m.If(slot_end):
             m.d.sync += slots.eq(next_slot)
-            with m.If(self.progress.moved):
+            with m.If(moved):
                 m.d.sync += last_change.eq(next_slot)
-            with m.If(self.progress.period_end):
+            with m.If(period_end):
                 m.d.sync += periods.eq(periods + 1)
         with m.If(self.start):
             m.d.sync += [periods.eq(0), last_change.eq(0), slots.eq(0), cycles.eq(0)]

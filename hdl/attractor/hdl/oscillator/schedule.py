@@ -67,7 +67,10 @@ class Schedule(wiring.Component):
         m.submodules.table = table = WindowMemory(self.spec.memory_map["schedule"])
         wiring.connect(m, wiring.flipped(self.window), table.window)
         entry: Any = table.word
-        index, fetching, arriving, periods = Signal(range(last + 1)), Signal(), Signal(), Signal(16)
+        index = Signal(range(last + 1))
+        fetching = Signal()
+        arriving = Signal()
+        periods = Signal(16)
         m.d.comb += [table.address.eq(index), table.read.eq(fetching), now.busy.eq(fetching | arriving)]
         m.d.sync += [fetching.eq(0), arriving.eq(fetching)]
         with m.If(self.start):
@@ -92,7 +95,8 @@ class Schedule(wiring.Component):
         wiring.connect(m, wiring.flipped(self.settle_window), register.window)
         settle = register.value.settle
         # Whole periods without a move until now; none moved in this period so far.
-        quiet, still = Signal(16), Signal(init=1)
+        quiet = Signal(16)
+        still = Signal(init=1)
         m.d.comb += [
             self.now.settled.eq((quiet >= settle) & (quiet != 0)),
             self.now.over.eq(self._ended | ((settle != 0) & self.now.settled)),
