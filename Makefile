@@ -23,7 +23,7 @@ demo: $(VENV)/demo.stamp
 	@$(BIN)/attractor demo
 
 test: lint warm
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check

@@ -113,6 +113,18 @@ def test_classify_is_the_same_with_and_without_a_device(run: Callable, classifie
     assert run("classify", classifier, images, "--port", f"sim:{classifier}", "--json").json == {"images": rows}
 
 
+def test_a_board_is_made_for_the_network_of_a_command(
+    run: Callable, classifier: Path, images: Path, memory: Path, patterns: np.ndarray, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "patterns.npy", patterns)
+    result = run("load", classifier, "--port", "sim:", "--json").json
+    assert (result["port"], result["valid"]) == ("sim:", True)
+    for words in (("classify", classifier, images), ("recall", memory, tmp_path / "patterns.npy")):
+        assert run(*words, "--port", "sim:", "--json").json == run(*words, "--json").json
+    assert run("bench", classifier, "--calls", 2, "--port", "sim:", "--json").json["calls"] == 2
+    assert run("test", classifier, "--calls", 2, "--port", "sim:", "--json").json["exact"] is True
+
+
 def test_recall_repairs_damaged_patterns(run: Callable, memory: Path, patterns: np.ndarray, tmp_path: Path) -> None:
     damaged = patterns.copy()
     damaged[0, 3] *= -1

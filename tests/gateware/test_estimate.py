@@ -111,7 +111,7 @@ def memories_of_yosys(spec: Spec) -> Counter[tuple[str, int, int, int, bool]]:
     return found
 
 
-@settings(max_examples=7, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.one_of(specs(), layered_specs(), spiking_specs()))
 @example(EqPropSpec(layers=(8, 1, 2), classes=2, state_high=1))  # a sample of one byte: its record is also its word
 def test_the_memories_are_those_that_yosys_finds(spec: Spec) -> None:
@@ -280,10 +280,10 @@ def test_a_rough_estimate_refuses_only_what_is_far_too_large(monkeypatch: pytest
 
 
 def test_advice_needs_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = OscillatorSpec(oscillators=12, lanes=12)
+    spec = OscillatorSpec(oscillators=6, lanes=6)
     without_model(spec, monkeypatch)
     advice = str(does_not_fit(spec, ICEBREAKER, "more"))
-    assert re.search(r"it needs more; it would fit with lanes=6, .* or the board ", advice)
+    assert re.search(r"it needs more; it would fit with lanes=3, .* or the board ", advice)
 
 
 def test_logic_is_counted_in_the_netlist() -> None:

@@ -27,10 +27,10 @@ needs_compiler = pytest.mark.usefixtures("tools")
 
 @needs_compiler
 def test_in_verilator(tmp_path: Path) -> None:
-    Regression(SPECS["two layers"], "verilator", tmp_path).run(seed=1, calls=range(20))
+    Regression(SPECS["two layers"], "verilator", tmp_path).run(seed=1, calls=range(40))
 
 
 @pytest.mark.parametrize("name", list(SPECS))
 @needs_icarus
 def test_in_icarus(name: str, tmp_path: Path) -> None:
-    Regression(SPECS[name], "icarus", tmp_path).run(seed=0, calls=range(4))
+    Regression(SPECS[name], "icarus", tmp_path).run(seed=0, calls=range(2))

@@ -48,9 +48,7 @@ def reported(spec: Spec, answers: Sequence[bytes]) -> dict[str, Any]:
     return {name: np.stack([each[name] for each in fields]) for name in fields[0]}
 
 
-@pytest.mark.parametrize("which", range(3))
-@pytest.mark.parametrize("family", list(CASES))
-def test_a_model_of_any_folding_runs_on_all_others(family: str, which: int) -> None:
+def see_that_it_runs(address: str, family: str, which: int) -> None:
     spec, foldings = CASES[family]
     model, inputs = drawn(spec)
     golden = network(spec, model.parameters)
@@ -58,13 +56,25 @@ def test_a_model_of_any_folding_runs_on_all_others(family: str, which: int) -> N
     assert any(len(np.unique(values, axis=0)) > 3 for values in expected.values())
     learnt = {name: array for name, array in golden.parameters.items() if (array != model.parameters[name]).any()}
     assert bool(learnt) == (family != "felif")
-    for address in ("sim:", "rtl:"):
-        with Device.open(address, replace(spec, lanes=foldings[which]), timeout=PATIENCE) as device:
-            assert device.build.lanes == foldings[which] != model.spec.build_to_dict()["lanes"]
-            device.load(model)
-            found = reported(spec, [device.call(data) for data in inputs])
-            assert first_unequal(expected, found) is None
-            assert device.holds(Model(spec, golden.parameters))
+    with Device.open(address, replace(spec, lanes=foldings[which]), timeout=PATIENCE) as device:
+        assert device.build.lanes == foldings[which] != model.spec.build_to_dict()["lanes"]
+        device.load(model)
+        found = reported(spec, [device.call(data) for data in inputs])
+        assert first_unequal(expected, found) is None
+        assert device.holds(Model(spec, golden.parameters))
+
+
+@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("family", list(CASES))
+def test_a_model_of_any_folding_runs_on_all_others(family: str, which: int) -> None:
+    see_that_it_runs("sim:", family, which)
+
+
+# The cores of one lane, and of as many as there are neurons, are seen in lockstep as well.
+@pytest.mark.parametrize("which", [0, *(pytest.param(other, marks=pytest.mark.slow) for other in (1, 2))])
+@pytest.mark.parametrize("family", list(CASES))
+def test_it_runs_on_the_gateware_of_all_others(family: str, which: int) -> None:
+    see_that_it_runs("rtl:", family, which)
 
 
 def test_the_golden_model_draws_noise_as_the_device_is_folded() -> None:

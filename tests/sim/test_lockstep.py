@@ -50,13 +50,13 @@ needs_compiler = pytest.mark.usefixtures("tools")
 @pytest.mark.parametrize("name", ["folded"])
 @needs_compiler
 def test_in_verilator(name: str, tmp_path: Path) -> None:
-    Regression(SPECS[name], "verilator", tmp_path).run(seed=1, calls=range(20))
+    Regression(SPECS[name], "verilator", tmp_path).run(seed=1, calls=range(40))
 
 
 @pytest.mark.parametrize("name", list(SPECS))
 @needs_icarus
 def test_in_icarus(name: str, tmp_path: Path) -> None:
-    Regression(SPECS[name], "icarus", tmp_path).run(seed=0, calls=range(4))
+    Regression(SPECS[name], "icarus", tmp_path).run(seed=0, calls=range(2))
 
 
 @pytest.mark.slow

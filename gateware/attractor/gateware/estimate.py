@@ -142,7 +142,7 @@ def check_cells(cells: Mapping[str, int], spec: Spec, board: Board) -> None:
 def check_parameters(spec: Spec, board: Board) -> None:
     """Raise :class:`DoesNotFit` if the parameters alone are more than the board's RAM holds.
 
-    Their windows are memories of any core, so nothing has to be elaborated, which takes a minute for the largest.
+    Their windows are memories of any core, so nothing has to be elaborated, which takes seconds for the largest.
     """
     shortage = _parameters_shortage(spec, board)
     if shortage is not None:

@@ -22,10 +22,10 @@ from attractor.gateware.estimate import check_cells, check_parameters, does_not_
 from attractor.gateware.flow import CapacityError, Implementation, Netlist, Progress, place, synthesise
 from attractor.gateware.tools import ToolError, find_toolchain
 from attractor.gateware.top import system_top
-from attractor.hdl.link import BaudError, uart_divisor
 from attractor.hdl.sources import design_sources
 from attractor.machine.sources import source_files
 from attractor.spec import Spec
+from attractor.spec.protocol import BaudError, rate_step
 
 __all__ = ["Placements", "sources_sha256", "workers"]
 
@@ -61,7 +61,7 @@ class Placements:
 
     def check_baud(self, clock_hz: int) -> None:
         """Raise :class:`BaudError` if a clock cannot be divided to the serial speed."""
-        uart_divisor(clock_hz, self.baud)
+        rate_step(clock_hz, self.baud)
 
     def serves(self, clock_hz: int) -> bool:
         """Return whether a clock can be divided to the serial speed."""

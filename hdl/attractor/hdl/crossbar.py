@@ -154,11 +154,10 @@ class Crossbar(wiring.Component):
             self.groups,
             (pipe.issue & ~pipe.fetches_addend, pipe.issued.group),
             (pipe.write & ~self.neurons.keep_states, executing.group),
-            [self.neurons.states[lane] for lane in range(self.lanes)],
+            list(self.neurons.states),
         )
-        m.d.comb += [self.neurons.beat.states[lane].eq(state) for lane, state in enumerate(before)]
-        for lane in range(self.lanes):
-            self._lane(m, lane, data.View(self._word, old[lane]), words[lane])
+        m.d.comb += self.neurons.beat.states.eq(Cat(before))
+        self._lanes(m, [data.View(self._word, word) for word in old], words)
         return m
 
     def _issue(self, m: Module) -> None:
@@ -277,32 +276,42 @@ class Crossbar(wiring.Component):
         m.d.sync += Assert(~(reader.en & writes & (write_address == address)), f"{name} read while written")
         return [reader.data[lane * width : (lane + 1) * width] for lane in range(len(words))]
 
-    def _lane(self, m: Module, lane: int, before: data.View, word: data.View) -> None:
-        """The adder of one lane."""
-        pipe, neurons, beat = self._pipeline, self.neurons, self.neurons.beat
-        operation = pipe.executing.operation
-        adds = operation.kind == OperationKind.ADD
-        changes, negates = Const(0, self.sum_bits), neurons.signs[lane] ^ operation.negate
-        pushed = add_or_subtract(Value.cast(before.sum), Value.cast(neurons.amplitudes[lane]), negates)
-        if self.fold_shift is not None:
-            addend = Signal(self.sum_bits, name=f"addend_{lane}")
-            addend_tags = Signal(self.tag_bits, name=f"addend_tags_{lane}")
-            m.d.sync += addend.eq(Mux(pipe.keep, Value.cast(before.sum), 0))
-            with m.If(pipe.keep):
-                m.d.sync += addend_tags.eq(before.tags)
-            m.d.comb += beat.addend_tags[lane].eq(addend_tags)
-            changes = (addend << self.fold_shift)[: self.sum_bits]
-        for index, store in enumerate(self.stores):
-            chosen, synapse = adds & (operation.store == index), store.word[lane]
-            changes = Mux(chosen, store.synapse.addend(synapse, self.sum_bits), changes)
-            negates = negates ^ (chosen & store.synapse.negates(synapse))
-        total = add_or_subtract(Value.cast(before.sum), changes | neurons.amplitudes[lane], negates)
-        m.d.comb += [
-            word.sum.eq(total),
-            word.tags.eq(neurons.tags[lane]),
-            beat.sums[lane].eq(pushed if self.push_sums else total),
-            beat.tags[lane].eq(before.tags),
-        ]
+    def _lanes(self, m: Module, old: Sequence[data.View], words: Sequence[data.View]) -> None:
+        """The adders of all lanes.
+
+        What is as wide as all lanes is read once and assigned as a whole: Amaranth goes through all of it each time.
+        """
+        neurons, beat, operation = self.neurons, self.neurons.beat, self._pipeline.executing.operation
+        kind, chosen_store, negate = operation.kind, operation.store, operation.negate
+        weights = zip(*(store.word for store in self.stores), strict=True)
+        lanes = zip(old, words, neurons.signs, neurons.amplitudes, neurons.tags, weights, strict=True)
+        changes, sums = self._addends(m, old), []
+        for lane, (before, word, sign, amplitude, tags, synapses) in enumerate(lanes):
+            change, negates = changes[lane], sign ^ negate
+            held, amplitude_bits = Value.cast(before.sum), Value.cast(amplitude)
+            pushed = add_or_subtract(held, amplitude_bits, negates)
+            for index, (store, synapse) in enumerate(zip(self.stores, synapses, strict=True)):
+                chosen = (kind == OperationKind.ADD) & (chosen_store == index)
+                change = Mux(chosen, store.synapse.addend(synapse, self.sum_bits), change)
+                negates = negates ^ (chosen & store.synapse.negates(synapse))
+            total = add_or_subtract(held, change | amplitude_bits, negates)
+            m.d.comb += [word.sum.eq(total), word.tags.eq(tags)]
+            sums.append(pushed if self.push_sums else total)
+        m.d.comb += [beat.sums.eq(Cat(sums)), beat.tags.eq(Cat(before.tags for before in old))]
+
+    def _addends(self, m: Module, old: Sequence[data.View]) -> list[Value]:
+        """Return what a FOLD adds in each lane, otherwise 0; its tags go into the beat."""
+        if self.fold_shift is None:
+            return [Const(0, self.sum_bits)] * self.lanes
+        keep = self._pipeline.keep
+        addends = [Signal(self.sum_bits, name=f"addend_{lane}") for lane in range(self.lanes)]
+        tags = [Signal(self.tag_bits, name=f"addend_tags_{lane}") for lane in range(self.lanes)]
+        for addend, before in zip(addends, old, strict=True):
+            m.d.sync += addend.eq(Mux(keep, Value.cast(before.sum), 0))
+        with m.If(keep):
+            m.d.sync += [held.eq(before.tags) for held, before in zip(tags, old, strict=True)]
+        m.d.comb += self.neurons.beat.addend_tags.eq(Cat(tags))
+        return [(addend << self.fold_shift)[: self.sum_bits] for addend in addends]
 
 
 class _Pipeline:

@@ -43,7 +43,10 @@ def options(
     ] = False,
     port: Annotated[
         str | None,
-        typer.Option(help="Where the device is: a serial device, sim:FILE, rtl:FILE, or any pySerial URL."),
+        typer.Option(
+            help="Where the device is: a serial device, sim:FILE, rtl:FILE, or any pySerial URL. sim: and rtl: alone "
+            "are boards made for the network of the command."
+        ),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,

@@ -53,19 +53,19 @@ def port_of(context: typer.Context) -> str:
 
 
 @contextmanager
-def device_of(context: typer.Context, baud: int) -> Iterator[Device]:
-    """Open the device at ``--port``."""
+def device_of(context: typer.Context, baud: int, spec: Spec | None = None) -> Iterator[Device]:
+    """Open the device at ``--port``; ``spec`` is the network for which a board is made at ``sim:`` or ``rtl:``."""
     from attractor.host import Device
 
-    with Device.open(port_of(context), baud=baud) as device:
+    with Device.open(port_of(context), spec, baud=baud) as device:
         yield device
 
 
 @contextmanager
-def device_if_any(context: typer.Context, baud: int) -> Iterator[Device | None]:
-    """Open the device at ``--port``; None without one, for the golden model."""
+def device_if_any(context: typer.Context, baud: int, spec: Spec) -> Iterator[Device | None]:
+    """Open the device at ``--port``, as :func:`device_of`; None without one, for the golden model."""
     if context.obj:
-        with device_of(context, baud) as device:
+        with device_of(context, baud, spec) as device:
             yield device
     else:
         yield None
@@ -146,7 +146,7 @@ def load(context: typer.Context, file: ModelFile, baud: Baud = BAUD) -> None:
     from attractor.host import Model
 
     model = Model.load(file)
-    with device_of(context, baud) as device:
+    with device_of(context, baud, model.spec) as device:
         with output.progress("loading") as progress:
             device.load(model, progress=progress)
         statistics = vars(device.link.statistics)
@@ -176,7 +176,7 @@ def recall(
         check_picture(plot)
     network = HopfieldNetwork.from_model(Model.load(file))
     given = read_rows(patterns)
-    with device_if_any(context, baud) as network.device, output.progress("recalling") as progress:
+    with device_if_any(context, baud, network.spec_) as network.device, output.progress("recalling") as progress:
         found = network.recall(given, progress=progress)
     start = given if network.binarize is None else np.where(given > network.binarize, 1, -1)
     if out is not None:
@@ -216,6 +216,9 @@ def classify(
 
     classifier = classifier_from_model(Model.load(file))
     rows = read_rows(images)
-    with device_if_any(context, baud) as classifier.device, output.progress("classifying") as progress:
+    with (
+        device_if_any(context, baud, classifier.model_.spec) as classifier.device,
+        output.progress("classifying") as progress,
+    ):
         found = classifier.predict(rows, progress=progress)
     output.table("images", [{"image": index, "class": str(name)} for index, name in enumerate(found)])

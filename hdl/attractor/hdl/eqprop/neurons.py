@@ -91,15 +91,15 @@ class Neurons(wiring.Component):
                 self.probe.differs.eq(marks.mask.any()),
                 self.touches.valid.eq(valid & (beat.kind == OperationKind.LEARN) & (beat.store == Store.UP)),
             ]
-        for lane in range(spec.lanes):
-            m.d.sync += changes[lane].eq(self._lane(m, lane))
+        # Read once, and not by each lane: Amaranth goes through all that such a view holds each time.
+        for lane, (before, total) in enumerate(zip(beat.states, beat.sums, strict=True)):
+            m.d.sync += changes[lane].eq(self._lane(m, lane, data.View(self.state, before), Value.cast(total)))
         return m
 
-    def _lane(self, m: Module, lane: int) -> Value:
+    def _lane(self, m: Module, lane: int, state: data.View, total: Value) -> Value:
         """Build the neuron of a lane; return whether its state changes."""
         context, marks = self._beat.context, self.marks.payload
-        state = data.View(self.state, self._beat.states[lane])
-        level, bit = self._next(m, lane)
+        level, bit = self._next(m, lane, total)
         old_bit = self._exceeds(state.level, lambda high: (high - 1) // 2)
         amplitude = Mux(context.adds_state, state.level, 0) | Mux(self._takes_part[lane], context.amplitude, 0)
         m.d.comb += self.crossbar.amplitudes[lane].eq(amplitude)
@@ -110,10 +110,9 @@ class Neurons(wiring.Component):
             m.d.sync += [marks.mask[lane].eq(bit ^ old_bit), marks.flags[lane].eq(bit)]
         return level != state.level
 
-    def _next(self, m: Module, lane: int) -> tuple[Value, Value]:
+    def _next(self, m: Module, lane: int, total: Value) -> tuple[Value, Value]:
         """Return the new state of a lane and its bit."""
-        context, total = self._beat.context, Value.cast(self._beat.sums[lane])
-        half = total[1:-1]
+        context, half = self._beat.context, total[1:-1]
         low = Signal(name=f"low_{lane}")
         level = Signal(self.spec.state_bits, name=f"level_{lane}")
         bit = Signal()

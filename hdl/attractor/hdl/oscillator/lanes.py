@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -107,21 +107,28 @@ class Lanes(wiring.Component):
             self.changes.payload.group.eq(beat.group),
             self.learns.eq(self.crossbar.valid & edge.marks & marked.any()),
         ]
-        for lane in range(spec.lanes):
-            state, following = data.View(self.state, beat.states[lane]), self._following(m, lane)
-            moves = self._decide(m, lane, state, following, turns[lane])
+        lanes = self._decide(m, turns)
+        signs, learns = [], []
+        for lane, (state, following, moves) in enumerate(lanes):
             sign = noise[lane] ^ Array(low_locks)[state.lock]
             if spec.learning:
                 # The margin counts against the level; the weight grows with the product of two levels.
                 sign ^= (edge.marks & state.reference) ^ ((beat.kind == OperationKind.LEARN) & ~state.reference)
-                m.d.comb += [self.crossbar.learns[lane].eq(state.teach & ~selected[lane]), marked[lane].eq(moves)]
+                learns.append(state.teach & ~selected[lane])
                 with m.If(edge.marks):
                     m.d.comb += following.teach.eq(moves)
-            m.d.comb += [self.crossbar.signs[lane].eq(sign), self.crossbar.amplitudes[lane].eq(edge.amplitude)]
+            signs.append(sign)
             with m.If(starts[lane]):
                 m.d.comb += [following.reference.eq(edge.late), following.clamp.eq(edge.clamp)]
             with m.If(turns[lane]):
                 m.d.comb += following.lock.eq(edge.lock)
+        m.d.comb += [
+            self.crossbar.states.eq(Cat(following for _, following, _ in lanes)),
+            self.crossbar.signs.eq(Cat(signs)),
+            self.crossbar.amplitudes.eq(edge.amplitude.replicate(spec.lanes)),
+            self.crossbar.learns.eq(Cat(learns)),
+            marked.eq(Cat(moves for _, _, moves in lanes) if spec.learning else 0),
+        ]
         return m
 
     def _lock_levels(self) -> Value:
@@ -130,29 +137,46 @@ class Lanes(wiring.Component):
         low = Cat((slot - lock)[spec.phase_bits - 1] for lock in spec.lock_slots)
         return Mux(self.crossbar.beat.context.locked, low, 0)
 
-    def _following(self, m: Module, lane: int) -> data.View:
-        """Return the state that is written; unless something is assigned to it, it stays."""
-        following = Signal(self.state, name=f"following_{lane}")
-        m.d.comb += [following.eq(self.crossbar.beat.states[lane]), self.crossbar.states[lane].eq(following)]
-        return following
+    def _decide(self, m: Module, turns: Value) -> list[tuple[data.View, data.View, Value]]:
+        """Find the new references and the tags of all lanes.
 
-    def _decide(self, m: Module, lane: int, state: data.View, following: data.View, turns: Value) -> Value:
-        """Find the new reference and the tags of one lane; return whether its reference changes and it is free."""
-        spec, beat, edge = self.spec, self.crossbar.beat, self.crossbar.beat.context
-        tags = data.View(EDGE_TAGS, Mux(beat.kind == OperationKind.FOLD, beat.addend_tags[lane], beat.tags[lane]))
-        total: Value = beat.sums[lane]
-        rises, moves = Signal(name=f"rises_{lane}"), Signal(name=f"moves_{lane}")
-        in_place = tags.present & (tags.late == (self.progress.slot[-1] ^ ~rises))
-        odd = beat.group[0] ^ (lane & 1) if spec.lanes % 2 and spec.groups > 1 else Const(lane & 1, 1)
+        What is as wide as all lanes is read once and assigned as a whole: Amaranth goes through all of it each time.
+
+        Returns
+        -------
+        list
+            For each lane its state; the state that is written, which is the same unless something is assigned to it;
+            and whether its reference changes and it is free.
+        """
+        beat, changes, lanes, rising, marked, tags = self.crossbar.beat, self.changes.payload, [], [], [], []
+        seen = zip(beat.states, beat.sums, beat.tags, beat.addend_tags, strict=True)
+        for lane, (before, total, own_tags, addend_tags) in enumerate(seen):
+            state, following = data.View(self.state, before), Signal(self.state, name=f"following_{lane}")
+            edge_tags = data.View(EDGE_TAGS, Mux(beat.kind == OperationKind.FOLD, addend_tags, own_tags))
+            rises, moves = Signal(name=f"rises_{lane}"), Signal(name=f"moves_{lane}")
+            m.d.comb += [
+                following.eq(before),
+                rises.eq(Mux(total == 0, state.reference, ~total[-1])),
+                moves.eq((rises ^ state.reference) & ~state.clamp & self._exists(lane)),
+            ]
+            with m.If(beat.context.decides):
+                m.d.comb += following.reference.eq(rises)
+            in_place = edge_tags.present & (edge_tags.late == (self.progress.slot[-1] ^ ~rises))
+            rising.append(rises)
+            marked.append(moves & ~in_place & self._turn.bit_select(self._odd(lane), 1))
+            tags.append(Mux(turns[lane], Cat(beat.context.present, beat.context.late), edge_tags))
+            lanes.append((state, following, moves))
+        m.d.comb += [changes.flags.eq(Cat(rising)), changes.mask.eq(Cat(marked)), self.crossbar.tags.eq(Cat(tags))]
+        return lanes
+
+    def _odd(self, lane: int) -> Value:
+        """Return whether the target in a lane has an odd number."""
+        spec = self.spec
+        groups_alternate = spec.lanes % 2 and spec.groups > 1
+        return self.crossbar.beat.group[0] ^ (lane & 1) if groups_alternate else Const(lane & 1, 1)
+
+    def _exists(self, lane: int) -> ValueLike:
+        """Return whether there is a target in a lane, as there is in all but some of the last group."""
+        spec = self.spec
         last_lanes = spec.targets - (spec.groups - 1) * spec.lanes
-        exists = 1 if lane < last_lanes else beat.group != spec.groups - 1
-        m.d.comb += [
-            rises.eq(Mux(total == 0, state.reference, ~total[-1])),
-            moves.eq((rises ^ state.reference) & ~state.clamp & exists),
-            self.changes.payload.flags[lane].eq(rises),
-            self.changes.payload.mask[lane].eq(moves & ~in_place & self._turn.bit_select(odd, 1)),
-            self.crossbar.tags[lane].eq(Mux(turns, Cat(edge.present, edge.late), tags)),
-        ]
-        with m.If(edge.decides):
-            m.d.comb += following.reference.eq(rises)
-        return moves
+        return 1 if lane < last_lanes else self.crossbar.beat.group != spec.groups - 1

@@ -52,6 +52,7 @@ class CoreDriver(Generic[AnySpec]):
 
     def __init__(self, dut: Any, spec: AnySpec) -> None:
         self.dut, self.spec, self.memory_map = dut, spec, spec.memory_map
+        self._aborts = False
 
     def port(self, window: Window, member: str) -> Any:
         """Return one signal of a window's port; None where a single word needs no address."""
@@ -78,6 +79,11 @@ class CoreDriver(Generic[AnySpec]):
         self.dut.bus__start.value = 1
         await RisingEdge(self.dut.clk)
         self.dut.bus__start.value = 0
+
+    def abort(self, aborts: bool) -> None:
+        """Drive ``abort``, which costs nothing where it stays as it was."""
+        if aborts != self._aborts:
+            self.dut.bus__abort.value = self._aborts = aborts
 
     async def write(self, window: Window, data: bytes) -> None:
         """Write a whole window."""

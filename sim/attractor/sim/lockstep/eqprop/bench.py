@@ -163,7 +163,7 @@ async def run_sample(driver: EqPropDriver, network: EqPropNetwork, rng: np.rando
     last_step = -1
     await driver.start()
     for cycle in range(CYCLE_LIMIT):
-        dut.bus__abort.value = cycle == abort_cycle
+        driver.abort(cycle == abort_cycle)
         await ReadOnly()
         if not dut.bus__busy.value:
             break
@@ -175,7 +175,7 @@ async def run_sample(driver: EqPropDriver, network: EqPropNetwork, rng: np.rando
     else:
         raise MismatchError(Difference(sample.moment, "busy", 0, 1))
     await RisingEdge(dut.clk)
-    dut.bus__abort.value = 0
+    driver.abort(aborts=False)
     found = spec.decode_output(await driver.results())
     aborted = abort_cycle < last_step
     if not aborted and not (sample.over and (not sample.sigma or sample.phase == "nudged")):

@@ -75,6 +75,9 @@ class FelifDriver(CoreDriver[FelifSpec]):
     def __init__(self, dut: Any, spec: FelifSpec) -> None:
         super().__init__(dut, spec)
         self.layers = [getattr(dut, f"layer_{index}") for index in range(len(spec.layers))]
+        # Looked at in every cycle.
+        self._turns = [layer.sequencer.turns__valid for layer in self.layers]
+        self._tick_ends, self._leaves = dut.tick_ends, dut.leaves
 
     def states(self, index: int) -> dict[str, Numbers]:
         """Return the states of a layer in memory, each of shape (neurons,)."""
@@ -87,15 +90,19 @@ class FelifDriver(CoreDriver[FelifSpec]):
         memory = self.layers[index].crossbar.accumulators
         return int(any(int(memory[group].value) for group in range(self.spec.groups_of(index))))
 
-    def watch(self, index: int, watch: Watch) -> None:
-        """Note the sum that a neuron gets in this cycle, and whether another spikes."""
-        sequencer = self.layers[index].sequencer
-        if sequencer.turns__valid.value:
-            bits = self.spec.sum_bits(index)
-            total = int(sequencer.turns__sum.value)
-            watch.sums.append(total - (total >> bits - 1 << bits))
-        if int(self.dut.leaves.value) >> index & 1:
-            watch.spikes.append(int(self.dut.spikes.value) >> index & 1)
+    def watch(self, course: Course) -> None:
+        """Compare the layers that end a tick in this cycle, and note what neurons get, and which of them spike."""
+        ends, leaves = int(self._tick_ends.value), int(self._leaves.value)
+        for index, turns in enumerate(self._turns):
+            if ends >> index & 1:
+                compare_tick(self, course, index)
+            watch = course.watches[index]
+            if turns.value:
+                bits = self.spec.sum_bits(index)
+                total = int(self.layers[index].sequencer.turns__sum.value)
+                watch.sums.append(total - (total >> bits - 1 << bits))
+            if leaves >> index & 1:
+                watch.spikes.append(int(self.dut.spikes.value) >> index & 1)
 
 
 def check(difference: Difference | None) -> None:
@@ -122,12 +129,9 @@ async def follow(driver: FelifDriver, course: Course, abort_cycle: int) -> int:
     dut = driver.dut
     await driver.start()
     for cycle in range(CYCLE_LIMIT):
-        dut.bus__abort.value = cycle == abort_cycle
+        driver.abort(cycle == abort_cycle)
         await ReadOnly()
-        for index in range(len(driver.layers)):
-            if int(dut.tick_ends.value) >> index & 1:
-                compare_tick(driver, course, index)
-            driver.watch(index, course.watches[index])
+        driver.watch(course)
         if not dut.bus__busy.value:
             return cycle
         if cycle == abort_cycle:
@@ -152,7 +156,7 @@ async def run_sequence(
     abort_cycle = int(rng.integers(0, int(rng.choice([50, 1000])))) if rng.random() < 0.25 else CYCLE_LIMIT
     cycles = await follow(driver, course, abort_cycle)
     await RisingEdge(dut.clk)
-    dut.bus__abort.value = 0
+    driver.abort(aborts=False)
     found = spec.decode_output(await driver.results())
     compare_ticks(course, found.ticks, len(frames))
     end = network.run(frames[None, : found.ticks], states=states)

@@ -101,7 +101,7 @@ async def run(
     await driver.start()
     for _ in range(CYCLE_LIMIT):
         await RisingEdge(dut.clk)
-        dut.bus__abort.value = state.slot == abort_slot
+        driver.abort(state.slot == abort_slot)
         await ReadOnly()
         ended, busy = bool(dut.slot_end.value), bool(dut.bus__busy.value)
         if ended:
@@ -115,7 +115,7 @@ async def run(
     else:
         raise MismatchError(Difference(f"slot {state.slot}", "busy", 0, 1))
     await RisingEdge(dut.clk)
-    dut.bus__abort.value = 0
+    driver.abort(aborts=False)
     found = spec.decode_output(await driver.results())
     if found.aborted and abort_slot < 0:
         raise MismatchError(Difference(f"slot {state.slot}", "aborted", 0, 1))
