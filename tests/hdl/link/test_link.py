@@ -284,7 +284,7 @@ def test_attention_drops_a_call_or_is_told_in_its_reply() -> None:
                 requests.sequence -= 1
             await host.send(requests.sync(position).encode())
             sync = (await host.frames(len(replies) + 1))[-1]
-            assert Progress.unpack(sync.payload).next == (requests.sequence + 1) % NUMBERS
+            assert SessionState.unpack(sync.payload).next == (requests.sequence + 1) % NUMBERS
             position = sync.end
 
     bench().run(script)
