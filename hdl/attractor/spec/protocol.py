@@ -67,9 +67,9 @@ the receive buffer: a call under way ends as after a short run, the rest of its 
 all frames are dropped until the next SYNC or IDENTIFY. The reply to that tells what was carried out.
 
 A device starts at the rate in its description. BAUD asks for another one, of at least :data:`LEAST_CYCLES_PER_BIT`
-clock cycles a bit; the reply still comes at the old rate. When no good frame has come for :data:`FALLBACK_SECONDS`, no
-call is under way and nothing is being sent, the device goes back to the rate at which it started: whoever opens the
-line next finds it there, and so does a host whose request to change it got lost half way.
+clock cycles a bit; the reply still comes at the old rate. When something has come and no good frame has for
+:data:`FALLBACK_SECONDS`, the device goes back to the rate at which it started: whoever opens the line next finds it
+there, and so does a host whose request to change it got lost half way. Calls and replies under way are good frames.
 
 An error reply carries what was gathered before the error, which means nothing.
 """
@@ -134,7 +134,7 @@ REPLY_BUFFER_BYTES = 2048
 #: Sequence numbers and positions before they start anew.
 NUMBERS = 1 << 16
 DELIMITER = b"\0"
-#: Silence after which a device goes back to the rate at which it started.
+#: Time without a good frame, once something came, after which a device goes back to the rate at which it started.
 FALLBACK_SECONDS = 1.0
 #: A rate is given in bits for this many clock cycles.
 RATE_CYCLES = 1 << 20

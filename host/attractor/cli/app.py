@@ -8,6 +8,7 @@ import typer
 
 from attractor.cli import boards, exchange, models, verification
 from attractor.cli.demo import DemoCommand, demo
+from attractor.cli.line import link
 from attractor.cli.output import output, show_version
 from attractor.cli.solve import solve
 from attractor.cli.train import EPILOG, TrainCommand, train_with_options
@@ -42,10 +43,10 @@ def options(
         bool, typer.Option("--json", callback=_json, is_eager=True, help="One JSON document on standard output.")
     ] = False,
     port: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="Where the device is: a serial device, sim:FILE, rtl:FILE, or any pySerial URL. sim: and rtl: alone "
-            "are boards made for the network of the command."
+            "are boards made for the network of the command. Given several times, all of them serve as one."
         ),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
@@ -56,7 +57,7 @@ def options(
 ) -> None:
     """Networks that compute by settling, as FPGA gateware: train, build, load, run."""
     output.verbose, output.quiet = verbose, quiet
-    context.obj = port
+    context.obj = port or []
 
 
 app.command("demo", cls=DemoCommand, epilog=EPILOG)(demo)
@@ -72,6 +73,7 @@ for command in (
     boards.board,
     boards.build,
     boards.boards,
+    link,
     verification.test,
     verification.bench,
     verification.doctor,

@@ -13,7 +13,7 @@ from typer.core import TyperCommand
 from attractor.cli.extras import optional
 from attractor.cli.families import Demo, Outcome, all_commands, commands_of
 from attractor.cli.files import check_writable
-from attractor.cli.models import BAUD, Baud
+from attractor.cli.models import BAUD, Baud, port_of
 from attractor.cli.output import output
 from attractor.cli.pictures import check_picture
 
@@ -56,7 +56,7 @@ def demo(
     output.log(f"model in {saved}")
 
     with _building(begun.spec, board) as bundle:
-        with _device(context.obj, saved, baud) as device:
+        with _device(port_of(context) if context.obj else None, saved, baud) as device:
             outcome = chosen.perform(device, begun)
             result = outcome.values | {
                 "board": device.description["board"],

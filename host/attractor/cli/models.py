@@ -46,19 +46,25 @@ ModelFile = Annotated[Path, typer.Argument(help="Model file (.safetensors).")]
 
 
 def port_of(context: typer.Context) -> str:
-    """Return the global option ``--port``; raise :class:`ValueError` without it."""
+    """Return the global option ``--port``; raise :class:`ValueError` without it, or if it was given several times."""
     if not context.obj:
         raise ValueError("no port: add --port, with a serial device, sim:FILE, rtl:FILE or a pySerial URL")
-    return context.obj
+    if len(context.obj) > 1:
+        raise ValueError(f"this command takes one --port, not {len(context.obj)}: {', '.join(context.obj)}")
+    return context.obj[0]
 
 
 @contextmanager
 def device_of(context: typer.Context, baud: int, spec: Spec | None = None) -> Iterator[Device]:
-    """Open the device at ``--port``; ``spec`` is the network for which a board is made at ``sim:`` or ``rtl:``."""
-    from attractor.host import Device
+    """Open the device at ``--port``, or a pool of several; ``spec`` is that of a board at ``sim:`` or ``rtl:``."""
+    from attractor.host import Device, DevicePool
 
-    with Device.open(port_of(context), spec, baud=baud) as device:
-        yield device
+    if len(context.obj) > 1:
+        with DevicePool.open(context.obj, spec, baud=baud) as pool:
+            yield pool
+    else:
+        with Device.open(port_of(context), spec, baud=baud) as device:
+            yield device
 
 
 @contextmanager

@@ -94,8 +94,10 @@ def _number(value: Any) -> str:
 @contextmanager
 def _where(context: typer.Context, baud: int) -> Iterator[Device | str | None]:
     """Give the open device at ``--port``, the address of a board to be made for the problem, or None."""
-    if not context.obj or context.obj.endswith(":"):
-        yield context.obj
+    if not context.obj:
+        yield None
+    elif len(context.obj) == 1 and context.obj[0].endswith(":"):
+        yield context.obj[0]
     else:
         with device_of(context, baud) as device:
             yield device

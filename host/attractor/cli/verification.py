@@ -7,7 +7,7 @@ import shutil
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,23 +44,45 @@ def test(
 ) -> None:
     """Compare a device at --port, or the gateware in a simulator, with the golden model.
 
-    A device is loaded with random models, and taught if it can learn; then it holds again what it held. In the
-    simulator every state is compared after every slot or step.
+    A device is loaded with random models, and taught if it can learn; then it holds again what it held. Several --port
+    are tested one after the other. In the simulator every state is compared after every slot or step.
     """
     from attractor.spec.files import load_spec
+
+    spec = None if file is None else load_spec(file)
+    if context.obj:
+        _test_devices(context.obj, spec, baud, calls, seed)
+    elif spec is None:
+        raise ValueError("nothing to test: give a model or spec file, or a device with --port")
+    else:
+        _test_in_simulator(spec, simulator, calls, seed)
+
+
+def _test_devices(ports: list[str], spec: Spec | None, baud: int, calls: int, seed: int) -> None:
+    """Test one device after the other, and report each; raise :class:`RuntimeError` if one differs or fails."""
+    from attractor.host import Device, HostError
     from attractor.verify import accept
 
-    if context.obj:
-        spec = None if file is None else load_spec(file)
-        with device_of(context, baud, spec) as device, output.progress("comparing") as progress:
-            found = accept(device, calls=calls, seed=seed, progress=progress)
-        output.result({"calls": found.calls, "agreement": found.ratio, "exact": found.exact})
-        if not found.exact:
-            raise RuntimeError(f"the device differs from the golden model: {found.first_difference}")
-        return
-    if file is None:
-        raise ValueError("nothing to test: give a model or spec file, or a device with --port")
-    _test_in_simulator(load_spec(file), simulator, calls, seed)
+    rows: list[dict[str, Any]] = []
+    for port in ports:
+        try:
+            with Device.open(port, spec, baud=baud) as device, output.progress(f"comparing {port}") as progress:
+                found = accept(device, calls=calls, seed=seed, progress=progress)
+        except HostError as error:
+            if len(ports) == 1:
+                raise
+            rows.append({"port": port, "calls": 0, "agreement": 0.0, "exact": False, "difference": str(error)})
+            continue
+        row = {"port": port, "calls": found.calls, "agreement": found.ratio, "exact": found.exact}
+        rows.append(row | {"difference": found.first_difference or ""})
+    if len(rows) == 1:
+        output.result({name: rows[0][name] for name in ("calls", "agreement", "exact")})
+    else:
+        output.table("devices", rows)
+    for row in rows:
+        if not row["exact"]:
+            which = "the device" if len(rows) == 1 else row["port"]
+            raise RuntimeError(f"{which} differs from the golden model: {row['difference']}")
 
 
 def _test_in_simulator(spec: Spec, simulator: Simulator, calls: int, seed: int) -> None:
@@ -128,10 +150,18 @@ def doctor() -> None:
     rows.append({"part": "C++ compiler", "state": compiler or "absent", "next_step": step})
     icarus = shutil.which("iverilog")
     rows.append({"part": "iverilog", "state": icarus or "absent (optional)", "next_step": ""})
-    ports = _serial_ports()
-    rows.append({"part": "serial ports", "state": " ".join(ports) or "none", "next_step": ""})
+    ports = [_told(port) for port in _serial_ports()]
+    rows.append({"part": "serial ports", "state": ", ".join(ports) or "none", "next_step": ""})
     rows.append({"part": "attractor", "state": f"{metadata.version('attractor')} in {sys.prefix}", "next_step": ""})
     output.table("parts", rows)
+
+
+def _told(port: str) -> str:
+    """Return the name of a port, and how long its driver keeps what arrives."""
+    from attractor.host.latency import latency_timer
+
+    timer = latency_timer(port)
+    return port if timer is None else f"{port} (latency timer {timer} ms)"
 
 
 def _serial_ports() -> list[str]:

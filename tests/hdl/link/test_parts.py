@@ -150,8 +150,17 @@ def test_rate_is_taken_byte_by_byte_and_falls_back_after_silence() -> None:
                 ctx.set(rate.data, byte)
                 await pulse(ctx, rate.take, 1 << part)
             assert ctx.get(rate.step) == step
-            await pulse(ctx, rate.keep)
-            await ctx.tick().repeat(100)
+            await ctx.tick().repeat(300)  # nothing comes
+            assert ctx.get(rate.step) == step
+            await pulse(ctx, rate.heard)
+            await ctx.tick().repeat(50)
+            await pulse(ctx, rate.keep)  # and it made sense
+            await ctx.tick().repeat(300)
+            assert ctx.get(rate.step) == step
+            await pulse(ctx, rate.heard)
+            await ctx.tick().repeat(50)
+            await pulse(ctx, rate.heard)  # more of it begins nothing anew
+            await ctx.tick().repeat(49)
             assert ctx.get(rate.step) == step
             await ctx.tick()
             assert ctx.get(rate.step) == rate.start

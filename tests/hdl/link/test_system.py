@@ -131,7 +131,11 @@ def test_rate_is_changed_and_forgotten_over_the_pins() -> None:
             line.cycles = cycles
         part = await line.ask(5, Command.READ, 0, 0, b"\x40")
         assert part.payload == device.description[:64]
-        # The reply took longer than the silence that is waited for.
+        # The reply took longer than the device's patience, and then nothing came.
+        await ctx.tick().repeat(6000)
+        assert (await line.ask(6, Command.READ, 0, 0, b"\x01")).payload == device.description[:1]
+        # A byte without a stop bit.
+        await line.transact(b"\x55", stop=0)
         await ctx.tick().repeat(3000)
         line.cycles = 5.0
         assert (await line.ask(1, Command.SYNC, 0, part.end)).status == Status.OK

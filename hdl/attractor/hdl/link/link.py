@@ -41,7 +41,7 @@ class Link(wiring.Component):
     rate:
         Rate of the line after a reset, as :func:`~attractor.spec.protocol.rate_step` returns it.
     fallback_cycles:
-        Clock cycles without a good frame after which the line goes back to this rate.
+        Clock cycles after something came, without a good frame, after which the line goes back to this rate.
     reply_buffer:
         Bytes of replies that are kept, a power of two from 512 to 8192.
 
@@ -131,6 +131,7 @@ class Link(wiring.Component):
             words.description.eq(decoder.frame.data),
             rate.data.eq(decoder.frame.data),
             rate.take.eq(executor.rate_take),
+            rate.heard.eq(self.i.valid | self.lost),
             rate.keep.eq(decoder.verified | executor.calling | self.sending),
             self.rate.eq(rate.step),
             self.core.start.eq(executor.start),

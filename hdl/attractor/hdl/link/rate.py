@@ -13,14 +13,14 @@ STEP_BITS = (RATE_CYCLES // LEAST_CYCLES_PER_BIT).bit_length()
 
 
 class LineRate(wiring.Component):
-    """Holds the rate at which both directions run, and goes back to the first one after a silence.
+    """Holds the rate at which both directions run, and goes back to the first one where nothing makes sense.
 
     Parameters
     ----------
     start:
         The rate after a reset, as :func:`~attractor.spec.protocol.rate_step` returns it.
     fallback_cycles:
-        Clock cycles of the silence.
+        Clock cycles between something that came and the end of patience.
 
     Members
     -------
@@ -28,14 +28,17 @@ class LineRate(wiring.Component):
         A byte of another rate.
     take: ``In(3)``
         Which byte it is, one bit for each, the lowest byte first; none of them: no byte.
+    heard: ``In(1)``
+        Something came.
     keep: ``In(1)``
-        A good frame came, a call is under way, or a byte is being sent: the silence begins anew.
+        A good frame came, a call is under way, or a byte is being sent: whatever came before made sense.
     step: ``Out(19)``
         Bits in :data:`~attractor.spec.protocol.RATE_CYCLES` clock cycles.
     """
 
     data: Signal
     take: Signal
+    heard: Signal
     keep: Signal
     step: Signal
 
@@ -43,21 +46,24 @@ class LineRate(wiring.Component):
         if not 1 <= start <= RATE_CYCLES // LEAST_CYCLES_PER_BIT:
             raise ValueError(f"a rate of {start}; it must be between 1 and {RATE_CYCLES // LEAST_CYCLES_PER_BIT}")
         if fallback_cycles < 1:
-            raise ValueError(f"a silence of {fallback_cycles} clock cycles; it must be 1 at least")
+            raise ValueError(f"a patience of {fallback_cycles} clock cycles; it must be 1 at least")
         self.start = start
         self.fallback_cycles = fallback_cycles
-        super().__init__({"data": In(8), "take": In(3), "keep": In(1), "step": Out(STEP_BITS, init=start)})  # pyright: ignore[reportCallIssue]
+        step = Out(STEP_BITS, init=start)  # pyright: ignore[reportCallIssue]
+        super().__init__({"data": In(8), "take": In(3), "heard": In(1), "keep": In(1), "step": step})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # It begins where its highest bit becomes 1 after these cycles.
         bits = self.fallback_cycles.bit_length()
-        silence = Signal(bits + 1, init=(1 << bits) - self.fallback_cycles)
-        over = silence[-1]
+        waited = Signal(bits + 1, init=(1 << bits) - self.fallback_cycles)
+        waiting, over = Signal(), waited[-1]
         with m.If(self.keep):
-            m.d.sync += silence.eq(silence.init)
-        with m.Elif(~over):
-            m.d.sync += silence.eq(silence + 1)
+            m.d.sync += [waited.eq(waited.init), waiting.eq(0)]
+        with m.Else():
+            m.d.sync += waiting.eq(waiting | self.heard)
+            with m.If(waiting & ~over):
+                m.d.sync += waited.eq(waited + 1)
         for part in range(len(self.take)):
             with m.If(self.take[part]):
                 register = self.step[8 * part : 8 * part + 8]
