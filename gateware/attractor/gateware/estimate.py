@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,6 +14,9 @@ from attractor.spec import Region, Spec, SpecError
 from attractor.spec.base import ceil_div
 
 __all__ = ["LUT_TOLERANCE", "DoesNotFit", "Estimate", "check_cells", "check_parameters", "does_not_fit", "estimate"]
+
+#: The memory of the link's replies, and how few it may keep.
+REPLIES, LEAST_REPLY_BUFFER = "link.encoder.storage", 512
 
 
 class DoesNotFit(ValueError):  # noqa: N818 - reads as what it says
@@ -51,6 +54,11 @@ class Estimate:
     tolerance: float = LUT_TOLERANCE
     large_rams: int = 0
     multipliers: int = 0
+
+    @property
+    def reply_buffer(self) -> int:
+        """Bytes of replies that the link keeps: as many as always, or few where block RAM is short."""
+        return next(memory.words for memory, _ in self.memories if memory.name == REPLIES)
 
     @property
     def fits(self) -> bool:
@@ -99,7 +107,7 @@ def estimate(spec: Spec, board: Board) -> Estimate:
     """
     model = cost(spec, board.family)
     packed = _pack(model, board)
-    block_rams, large_rams = (sum(kind.block_rams for _, kind in packed), sum(kind.large_rams for _, kind in packed))
+    block_rams, large_rams = _block_rams(packed), sum(kind.large_rams for _, kind in packed)
     multiplies = board.family is Family.ECP5 or model.multipliers <= board.resources.multipliers
     luts = model.luts - (model.product_luts if multiplies else 0)
     multipliers = model.multipliers if multiplies else 0
@@ -107,12 +115,29 @@ def estimate(spec: Spec, board: Board) -> Estimate:
 
 
 def _pack(model: Cost, board: Board) -> tuple[tuple[Memory, Packed], ...]:
-    """Return what each memory becomes; weights go to the large RAMs where block RAM is too small for them."""
-    packed = tuple((memory, pack(memory, board.family)) for memory in model.memories)
-    fits = sum(kind.block_rams for _, kind in packed) <= board.resources.block_rams
-    if fits or not board.resources.large_rams:
-        return packed
-    return tuple((memory, pack_large(memory) if memory.large else kind) for memory, kind in packed)
+    """Return what each memory becomes.
+
+    Where block RAM is short the link keeps fewer replies, and then weights go to the large RAMs, with all replies if
+    they fit.
+    """
+    small = tuple(
+        dataclasses.replace(memory, words=LEAST_REPLY_BUFFER) if memory.name == REPLIES else memory
+        for memory in model.memories
+    )
+    tries = [_packed(memories, board, large=False) for memories in (model.memories, small)]
+    if board.resources.large_rams:
+        tries += [_packed(memories, board, large=True) for memories in (model.memories, small)]
+    return next((packed for packed in tries if _block_rams(packed) <= board.resources.block_rams), tries[-1])
+
+
+def _packed(memories: Iterable[Memory], board: Board, *, large: bool) -> tuple[tuple[Memory, Packed], ...]:
+    return tuple(
+        (memory, pack_large(memory) if large and memory.large else pack(memory, board.family)) for memory in memories
+    )
+
+
+def _block_rams(packed: Iterable[tuple[Memory, Packed]]) -> int:
+    return sum(kind.block_rams for _, kind in packed)
 
 
 def check_cells(cells: Mapping[str, int], spec: Spec, board: Board) -> None:

@@ -8,6 +8,7 @@ from amaranth.lib import io
 from attractor.gateware.boards import Board
 from attractor.gateware.clocking import PllClock
 from attractor.gateware.clocks import Clock, oscillator
+from attractor.gateware.estimate import estimate
 from attractor.hdl.cores import build_core
 from attractor.hdl.system import System
 from attractor.spec import Spec
@@ -72,6 +73,8 @@ class Top(Elaboratable):
 def system_top(spec: Spec, board: Board, baud: int, clock: Clock | None = None) -> Top:
     """Return the top level that serves the network ``spec`` on ``board``, clocked by its oscillator or by ``clock``.
 
+    Where block RAM is short its link keeps few replies, so that a host has fewer calls on the way.
+
     Raises
     ------
     BaudError
@@ -79,6 +82,7 @@ def system_top(spec: Spec, board: Board, baud: int, clock: Clock | None = None) 
     """
     chosen = clock or oscillator(board)
     rate_step(chosen.hz, baud)  # before anything is built: what is built must be used, or Amaranth warns
-    system = System(build_core(spec), spec, clock_hz=chosen.hz, baud=baud, board=board.name)
+    replies = estimate(spec, board).reply_buffer
+    system = System(build_core(spec), spec, clock_hz=chosen.hz, baud=baud, board=board.name, reply_buffer=replies)
     clocking = PllClock(board.pll, chosen.setting) if board.pll and chosen.setting else None
     return Top(system, STATUS, clocking)
