@@ -724,7 +724,7 @@ def test_the_window_finds_what_a_busy_board_takes_in(slow: tuple[SlowBoard, Devi
     assert list(device.calls(inputs, time_limit=1.0)) == [network.call(data) for data in inputs]
     assert (port.calls, port.aborted) == (90, 0)
     assert port.lost > 0
-    assert device.link.window.bytes(busy=True) < 3 * RECEIVE_BUFFER_BYTES
+    assert device.link.window.bytes(calls=True) < 3 * RECEIVE_BUFFER_BYTES
     assert device.link.statistics.sent < 400
 
 

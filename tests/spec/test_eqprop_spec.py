@@ -311,11 +311,11 @@ def test_input_round_trip(spec: EqPropSpec, seed: int, sigma: int, label: int) -
         return
     data = spec.encode_input(bits, sigma=sigma, label=label, thresholds=thresholds)
     words = b"".join(int(threshold).to_bytes(2, "little") for threshold in thresholds)
-    assert data == bytes([{0: 0, 1: 1, -1: 3}[sigma], label]) + words + packed
+    assert data == words + bytes([{0: 0, 1: 1, -1: 3}[sigma], label]) + packed
     assert len(data) == spec.memory_map["sample"].size
-    unused = int.from_bytes(data, "little") | 0xFC
+    unused = int.from_bytes(data, "little") | 0xFC << 16 * spec.connections
     for connection in range(spec.connections):
-        unused |= (0xFFFF << spec.counter_bits & 0xFFFF) << 16 * (connection + 1)
+        unused |= (0xFFFF << spec.counter_bits & 0xFFFF) << 16 * connection
     unused |= 0xFF << spec.layers[0] % 8 + 8 * (len(data) - 1) if spec.layers[0] % 8 else 0
     unused &= (1 << 8 * len(data)) - 1
     for region in (data, unused.to_bytes(len(data), "little")):
