@@ -216,8 +216,8 @@ def test_a_wrong_board_or_baud_is_refused(builds: list[tuple[int, int]]) -> None
 
 
 def test_a_baud_that_the_clock_cannot_make_is_refused() -> None:
-    with pytest.raises(ValueError, match="2900000"):
-        build(SPEC, "icebreaker", baud=2_900_000, cache=None)
+    with pytest.raises(ValueError, match="50 baud"):
+        build(SPEC, "icebreaker", baud=50, cache=None)
 
 
 def test_the_hash_of_the_sources_covers_their_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,8 +267,8 @@ def test_a_clock_that_is_none_is_refused(builds: list[tuple[int, int]], clock: f
 
 
 def test_a_baud_that_no_clock_serves_is_refused(builds: list[tuple[int, int]]) -> None:
-    with pytest.raises(ValueError, match=r"cannot make 3000000 baud"):
-        build(SPEC, "icebreaker", clock=16.125e6, baud=3_000_000, cache=None)
+    with pytest.raises(ValueError, match=r"cannot make 50 baud"):
+        build(SPEC, "icebreaker", clock=16.125e6, baud=50, cache=None)
     assert builds == []
 
 

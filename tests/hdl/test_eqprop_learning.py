@@ -207,7 +207,7 @@ async def be_the_core(ctx: Any, learner: Learner, update: Update, rng: random.Ra
         await ctx.tick()
         if fetched:
             limits = b"".join(limit.to_bytes(2, "little") for limit in update.thresholds)
-            ctx.set(learner.header.data, (bytes(2) + limits)[address])
+            ctx.set(learner.header.data, (limits + bytes(2))[address])
 
 
 @settings(max_examples=25, deadline=None)

@@ -115,6 +115,8 @@ def info(
 def _of_device(device: Device) -> dict[str, Any]:
     result: dict[str, Any] = {"port": device.name}
     result |= {key: device.description[key] for key in ("board", "clock_hz", "baud", "gateware")}
+    latency = getattr(device.link.port, "latency", None)
+    result |= {} if latency is None else {"line_baud": device.link.baud, "latency": latency}
     return result | {"parameters_valid": device.identity.parameters_valid, "counters": vars(device.counters())}
 
 
