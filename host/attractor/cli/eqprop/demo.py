@@ -24,7 +24,7 @@ from attractor.verify import Agreement, compare_arrays, compare_calls
 __all__ = ["EPOCHS", "MEASURED", "PICTURED_CLASSES", "EqPropDemo"]
 
 #: Passes over the images.
-EPOCHS = 4
+EPOCHS = 10
 #: Images learnt when the accuracy is measured in the first pass, where it rises fast; later after each half of a pass.
 MEASURED = (25, 50, 100, 200, 400, 700, 1000)
 #: Digits in the picture, each read right.
