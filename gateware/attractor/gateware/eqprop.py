@@ -12,9 +12,9 @@ __all__ = ["COSTS"]
 
 class _EqPropCosts(CostModel[EqPropSpec]):
     coefficients = {  # noqa: RUF012
-        Family.ICE40: {"system": 2018.0, "learning system": 872.0, "sum bits": 9.39}
+        Family.ICE40: {"system": 2150.0, "learning system": 872.0, "sum bits": 9.39}
         | {"counter bits": 6.26, SELECTED: -1.45},
-        Family.ECP5: {"system": 1539.0, "learning system": 684.0, "sum bits": 9.85}
+        Family.ECP5: {"system": 1935.0, "learning system": 684.0, "sum bits": 9.85}
         | {"counter bits": 15.36, SELECTED: 0.3},
     }
 
