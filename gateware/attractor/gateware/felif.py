@@ -16,7 +16,7 @@ class _FelifCosts(CostModel[FelifSpec]):
     coefficients = {  # noqa: RUF012
         Family.ICE40: {"system": 2264.0, "sum bits": 8.03, "layers": 118.0, "A": 2117.0, "B": 1423.0}
         | {"plain bits": 7.63, PRODUCTS: 1.85, SELECTED: 0.39},
-        Family.ECP5: {"system": 1675.0, "sum bits": 3.85, "layers": 195.0, "A": 920.0, "B": 1023.0}
+        Family.ECP5: {"system": 2210.0, "sum bits": 3.85, "layers": 195.0, "A": 920.0, "B": 1023.0}
         | {"plain bits": 14.5, PRODUCTS: 0.0, SELECTED: 1.64},
     }
 
