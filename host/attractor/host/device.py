@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property, partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -14,23 +13,18 @@ from warnings import warn
 from attractor.host import memory, rate
 from attractor.host.build import Build
 from attractor.host.calls import AnySpec, Calls, spec_as
-from attractor.host.errors import HostError, LinkTimeout, LoadError, ModelMismatch, NotADevice, RateError, SessionLost
-from attractor.host.flight import Ask
+from attractor.host.errors import HostError, LinkTimeout, LoadError, ModelMismatch, NotADevice, RateError
 from attractor.host.inputs import CallWriter, Pace
 from attractor.host.interface import Interface
 from attractor.host.link import CALL_SECONDS, TIMEOUT, LinkClient, Progress, accept
+from attractor.host.loading import Loader, parameter_pieces
 from attractor.host.meeting import meet
 from attractor.host.model import Model
 from attractor.host.port import Port, open_port
 from attractor.spec import IntegerArray, Region, Spec, SpecError, family_of
-from attractor.spec.protocol import CRC32, DEFAULT_BAUD, BaudError, Command, Counters, Identity, Status, crc32
+from attractor.spec.protocol import DEFAULT_BAUD, BaudError, Command, Counters, Identity, Status
 
-__all__ = ["REPAIRS", "RESETS", "AnyCalls", "Device"]
-
-#: Times that a device whose parameters differ after a load is repaired before the load fails.
-REPAIRS = 5
-#: Resets in the middle of a load after which it fails.
-RESETS = 20
+__all__ = ["AnyCalls", "Device"]
 
 
 AnyCalls = TypeVar("AnyCalls", bound=Calls)
@@ -248,10 +242,13 @@ class Device:
                 f"{'; '.join(differences)}; build gateware for this model or train a model for this device"
             )
         contents = self.spec.encode_parameters(model.parameters)
+        loader = Loader(self._link, self.spec.memory_map, contents, self.identity)
         try:
-            self._load(contents, progress, verify)
+            loader.load(progress, verify=verify)
         except LinkTimeout as error:
             raise LoadError(f"{error}; the model was not loaded, so the device refuses calls until one is") from error
+        finally:
+            self.identity = loader.identity
 
     def holds(self, model: Model) -> bool:
         """Return whether the device holds exactly this model's parameters, and they are valid."""
@@ -259,12 +256,14 @@ class Device:
             return False
         self.identity = self._link.begin()
         contents = self.spec.encode_parameters(model.parameters)
-        return self.identity.parameters_valid and not memory.differing(self._link, self._parameters(), contents)
+        return self.identity.parameters_valid and not memory.differing(
+            self._link, parameter_pieces(self.spec.memory_map), contents
+        )
 
     def read_parameters(self) -> dict[str, IntegerArray]:
         """Read all parameters back, valid or not; raise :class:`LinkError` if that failed."""
         return self.spec.decode_parameters(
-            {piece.window.name: memory.read(self._link, piece) for piece in self._parameters()}
+            {piece.window.name: memory.read(self._link, piece) for piece in parameter_pieces(self.spec.memory_map)}
         )
 
     def read_model(self, provenance: Mapping[str, Any] | None = None, interface: Interface | None = None) -> Model:
@@ -288,62 +287,6 @@ class Device:
         """Return the CRC-32 that the device computes of one window, by its name in the spec's memory map."""
         memory_map = self.spec.memory_map
         return memory.digests(self._link, [memory.whole(memory_map, memory_map[window])])[0]
-
-    def _parameters(self) -> list[memory.Piece]:
-        memory_map = self.spec.memory_map
-        return [memory.whole(memory_map, window) for window in memory_map.region(Region.PARAMETERS)]
-
-    def _load(self, contents: dict[str, bytes], progress: Progress | None, verify: bool) -> None:
-        pieces: list[memory.Piece] | None = [part for piece in self._parameters() for part in piece.split()]
-        repairs = resets = 0
-        while repairs < REPAIRS and resets < RESETS:
-            try:
-                if pieces is None:
-                    pieces = self._damaged(contents)
-                if self._write(pieces, contents, progress) and (not verify or self._confirm()):
-                    return
-                pieces, repairs = None, repairs + 1
-            except SessionLost:  # it was reset: perhaps it keeps what was written before
-                self.identity = self._link.begin()
-                pieces, resets = None, resets + 1
-        raise LoadError(
-            f"{self.name}: the parameters still differ after {repairs} repairs and {resets} resets, so the device "
-            "holds no valid ones and refuses calls; its memory is faulty, or its supply lets it reset: try another "
-            "cable and board"
-        )
-
-    def _damaged(self, contents: dict[str, bytes]) -> list[memory.Piece]:
-        """Return the words that differ in the device, in pieces of a frame."""
-        damaged = memory.differing(self._link, self._parameters(), contents)
-        parts = [part for piece in damaged for part in piece.split()]
-        return memory.differing(self._link, parts, contents)
-
-    def _write(self, pieces: list[memory.Piece], contents: dict[str, bytes], progress: Progress | None) -> bool:
-        """Write some words; return whether all parameters in the device are then the right ones, and valid."""
-        whole = self.spec.memory_map.join(Region.PARAMETERS, contents)
-        commit = Ask(
-            Command.COMMIT,
-            payload=CRC32.pack(crc32(whole)),
-            reply_bytes=CRC32.size,
-            seconds=len(whole) / memory.DIGEST_RATE,
-        )
-        asks = [*memory.write_asks(pieces, contents), commit]
-
-        def report(done: int, _: int) -> None:
-            if progress is not None and done <= len(pieces):
-                progress(done, len(pieces))
-
-        answers = self._link.exchange(asks, report=report)
-        for answer in answers:
-            accept(answer, Status.COMMIT_MISMATCH)
-        valid = answers[-1].status == Status.OK
-        self.identity = replace(self.identity, parameters_valid=valid)
-        return valid
-
-    def _confirm(self) -> bool:
-        """Return whether the device says itself that its parameters are valid."""
-        self.identity = self._link.begin()
-        return self.identity.parameters_valid
 
     # Running
 
