@@ -12,6 +12,7 @@ from attractor.host import Device, Model
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.golden_link import GoldenLink
 from attractor.sim.rtl_board import RtlBoard
+from attractor.sim.verilog_board import VerilogBoard
 from attractor.spec import OscillatorSpec, Region
 from attractor.spec.protocol import (
     DELIMITER,
@@ -36,7 +37,7 @@ EXCHANGES = 250
 ASKING = (Command.READ, Command.DIGEST, Command.CALL)
 
 
-def receive(board: RtlBoard | GoldenBoard) -> bytes:
+def receive(board: VerilogBoard | GoldenBoard) -> bytes:
     """Return all that a board answers."""
     data = b""
     while more := board.read(PATIENCE):
@@ -44,7 +45,7 @@ def receive(board: RtlBoard | GoldenBoard) -> bytes:
     return data
 
 
-def same_description(spec: OscillatorSpec, rtl: RtlBoard) -> GoldenBoard:
+def same_description(spec: OscillatorSpec, rtl: VerilogBoard) -> GoldenBoard:
     """Return a golden board with the description of ``rtl``, which names another kind of board."""
     rtl.write(Request(1, Command.IDENTIFY).encode())
     identity = Identity.unpack(Reply.decode(receive(rtl)[:-1]).payload)
@@ -153,7 +154,7 @@ class Unknown:
 class Pair:
     """Both boards of a spec, and one host that sends them the same."""
 
-    def __init__(self, spec: OscillatorSpec, rtl: RtlBoard, seed: int) -> None:
+    def __init__(self, spec: OscillatorSpec, rtl: VerilogBoard, seed: int) -> None:
         self.rtl, self.golden = rtl, same_description(spec, rtl)
         self.traffic = Traffic(seed, self.golden.link)
         self.rtl_stream, self.golden_stream = Stream(), Stream()
