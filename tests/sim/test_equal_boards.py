@@ -17,6 +17,7 @@ from attractor.spec import OscillatorSpec, Region
 from attractor.spec.protocol import (
     DELIMITER,
     DESCRIPTION_WINDOW,
+    NUMBERS,
     RECEIVE_BUFFER_BYTES,
     CallHeader,
     Command,
@@ -24,6 +25,7 @@ from attractor.spec.protocol import (
     Identity,
     Reply,
     Request,
+    SessionState,
     Status,
 )
 
@@ -206,6 +208,36 @@ def test_random_messages_get_equal_answers(spec: OscillatorSpec, seed: int) -> N
     assert set(KINDS) == set(boards.traffic.drawn)
     assert boards.rtl_stream.copies > 10
     assert boards.rtl_stream.fragments > 10
+
+
+def test_numbers_and_positions_begin_anew_alike() -> None:
+    session, size, batch = NUMBERS - 8, 150, 4
+    with RtlBoard(SMALL) as rtl:
+        golden = same_description(SMALL, rtl)
+
+        def both(data: bytes) -> bytes:
+            golden.write(data)
+            rtl.write(data)
+            answer = receive(golden)
+            assert receive(rtl) == answer
+            return answer
+
+        end = sent = len(both(Request(session, Command.IDENTIFY).encode()))
+        number = session
+        while sent == end:
+            numbers = [(number + count) % NUMBERS for count in range(1, batch + 1)]
+            reads = [Request(each, Command.READ, DESCRIPTION_WINDOW, 0, bytes([size])) for each in numbers]
+            answer = both(b"".join(read.encode() for read in reads))
+            assert len(answer) == batch * (size + Reply.OVERHEAD)
+            number, sent = numbers[-1], sent + len(answer)
+            end = Reply.decode(answer.split(DELIMITER)[-2]).end
+        assert sent == end + NUMBERS
+        assert number < session
+        # Bytes from both sides of the end are sent again.
+        again = both(Request(session, Command.SYNC, 0, NUMBERS - 500).encode())
+        assert len(again) == 500 + end + SessionState.STRUCT.size + Reply.OVERHEAD
+        state = Reply.decode(again.split(DELIMITER)[-2])
+        assert state == Reply(end, Command.SYNC, Status.OK, SessionState(session, number + 1).pack())
 
 
 def test_learning_calls_change_the_same_weights() -> None:
