@@ -55,7 +55,8 @@ def test_without_a_compiler_the_golden_model_takes_over_and_says_so(
     assert result["cycles_per_image"] is None
     assert result["utilisation"] is None
     assert result["clock_mhz"] is result["fmax_mhz"] is None
-    assert result["link"]["sent"] > 10
+    # Several calls travel in one frame.
+    assert 0 < result["link"]["sent"] < IMAGES
     assert "no C++ compiler" in outcome.err
     assert "starting the gateware" not in outcome.err
     assert (folder / "phases.png").read_bytes().startswith(b"\x89PNG")
@@ -141,7 +142,7 @@ def test_the_board_learns_from_nothing_and_equals_the_golden_model(
     assert (result["learnt"], result["calls"]) == (2 * LEARNT, 4 * LEARNT)
     assert [row["learnt"] for row in result["rows"]] == [0, 25, 50, 100, 150, 225, 300]
     assert result["rows"][-1]["accuracy"] == result["accuracy"] > 2 * result["rows"][0]["accuracy"]
-    assert result["link"]["sent"] > 100
+    assert 0 < result["link"]["sent"] < 4 * LEARNT + IMAGES
     assert f"300 images learnt, {result['accuracy']:.3f} of {IMAGES} held-out images recognised" in outcome.err
     assert (folder / "learning.png").read_bytes().startswith(b"\x89PNG")
     data = eqprop_demo.digits()

@@ -167,7 +167,8 @@ def test_bench_says_what_learning_takes_and_takes_it_back(
     assert result["cycles_per_call"] is None  # the golden model has no clock
     assert result["steps_per_call"] >= 1
     assert result["learning"]["touched_per_call"] > 0
-    assert result["link"]["sent"] > 20
+    # Several calls travel in one frame.
+    assert 0 < result["link"]["sent"] < 40
     assert held == [True]
 
 

@@ -12,10 +12,12 @@ from attractor.machine.cache import CACHE_VARIABLE
 from attractor.machine.programs import ToolError
 from attractor.sim import rtl_board
 from attractor.sim.rtl_board import RtlBoard, open_port, system_verilog
-from attractor.spec import Region, SpecError
+from attractor.sim.verilog_board import VerilogBoard
+from attractor.spec import PAYLOAD_BYTES, Region, SpecError
 from attractor.spec.protocol import (
     CRC32,
     DESCRIPTION_WINDOW,
+    CallHeader,
     Command,
     Identity,
     Reply,
@@ -40,12 +42,12 @@ def spec_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def board() -> Iterator[RtlBoard]:
+def board() -> Iterator[VerilogBoard]:
     with RtlBoard(SMALL) as opened:
         yield opened
 
 
-def ask(board: RtlBoard, request: Request) -> Reply:
+def ask(board: VerilogBoard, request: Request) -> Reply:
     """Send a request and return its reply, which must come."""
     board.write(request.encode())
     data = b""
@@ -61,10 +63,11 @@ def test_an_opened_board_tells_what_it_is(spec_file: Path) -> None:
         assert board.name == f"rtl:{spec_file}"
         identity = Identity.unpack(ask(board, Request(1, Command.IDENTIFY)).payload)
         assert identity.fingerprint == SMALL.fingerprint
-        text = b""
-        while len(text) < identity.description_bytes:
-            count = min(100, identity.description_bytes - len(text))
-            text += ask(board, Request(2, Command.READ, DESCRIPTION_WINDOW, len(text), bytes([count]))).payload
+        text, number = b"", 2
+        while rest := identity.description_bytes - len(text):
+            reading = Request(number, Command.READ, DESCRIPTION_WINDOW, len(text), bytes([min(100, rest)]))
+            text += ask(board, reading).payload
+            number += 1
         description = decode_description(text)
         assert description["board"] == "rtl"
         assert description["clock_hz"] == description["baud"] * board.clocks_per_bit
@@ -76,33 +79,40 @@ def test_a_file_without_spec_is_refused(tmp_path: Path) -> None:
         open_port(str(tmp_path / "absent.json"))
 
 
-def test_the_slowest_silent_command_is_waited_for(board: RtlBoard) -> None:
-    # A commit runs over all parameters without a sign of life; nothing of it shows on the line or on ``busy``.
+def test_the_slowest_silent_requests_are_waited_for(board: VerilogBoard) -> None:
+    # Nothing of them shows on the line or on ``busy``. A commit runs over all parameters ...
     memory_map = SMALL.memory_map
     zeros = memory_map.join(
         Region.PARAMETERS, {window.name: bytes(window.size) for window in memory_map.region(Region.PARAMETERS)}
     )
     assert board.quiet_cycles > 3 * len(zeros)
-    reply = ask(board, Request(3, Command.COMMIT, payload=CRC32.pack(crc32(zeros))))
-    assert reply.status == Status.OK
+    ask(board, Request(1, Command.IDENTIFY))
+    assert ask(board, Request(2, Command.COMMIT, payload=CRC32.pack(crc32(zeros)))).status == Status.OK
+    # ... and a call without result takes as many words of inputs as a frame holds: of one bit, and the widest.
+    for number, (window, words) in enumerate((("state", 8), ("seed", 1)), start=3):
+        inputs = CallHeader(bits=1, words=words, want=0).pack().ljust(PAYLOAD_BYTES, b"\1")
+        call = Request(number, Command.CALL, memory_map.number(window), 0, inputs)
+        assert ask(board, call).status == Status.OK
 
 
-def test_a_lost_frame_costs_no_time(board: RtlBoard) -> None:
+def test_a_lost_delimiter_costs_no_time(board: VerilogBoard) -> None:
     board.write(Request(1, Command.IDENTIFY).encode()[:-1])
     assert board.read(PATIENCE) == b""
     board.write(b"\0")
-    assert Reply.decode(board.read(PATIENCE)[:-1]).sequence == 1
+    assert Identity.unpack(Reply.decode(board.read(PATIENCE)[:-1]).payload).session == 1
 
 
-def test_a_power_cycle_makes_parameters_invalid(board: RtlBoard) -> None:
+def test_a_power_cycle_makes_parameters_invalid_and_ends_the_session(board: VerilogBoard) -> None:
     def valid() -> bool:
         return Identity.unpack(ask(board, Request(9, Command.IDENTIFY)).payload).parameters_valid
 
-    digest = CRC32.unpack(ask(board, Request(1, Command.COMMIT, payload=bytes(4))).payload)[0]
     assert not valid()
-    ask(board, Request(2, Command.COMMIT, payload=CRC32.pack(digest)))
+    digest = CRC32.unpack(ask(board, Request(10, Command.COMMIT, payload=bytes(4))).payload)[0]
+    assert not valid()
+    ask(board, Request(11, Command.COMMIT, payload=CRC32.pack(digest)))
     assert valid()
     board.reset()
+    assert ask(board, Request(12, Command.COUNTERS)) == Reply(0, Command.SYNC, Status.NO_SESSION, bytes(4))
     assert not valid()
 
 

@@ -114,6 +114,18 @@ def test_steps_are_counted_and_end_when_bytes_arrive(commands_verilog: str) -> N
         assert board.cycles == cycles + 3 * QUIET_CYCLES
 
 
+def test_bytes_are_taken_without_time_passing(commands_verilog: str) -> None:
+    with VerilogBoard(commands_verilog, "board") as board:
+        assert board.take() == b""
+        assert board.cycles == 0
+        board.write(b"cc")
+        board.step(10**6)
+        cycles = board.cycles
+        assert board.take() == b"\0\1"
+        assert board.take() == b""
+        assert board.cycles == cycles
+
+
 def test_reset_forgets_everything(commands_verilog: str) -> None:
     with VerilogBoard(commands_verilog, "board") as board:
         board.write(b"cc")
@@ -174,7 +186,13 @@ def test_a_closed_board_says_so(commands_verilog: str) -> None:
     board = VerilogBoard(commands_verilog, "board", name="rtl:x")
     board.close()
     board.close()
-    for use in (lambda: board.write(b"c"), lambda: board.read(0.0), lambda: board.step(1), lambda: board.cycles):
+    for use in (
+        lambda: board.write(b"c"),
+        lambda: board.read(0.0),
+        lambda: board.step(1),
+        board.take,
+        lambda: board.cycles,
+    ):
         with pytest.raises(SimulationError, match="rtl:x is closed"):
             use()
 

@@ -9,7 +9,7 @@ from attractor.hdl.sources import design_sources
 from attractor.machine.cache import SIMULATORS, build_once, cache_folder, digest
 from attractor.machine.programs import ToolError
 from attractor.sim.verilog_board import CLOCKS_PER_BIT, QUIET_CYCLES, VerilogBoard
-from attractor.spec import Spec
+from attractor.spec import PAYLOAD_BYTES, Region, Spec
 from attractor.spec.files import load_spec
 
 __all__ = ["BOARD_NAME", "CLOCK_HZ", "RtlBoard", "open_port", "open_spec", "system_verilog"]
@@ -23,6 +23,9 @@ _TOP = "board"
 _HERE = Path(__file__)
 # The link needs eight cycles for a byte of memory, and three for a word.
 _CYCLES_PER_BYTE = 11
+# It needs fewer than this for a frame, and as many for each packed word as the word has bits, and three.
+_CYCLES_PER_FRAME = 20 * PAYLOAD_BYTES
+_CYCLES_PER_PACKED_WORD = 3
 
 
 class RtlBoard(VerilogBoard):
@@ -53,9 +56,9 @@ class RtlBoard(VerilogBoard):
     ) -> None:
         self.spec = spec
         verilog = system_verilog(spec, CLOCK_HZ, CLOCK_HZ // clocks_per_bit)
-        # ``busy`` is about calls only, and the longest of all other work goes once over all memories.
-        quiet_cycles = QUIET_CYCLES + _CYCLES_PER_BYTE * sum(window.size for window in spec.memory_map.windows)
-        super().__init__(verilog, _TOP, clocks_per_bit=clocks_per_bit, seed=seed, quiet_cycles=quiet_cycles, name=name)
+        super().__init__(
+            verilog, _TOP, clocks_per_bit=clocks_per_bit, seed=seed, quiet_cycles=_quiet_cycles(spec), name=name
+        )
 
 
 def open_port(argument: str, baud: int | None = None) -> RtlBoard:  # noqa: ARG001
@@ -108,6 +111,18 @@ def system_verilog(spec: Spec, clock_hz: int, baud: int) -> str:
         path.write_text(_generate(spec, clock_hz, baud), encoding="utf-8")
 
     return build_once(cache_folder(SIMULATORS) / f"{key}.v", generate).read_text(encoding="utf-8")
+
+
+def _quiet_cycles(spec: Spec) -> int:
+    """Return more cycles than any request takes without a sign of life."""
+    # ``busy`` is about calls that run. Of all other work, one request goes once over all memories, and another takes a
+    # frame of inputs: a word for each bit, or for each byte where calls of a single word begin anew.
+    memories = _CYCLES_PER_BYTE * sum(window.size for window in spec.memory_map.windows)
+    inputs = max(
+        PAYLOAD_BYTES * min(8, window.words) * (window.word_bits + _CYCLES_PER_PACKED_WORD)
+        for window in spec.memory_map.region(Region.INPUT)
+    )
+    return QUIET_CYCLES + _CYCLES_PER_FRAME + max(memories, inputs)
 
 
 def _generate(spec: Spec, clock_hz: int, baud: int) -> str:

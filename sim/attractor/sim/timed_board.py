@@ -49,7 +49,7 @@ class TimedBoard:
         while not self._has_arrived() and self._board.cycles < end:
             until = min(end, self._arriving[0][0]) if self._arriving else end
             if self._board.step(max(1, min(self.STEP, until - self._board.cycles))):
-                self._arriving.append((self._board.cycles + self._latency, self._board.read(0.0)))
+                self._arriving.append((self._board.cycles + self._latency, self._board.take()))
         data = b""
         while self._has_arrived():
             data += self._arriving.popleft()[1]

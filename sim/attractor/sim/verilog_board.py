@@ -108,9 +108,7 @@ class VerilogBoard:
         while not self._step(_STEP_CYCLES, self.quiet_cycles):
             if self.idle or time.monotonic() >= deadline:
                 return b""
-        with self._lock:
-            count = self._call("board_read", self._buffer, _READ_BYTES)
-            return ctypes.string_at(self._buffer, count)
+        return self.take()
 
     def close(self) -> None:
         """Switch the board off; may be called twice."""
@@ -131,6 +129,18 @@ class VerilogBoard:
         if cycles < 0:
             raise ValueError(f"cycles is {cycles}; time does not run backwards")
         return self._step(cycles, _FOR_EVER)
+
+    def take(self) -> bytes:
+        """Return the bytes that can be read, without letting time pass.
+
+        Raises
+        ------
+        SimulationError
+            If the board is closed.
+        """
+        with self._lock:
+            count = self._call("board_read", self._buffer, _READ_BYTES)
+            return ctypes.string_at(self._buffer, count)
 
     def reset(self) -> None:
         """Switch the board off and on: memories as after configuration, whatever is on the line lost."""
