@@ -17,8 +17,8 @@ learns from, so neither their weights nor their counters ever count.
     LUTs of a core that learns over those of the same core that does not.
 ``placed`` (``--place``)
     Whole boards, link and all. ``images_per_second`` and ``samples_per_second`` are those of the core at the clock that
-    place and route reached; ``..._over_link`` those of the host's own protocol, one call after the other, with the time
-    that its bytes take on a line of ``baud`` and no other delay.
+    place and route reached; ``..._over_link`` those of the host's own protocol on a line of ``baud``, whose replies are
+    seen 16 ms late, with many calls on their way, each of which keeps the device busy for its cycles.
 """
 
 from __future__ import annotations
@@ -39,17 +39,21 @@ from attractor.gateware.boards import find_board
 from attractor.gateware.estimate import estimate
 from attractor.golden import EqPropNetwork
 from attractor.host import Device, Model
+from attractor.host.calls import WINNER_BYTES
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.line import PacedLine, VirtualClock
 from attractor.sim.rtl_board import RtlBoard
 from attractor.spec import EqPropSpec, IntegerArray
-from attractor.spec.protocol import DEFAULT_BAUD
+from attractor.spec.packing import packed_bytes
+from attractor.spec.protocol import DEFAULT_BAUD, CallHeader, Command, Request
 from attractor.train.eqprop import Recipe, Trainer, binary_bits, initial_parameters, varying_inputs
 
 STATE_HIGHS, COUNTER_BITS = (50, 40), 6
 THRESHOLDS = (13, 16)
 #: Samples to train with, and to count cycles with.
 TRAINED, COUNTED = 2000, 100
+#: Calls through the line, and how late their replies are seen.
+LINK_CALLS, LATENCY_SECONDS = 3000, 0.016
 PIXELS, DIGITS_PIXELS = 784, 64
 
 
@@ -208,25 +212,40 @@ def place(board: str, core: Core, seed: int) -> dict[str, Any]:
     row = {"board": board, "layers": name_of(spec), "learning": core.learning, "lanes": core.lanes}
     row |= {"seed": seed} | placed(spec, board, seed=seed) | counted(core)
     clock = row["fmax_mhz"] * 1e6
-    line = line_seconds(core)
-    rates: dict[str, Any] = {"baud": DEFAULT_BAUD}
+    rates: dict[str, Any] = {"baud": DEFAULT_BAUD, "latency_ms": 1000 * LATENCY_SECONDS}
     for rate, kind in (("images", "cycles_inference"), ("samples", "cycles_learning")):
         cycles = row[kind]
         rates[f"{rate}_per_second"] = None if cycles is None else round(clock / cycles)
-        rates[f"{rate}_per_second_over_link"] = None if cycles is None else round(1 / (line + cycles / clock), 1)
+        over = None if cycles is None else round(calls_per_second(core, cycles / clock, learn=rate == "samples"), 1)
+        rates[f"{rate}_per_second_over_link"] = over
     return row | rates
 
 
-def line_seconds(core: Core) -> float:
-    """Return the time that the bytes of a call take on the line, by the host's own protocol."""
+def calls_per_second(core: Core, seconds: float, *, learn: bool) -> float:
+    """Return the calls a second through the line, each of which keeps the device busy for some seconds."""
     spec, clock = spec_of(core), VirtualClock()
     parameters = trained(core.inputs, core.hidden)
-    line = PacedLine(GoldenBoard(spec), clock, baud=DEFAULT_BAUD, latency=0.0)
+
+    def busy(frame: bytes) -> float:
+        request = Request.decode(frame.rstrip(b"\0")) if frame.rstrip(b"\0") else None
+        if request is None or request.command != Command.CALL:
+            return 0.0
+        header = CallHeader.unpack(request.payload)
+        packed = len(request.payload) - CallHeader.STRUCT.size
+        return seconds * (packed // packed_bytes(header.words, header.bits)) * (header.want > 0)
+
+    line = PacedLine(GoldenBoard(spec), clock, baud=DEFAULT_BAUD, latency=LATENCY_SECONDS, busy=busy)
     device = Device.open(line, baud=DEFAULT_BAUD, clock=clock)
     device.load(Model(spec, {name: parameters[name] for name in spec.parameters}))
+    inputs = [
+        spec.encode_input(bits, sigma=sign, label=label, thresholds=THRESHOLDS) if learn else spec.encode_input(bits)
+        for bits, label, sign in lessons(core.inputs)
+    ]
+    calls = LINK_CALLS // len(inputs) * inputs
     start = clock.now
-    device.network.infer(np.array([bits for bits, _, _ in lessons(core.inputs)]))
-    return (clock.now - start) / COUNTED
+    for _ in device.calls(calls, want=WINNER_BYTES):
+        pass
+    return len(calls) / (clock.now - start)
 
 
 def main() -> None:

@@ -119,7 +119,7 @@ class Window:
         elif self._calls < self._too_many - self._buffer / 2:
             self._calls = min(self._calls + count * self._buffer / self._calls, self.most)
         else:
-            self._calls = min(self._calls + count * self._buffer / 32 / self._calls, self.most)
+            self._calls = min(self._calls + count * self._buffer / 128 / self._calls, self.most)
 
     def lost(self, ahead: int | None) -> None:
         """Shrink, as a request was lost.
@@ -132,7 +132,7 @@ class Window:
         if self._too_many is None:  # doubling comes in bursts, so the first loss says little
             self._too_many = float(self.most)
         elif ahead is not None:
-            self._too_many = float(max(ahead, 2 * self._buffer))
+            self._too_many = max(min(ahead, self._too_many * 15 / 16), 3 / 2 * self._buffer)
         self._calls = self._buffer
         self._others = max(self._others / 2, self._buffer)
 
