@@ -118,7 +118,11 @@ class SerialPort:
     def close(self) -> None:
         """Close the port; its driver is left as it was found."""
         self._low_latency.restore()
+        # pySerial leaves the socket of a ``socket://`` open whose other end is gone.
+        left = getattr(self._serial, "_socket", None)
         self._serial.close()
+        if left is not None:
+            left.close()
 
     def _broken(self, error: Exception) -> PortError:
         return PortError(f"{self.name} broke down: {error}; check the cable and open the port again")
