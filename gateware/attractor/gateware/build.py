@@ -66,11 +66,9 @@ def build(
         Frequency of the design in Hz, which a PLL makes if it is not that of the oscillator; or :data:`AUTO`, the
         fastest that the placement meets with :data:`MARGIN`. That takes two placements or more: one that shows how
         fast the design can be, and one for the clock that follows.
-    seed:
-        Seed of the placer, to try another placement.
-    seeds:
-        How many seeds are tried, ``seed`` and those after it, at least 1. The fastest placement is taken, or the first
-        that meets a clock that is known.
+    seed, seeds:
+        First seed of the placer, and how many are tried from it on, at least 1. The fastest placement is taken, or the
+        first that meets a clock that is known.
     cache:
         Folder of built bundles; True for :func:`cache_folder`, None or False for none.
     progress:
@@ -78,14 +76,10 @@ def build(
 
     Raises
     ------
-    BoardError, BaudError, SpecError
-        If there is no such board, it cannot make this baud, or the network cannot have so many lanes.
-    ClockError
-        If the board cannot make this clock.
-    DoesNotFit
-        If the network is too large for the board: before any tool runs, or after synthesis.
-    TimingError
-        If the placed design is slower than its clock.
+    BoardError, BaudError, ClockError, SpecError
+        If there is no such board, it cannot make this baud or clock, or the network cannot have so many lanes.
+    DoesNotFit, TimingError
+        If the network is too large for the board, or the placed design is slower than its clock.
     ToolError
         If a tool is missing or fails.
     """

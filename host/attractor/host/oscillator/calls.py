@@ -132,10 +132,8 @@ class OscillatorCalls(Calls):
         passes: list[list[OscillatorResult]] = []
         held, most = False, 1 if rule == "hebb" else max_epochs
         while not held and len(passes) < most:
-            done, total = len(passes) * len(inputs), most * len(inputs)
-            lesson = self.results(
-                inputs, total, progress=progress, before=done, time_limit=time_limit, repeatable=False
-            )
+            shown, options = len(passes) * len(inputs), {"progress": progress, "time_limit": time_limit}
+            lesson = self.results(inputs, most * len(inputs), before=shown, repeatable=False, **options)
             passes.append(list(lesson))
             held = all(result.settled for result in passes[-1])
         cycles = np.array([[result.cycles for result in each] for each in passes], np.int64)
