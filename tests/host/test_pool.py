@@ -66,7 +66,7 @@ def model(random_model: Callable[..., Model]) -> Model:
 
 def test_a_batch_of_a_thousand_with_a_board_killed_in_the_middle(model: Model) -> None:
     phases = random_phases(1000)
-    ports = boards(SPEC, None, None, 20, None)
+    ports = boards(SPEC, None, None, 3, None)
     told: list[tuple[int, int]] = []
     with DevicePool.open(ports) as pool:
         pool.load(model)
@@ -82,7 +82,7 @@ def test_a_batch_of_a_thousand_with_a_board_killed_in_the_middle(model: Model) -
         assert (found.winner, found.periods, found.settled) == (wanted.winner, wanted.periods, wanted.settled)
     assert again.tolist() == [result.winner for result in expected[:100]]
     assert told == [(done, 1000) for done in range(1, 1001)]
-    assert all(port.served > 20 for port in (ports[0], ports[1], ports[3]))
+    assert all(port.served > 0 for port in (ports[0], ports[1], ports[3]))
     assert all(port.closed for port in ports)
 
 
@@ -111,9 +111,9 @@ def test_parts_of_a_sequence_stay_on_one_device() -> None:
     source = np.random.default_rng(0)
     parameters = {name: source.integers(part.low, part.high + 1, part.shape) for name, part in spec.parameters.items()}
     model = Model(spec, parameters)
-    frames = source.integers(0, 2, (40, 8, 4))
+    frames = source.integers(0, 2, (120, 8, 4))
     found = []
-    for ports in (boards(spec, None), boards(spec, None, 7, None)):
+    for ports in (boards(spec, None), boards(spec, None, 1, None)):
         with DevicePool.open(ports) as pool:
             pool.load(model)
             found.append([result.outputs.tolist() for result in pool.network.run_sequences(frames)])

@@ -22,6 +22,8 @@ _ROOM = PAYLOAD_BYTES - CallHeader.STRUCT.size
 _RESULT_BYTES = 2 * PAYLOAD_BYTES
 #: Longest time in seconds that the calls of one frame should take, so that an end of all is never far away.
 _FRAME_SECONDS = 0.1
+#: Most calls of a frame that is sent before it is known how long they take.
+_UNMEASURED_CALLS = 4
 #: Widest word of which a frame says how wide it is; wider ones come as they are.
 _MOST_BITS = 255
 
@@ -31,13 +33,14 @@ Words = npt.NDArray[np.uint8]
 class Pace:
     """How many calls go into a frame: one, and twice as many in each that follows, up to a tenth of a second's.
 
-    How long calls take is measured from sending a frame to its answer, so it errs to fewer calls.
+    How long calls take is measured from sending a frame to its answer, so it errs to fewer calls. Before the first
+    answer there are few.
     """
 
     def __init__(self) -> None:
         #: Calls of the next frame.
         self.calls = 1
-        self._most = _ROOM
+        self._most = _UNMEASURED_CALLS
 
     def filled(self) -> None:
         """Let the next frame have more calls than the one that was made."""
@@ -124,7 +127,7 @@ class CallWriter:
         want:
             Bytes of results of each call, as in :class:`~attractor.spec.protocol.CallHeader`.
         seconds:
-            Time limit of a call; one frame's calls have it together.
+            Time limit of a call.
         pace:
             Says how many calls may go into a frame.
         """
@@ -209,7 +212,8 @@ class CallWriter:
         packed = b"".join(map(part.packed, (*others, last)))
         payload = CallHeader(bits, left, want).pack() + packed
         calls = len(frame.calls)
-        yield Ask(Command.CALL, number, first, payload, calls * want, calls * seconds, calls)
+        limit = seconds * (calls if calls <= _UNMEASURED_CALLS else 1)  # more calls are known to be short
+        yield Ask(Command.CALL, number, first, payload, calls * want, limit, calls)
 
 
 def _is_carried(window: Window) -> bool:
