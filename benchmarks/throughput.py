@@ -126,11 +126,11 @@ def random_layers(layers: tuple[int, ...], lanes: int, clock_hz: float, samples:
 
 
 def sequences_of_lif(clock_hz: float) -> Work:
-    """Return digits shown row by row, 8 ticks of 8 values of 4 bits, to 64 leaky neurons and a read-out of 10."""
+    """Return digits shown row by row, 8 ticks of 8 values of 0 to 7, to 64 leaky neurons and a read-out of 10."""
     layers = FelifLayer(neurons=64, kind="lif", weight_bits=4), FelifLayer(neurons=10, kind="readout", weight_bits=4)
     spec = FelifSpec(inputs=8, input_bits=4, layers=layers, ticks=8, lanes=8)
     parameters = trials_of(spec).parameters(spec, np.random.default_rng(0))
-    rows = np.rint(digits().train_images.reshape(-1, 8, 8) / digits().train_images.max() * 15).astype(int)
+    rows = np.rint(digits().train_images.reshape(-1, 8, 8) / digits().train_images.max() * 7).astype(int)
     inputs = [spec.encode_input(frames) for frames in rows]
     return Work("8-64-10 LIF, 8 ticks", "classify", Model(spec, parameters), 3 * inputs, 8 * 8 * 4, WINNER, clock_hz)
 
