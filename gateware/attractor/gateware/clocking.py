@@ -27,8 +27,8 @@ __all__ = ["START_SECONDS", "PllClock", "StartTimer"]
 #: Amaranth's own reset waits five times as long.
 START_SECONDS = 15e-6
 
-# FILTER_RANGE of SB_PLL40: the first whose detector frequency in MHz is above that of the setting (icepll; Lattice's
-# own tool computes the same).
+# FILTER_RANGE of SB_PLL40: the first whose detector frequency in MHz is above that of the setting, as in
+# icepll.
 _FILTER_RANGES = ((17, 1), (26, 2), (44, 3), (66, 4), (101, 5), (float("inf"), 6))
 
 
@@ -127,8 +127,8 @@ def _sb_pll40(cell: PllCell, setting: Setting, source: Any, clock: Signal, locke
 def _ehxplll(setting: Setting, source: Signal, clock: Signal, locked: Signal) -> Instance:
     """Return the cell of ECP5: CLKOP, divided by N, is fed back; CLKOS, divided by Q, is the clock.
 
-    A phase of one less than the divider is a shift of 0. The attributes are those of the loop's filter that Lattice's
-    tool and ecppll write, whatever the frequencies.
+    A phase of one less than the divider is a shift of 0. The attributes are those of the loop's filter that ecppll
+    writes, whatever the frequencies.
     """
     feedback = Signal()
     outputs = {

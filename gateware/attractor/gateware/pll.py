@@ -61,9 +61,8 @@ class Pll:
     output_dividers: tuple[int, ...]
 
 
-#: SB_PLL40 of iCE40 LP, HX and UltraPlus with FEEDBACK_PATH "SIMPLE". Frequencies: Lattice's family data sheets,
-#: FPGA-DS-02029 and FPGA-DS-02008, "sysCLOCK PLL Timing". Dividers: FPGA-TN-02052; it gives N up to 64, which holds for
-#: the other feedback paths, where N and Q are both in the loop. In this one all 7 bits of DIVF count, as in icepll.
+#: SB_PLL40 of iCE40 LP, HX and UltraPlus with FEEDBACK_PATH "SIMPLE": ranges and dividers as the open tools have them,
+#: icepll above all. The vendor's data sheets were not at hand: compare before a board depends on a limit.
 ICE40 = Pll(
     "iCE40",
     input=Range(10, 133),
@@ -74,9 +73,9 @@ ICE40 = Pll(
     feedback_dividers=tuple(range(1, 129)),
     output_dividers=(2, 4, 8, 16, 32, 64),
 )
-#: EHXPLLL of ECP5, its output CLKOP fed back undivided, so that N is the divider of CLKOP, and its output CLKOS used.
-#: Frequencies: FPGA-DS-02012, "sysCLOCK PLL Timing"; dividers: FPGA-TN-02200. It is the loop of ecppll's "highres", but
-#: for the detector, which ecppll lets run at 3.125 MHz.
+#: EHXPLLL of ECP5, its output CLKOP fed back undivided, so that N is the divider of CLKOP, and its output CLKOS used:
+#: the loop of ecppll's "highres". Ranges are those of the open tools, but for the detector, which ecppll lets run at
+#: 3.125 MHz and which is kept above 10 MHz here to be safe. The vendor's data sheet was not at hand.
 ECP5 = Pll(
     "ECP5",
     input=Range(8, 400),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from attractor.spec.protocol import Status
 __all__ = ["Counts", "EqPropCalls", "SampleLearning", "drawn_sigmas"]
 
 Counts = npt.NDArray[np.int64]
+Reported = TypeVar("Reported")
 
 
 @dataclass(frozen=True)
@@ -123,13 +125,8 @@ class EqPropCalls(Calls):
         Arguments, learning and errors as of :meth:`learn_samples`, of whose reports only the winners come back.
         """
         inputs = self._lessons(bits, labels, thresholds, sigmas)
-        winners: list[int] = []
-        try:
-            for winner in self.winners(inputs, len(inputs), progress=progress, time_limit=time_limit, repeatable=False):
-                winners.append(winner)  # noqa: PERF402 - one by one: those before a failure were learnt
-        except (LinkError, PortError) as error:
-            raise _failure(error, len(winners), len(inputs), self.device.unanswered_calls) from error
-        return np.array(winners, np.int64)
+        winners = self.winners(inputs, len(inputs), progress=progress, time_limit=time_limit, repeatable=False)
+        return np.array(self._reported(winners, len(inputs)), np.int64)
 
     def learn_samples(
         self,
@@ -171,13 +168,18 @@ class EqPropCalls(Calls):
             If a call failed; it says how many samples were learnt before, and whether the device still holds them.
         """
         inputs = self._lessons(bits, labels, thresholds, sigmas)
-        results: list[EqPropResult] = []
+        results = self.results(inputs, len(inputs), progress=progress, time_limit=time_limit, repeatable=False)
+        return SampleLearning.of(self._reported(results, len(inputs)))
+
+    def _reported(self, reports: Iterable[Reported], samples: int) -> list[Reported]:
+        """Return what calls that learn report; say how many were learnt if one of them fails."""
+        taken: list[Reported] = []
         try:
-            for result in self.results(inputs, len(inputs), progress=progress, time_limit=time_limit, repeatable=False):
-                results.append(result)  # noqa: PERF402 - one by one: those before a failure were learnt
+            for report in reports:
+                taken.append(report)  # noqa: PERF402 - one by one: those before a failure were learnt
         except (LinkError, PortError) as error:
-            raise _failure(error, len(results), len(inputs), self.device.unanswered_calls) from error
-        return SampleLearning.of(results)
+            raise _failure(error, len(taken), samples, self.device.unanswered_calls) from error
+        return taken
 
     def _lessons(
         self,
