@@ -31,7 +31,9 @@ def test_another_file(tmp_path: Path) -> None:
         chorales(tmp_path)
 
 
-@pytest.mark.skipif(not os.environ.get(DATA_VARIABLE), reason="needs the chorales")
+@pytest.mark.skipif(
+    not os.environ.get(DATA_VARIABLE), reason=f"{DATA_VARIABLE} is not set; let it name a folder with the chorales"
+)
 def test_the_chorales() -> None:
     found = chorales()
     assert [len(part) for part in found] == [229, 76, 77]

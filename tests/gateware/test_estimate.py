@@ -111,7 +111,7 @@ def memories_of_yosys(spec: Spec) -> Counter[tuple[str, int, int, int, bool]]:
     return found
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=7, deadline=None)
 @given(st.one_of(specs(), layered_specs(), spiking_specs()))
 @example(EqPropSpec(layers=(8, 1, 2), classes=2, state_high=1))  # a sample of one byte: its record is also its word
 def test_the_memories_are_those_that_yosys_finds(spec: Spec) -> None:

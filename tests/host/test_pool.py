@@ -154,13 +154,13 @@ def test_one_device_learns_and_the_others_get_what_it_learnt() -> None:
 
 
 def test_learning_is_never_done_again_by_another_device() -> None:
-    bits, labels = lessons(40)
+    bits, labels = lessons(2000)
     ports = boards(LAYERS, 5, None)
     with DevicePool.open(ports) as pool:
         pool.load(blank())
-        with pytest.raises(LearningError, match=r"board 0 broke down; .*of 40 samples were learnt") as caught:
+        with pytest.raises(LearningError, match=r"board 0 broke down; .*of 2000 samples were learnt") as caught:
             pool.network.teach(bits, labels, (1, 1))
-        assert caught.value.learnt <= caught.value.most <= 40
+        assert caught.value.learnt <= caught.value.most < 2000
         assert ports[1].served == 0
 
 

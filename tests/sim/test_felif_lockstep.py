@@ -45,7 +45,7 @@ SPECS = {
             FelifLayer(neurons=3, kind="felif_a", weight_bits=2, scale_shift=0),
             FelifLayer(neurons=4, kind="readout", state_bits=32),
         ),
-        ticks=3,
+        ticks=5,
         lanes=2,
     ),
     "many neurons": FelifSpec(
@@ -55,7 +55,7 @@ SPECS = {
             FelifLayer(neurons=37, kind="felif_a", recurrent=True, scale_shift=2),
             FelifLayer(neurons=5, kind="felif_a", scale_shift=0),
         ),
-        ticks=4,
+        ticks=9,
     ),
     "one lane": FelifSpec(
         inputs=4,

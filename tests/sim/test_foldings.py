@@ -70,8 +70,7 @@ def test_a_model_of_any_folding_runs_on_all_others(family: str, which: int) -> N
     see_that_it_runs("sim:", family, which)
 
 
-# The cores of one lane, and of as many as there are neurons, are seen in lockstep as well.
-@pytest.mark.parametrize("which", [0, *(pytest.param(other, marks=pytest.mark.slow) for other in (1, 2))])
+@pytest.mark.parametrize("which", range(3))
 @pytest.mark.parametrize("family", list(CASES))
 def test_it_runs_on_the_gateware_of_all_others(family: str, which: int) -> None:
     see_that_it_runs("rtl:", family, which)

@@ -56,7 +56,7 @@ def test_in_verilator(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", list(SPECS))
 @needs_icarus
 def test_in_icarus(name: str, tmp_path: Path) -> None:
-    Regression(SPECS[name], "icarus", tmp_path).run(seed=0, calls=range(2))
+    Regression(SPECS[name], "icarus", tmp_path).run(seed=0, calls=range(4))
 
 
 @pytest.mark.slow
