@@ -19,6 +19,7 @@ from attractor.spec.protocol import (
     DESCRIPTION_WINDOW,
     NUMBERS,
     RECEIVE_BUFFER_BYTES,
+    Buffers,
     CallHeader,
     Command,
     FrameError,
@@ -58,7 +59,9 @@ def same_description(spec: OscillatorSpec, rtl: VerilogBoard) -> GoldenBoard:
         description += Reply.decode(receive(rtl)[:-1]).payload
         sequence += 1
     golden = GoldenBoard(spec)
-    golden.link = GoldenLink(spec, description, golden._run, reply_buffer=identity.reply_buffer)
+    golden.link = GoldenLink(
+        spec, description, golden._run, buffers=Buffers(identity.receive_buffer, identity.reply_buffer)
+    )
     rtl.reset()
     return golden
 

@@ -12,11 +12,14 @@ from attractor.gateware.costs import LUT_TOLERANCE, LUTS_OF_LUT_RAM, Cost, cost,
 from attractor.gateware.packing import LARGE_RAM_BITS, Memory, Packed, pack, pack_large
 from attractor.spec import Region, Spec, SpecError
 from attractor.spec.base import ceil_div
+from attractor.spec.protocol import FULL_BUFFERS, Buffers
 
 __all__ = ["LUT_TOLERANCE", "DoesNotFit", "Estimate", "check_cells", "check_parameters", "does_not_fit", "estimate"]
 
-#: The memory of the link's replies, and how few it may keep.
-REPLIES, LEAST_REPLY_BUFFER = "link.encoder.storage", 512
+#: The memories of the link's buffers.
+RECEIVED, REPLIES = "link.buffer.storage", "link.encoder.storage"
+#: What the link keeps, from as much as always to the least. Requests are larger than results, so these give way first.
+_BUFFERS = (FULL_BUFFERS, Buffers(reply=1024), Buffers(1024, 1024), Buffers(1024, 512), Buffers(512, 512))
 
 
 class DoesNotFit(ValueError):  # noqa: N818 - reads as what it says
@@ -56,9 +59,10 @@ class Estimate:
     multipliers: int = 0
 
     @property
-    def reply_buffer(self) -> int:
-        """Bytes of replies that the link keeps: as many as always, or few where block RAM is short."""
-        return next(memory.words for memory, _ in self.memories if memory.name == REPLIES)
+    def buffers(self) -> Buffers:
+        """What the link keeps: as much as always, or less where block RAM is short."""
+        words = {memory.name: memory.words for memory, _ in self.memories}
+        return Buffers(words[RECEIVED], words[REPLIES])
 
     @property
     def fits(self) -> bool:
@@ -117,17 +121,16 @@ def estimate(spec: Spec, board: Board) -> Estimate:
 def _pack(model: Cost, board: Board) -> tuple[tuple[Memory, Packed], ...]:
     """Return what each memory becomes.
 
-    Where block RAM is short the link keeps fewer replies, and then weights go to the large RAMs, with all replies if
-    they fit.
+    Where block RAM is short the link keeps less, and then weights go to the large RAMs, with as much as fits.
     """
-    small = tuple(
-        dataclasses.replace(memory, words=LEAST_REPLY_BUFFER) if memory.name == REPLIES else memory
-        for memory in model.memories
-    )
-    tries = [_packed(memories, board, large=False) for memories in (model.memories, small)]
-    if board.resources.large_rams:
-        tries += [_packed(memories, board, large=True) for memories in (model.memories, small)]
+    kinds = (False, True) if board.resources.large_rams else (False,)
+    tries = [_packed(_with_buffers(model.memories, kept), board, large=large) for large in kinds for kept in _BUFFERS]
     return next((packed for packed in tries if _block_rams(packed) <= board.resources.block_rams), tries[-1])
+
+
+def _with_buffers(memories: Iterable[Memory], buffers: Buffers) -> list[Memory]:
+    sizes = {RECEIVED: buffers.receive, REPLIES: buffers.reply}
+    return [dataclasses.replace(memory, words=sizes.get(memory.name, memory.words)) for memory in memories]
 
 
 def _packed(memories: Iterable[Memory], board: Board, *, large: bool) -> tuple[tuple[Memory, Packed], ...]:

@@ -73,7 +73,7 @@ class Top(Elaboratable):
 def system_top(spec: Spec, board: Board, baud: int, clock: Clock | None = None) -> Top:
     """Return the top level that serves the network ``spec`` on ``board``, clocked by its oscillator or by ``clock``.
 
-    Where block RAM is short its link keeps few replies, so that a host has fewer calls on the way.
+    Where block RAM is short its link keeps less of both directions, so that a host has fewer calls on the way.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def system_top(spec: Spec, board: Board, baud: int, clock: Clock | None = None) 
     """
     chosen = clock or oscillator(board)
     rate_step(chosen.hz, baud)  # before anything is built: what is built must be used, or Amaranth warns
-    replies = estimate(spec, board).reply_buffer
-    system = System(build_core(spec), spec, clock_hz=chosen.hz, baud=baud, board=board.name, reply_buffer=replies)
+    buffers = estimate(spec, board).buffers
+    system = System(build_core(spec), spec, clock_hz=chosen.hz, baud=baud, board=board.name, buffers=buffers)
     clocking = PllClock(board.pll, chosen.setting) if board.pll and chosen.setting else None
     return Top(system, STATUS, clocking)

@@ -12,7 +12,8 @@ from attractor.spec import Spec
 from attractor.spec.protocol import (
     DEFAULT_BAUD,
     FALLBACK_SECONDS,
-    REPLY_BUFFER_BYTES,
+    FULL_BUFFERS,
+    Buffers,
     encode_description,
     rate_step,
 )
@@ -35,8 +36,8 @@ class System(wiring.Component):
         Bits in a second on the line, until the host asks for another rate.
     board:
         Name of the board, for the description.
-    reply_buffer:
-        Bytes of replies that are kept, a power of two from 512 to 8192.
+    buffers:
+        What its link keeps.
 
     Raises
     ------
@@ -71,13 +72,13 @@ class System(wiring.Component):
         clock_hz: int,
         baud: int = DEFAULT_BAUD,
         board: str,
-        reply_buffer: int = REPLY_BUFFER_BYTES,
+        buffers: Buffers = FULL_BUFFERS,
     ) -> None:
         self.core: Any = core
         self.spec = spec
         self.rate = rate_step(clock_hz, baud)
         self.fallback_cycles = round(FALLBACK_SECONDS * clock_hz)
-        self.reply_buffer = reply_buffer
+        self.buffers = buffers
         self.description = encode_description(
             {
                 "spec": spec.to_dict(),
@@ -105,7 +106,7 @@ class System(wiring.Component):
             self.description,
             rate=self.rate,
             fallback_cycles=self.fallback_cycles,
-            reply_buffer=self.reply_buffer,
+            buffers=self.buffers,
         )
         m.submodules.transmitter = transmitter = Transmitter()
         m.submodules.core = self.core

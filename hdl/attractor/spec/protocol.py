@@ -95,6 +95,7 @@ __all__ = [
     "DESCRIPTION_WINDOW",
     "FALLBACK_SECONDS",
     "FRAME_BYTES",
+    "FULL_BUFFERS",
     "GREATEST_RATE_ERROR",
     "LEAST_CYCLES_PER_BIT",
     "NUMBERS",
@@ -107,6 +108,7 @@ __all__ = [
     "REQUEST_HEADER",
     "UNORDERED",
     "BaudError",
+    "Buffers",
     "CallHeader",
     "Command",
     "Counters",
@@ -127,9 +129,9 @@ PROTOCOL_VERSION = 2
 DEFAULT_BAUD = 1_000_000
 #: Number of the window that holds the compressed description; one byte a word.
 DESCRIPTION_WINDOW = 0
-#: Bytes that a device takes in while a command keeps it busy, before it loses any.
-RECEIVE_BUFFER_BYTES = 512
-#: Bytes that a device keeps of what it sent last, unless block RAM is short.
+#: Bytes that a device takes in while a command keeps it busy, before it loses any, and that it keeps of what it sent
+#: last, unless block RAM is short. A latency timer of 16 ms at 1 Mbaud are 1,600 bytes.
+RECEIVE_BUFFER_BYTES = 2048
 REPLY_BUFFER_BYTES = 2048
 #: Sequence numbers and positions before they start anew.
 NUMBERS = 1 << 16
@@ -287,6 +289,26 @@ class CallHeader:
         if len(payload) < cls.STRUCT.size:
             raise FrameError(f"a call of {len(payload)} bytes")
         return cls(*cls.STRUCT.unpack_from(payload))
+
+
+@dataclass(frozen=True)
+class Buffers:
+    """What a device's link keeps, in bytes: powers of two, 512 to 8192.
+
+    Parameters
+    ----------
+    receive:
+        Bytes that wait while a request is carried out.
+    reply:
+        Bytes that it sent last.
+    """
+
+    receive: int = RECEIVE_BUFFER_BYTES
+    reply: int = REPLY_BUFFER_BYTES
+
+
+#: What a link keeps where block RAM is not short.
+FULL_BUFFERS = Buffers()
 
 
 @dataclass(frozen=True)

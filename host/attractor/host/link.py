@@ -23,6 +23,7 @@ from attractor.spec.protocol import (
     DELIMITER,
     NUMBERS,
     PROTOCOL_VERSION,
+    RECEIVE_BUFFER_BYTES,
     Command,
     FrameError,
     Identity,
@@ -102,6 +103,7 @@ class LinkClient:
         #: Rate at which the device starts, and that of the line now.
         self.start_baud = self.baud = baud
         self._patient_seconds = timeout
+        self._receive_buffer = RECEIVE_BUFFER_BYTES
         self._size()
         #: Time in seconds.
         self.clock = clock
@@ -118,7 +120,7 @@ class LinkClient:
     def _size(self) -> None:
         """Fit windows and time limits to the rate of the line."""
         #: How many bytes may be unanswered.
-        self.window = Window(max(8 * WIRE_BYTES, int(LATENCY_SECONDS * self.baud / 10)))
+        self.window = Window(max(8 * WIRE_BYTES, int(LATENCY_SECONDS * self.baud / 10)), self._receive_buffer)
         #: Seconds without an answer after which the device is asked what it has.
         self.timeout = self._patient_seconds + 20 * WIRE_BYTES / self.baud
 
@@ -150,6 +152,9 @@ class LinkClient:
         self.sessions += 1
         self._expected = reply.end
         self._flight = Flight(self._session + 1, identity.reply_buffer)
+        if identity.receive_buffer != self._receive_buffer:
+            self._receive_buffer = identity.receive_buffer
+            self._size()
         self._asked_for = self._complaint = -1
         return identity
 
@@ -336,8 +341,7 @@ class LinkClient:
             raise self._session_lost(kept=reply.status != Status.LOST)
         if reply.position != self._expected:
             self.statistics.stale += 1
-            later = (reply.position - self._expected) % NUMBERS < NUMBERS // 2
-            if later and self._asked_for != self._expected:
+            if self._is_later(reply) and self._asked_for != self._expected:
                 self._asked_for = self._expected
                 self._sync()
             return None
@@ -349,9 +353,19 @@ class LinkClient:
         return None
 
     def _is_lost(self, reply: Reply) -> bool:
-        """Whether a reply to SYNC ends the session; a late one may speak of an earlier session, and of this one too."""
+        """Whether a reply to SYNC ends the session.
+
+        A late one may speak of an earlier session. One of this session may have waited behind calls: nothing is lost if
+        all before it has come.
+        """
         ours = len(reply.payload) == SessionState.STRUCT.size and self._is_of_session(reply)
-        return (reply.status == Status.NO_SESSION and not ours) or (reply.status == Status.LOST and ours)
+        return (reply.status == Status.NO_SESSION and not ours) or (
+            reply.status == Status.LOST and ours and self._is_later(reply)
+        )
+
+    def _is_later(self, reply: Reply) -> bool:
+        """Whether bytes before a reply have not come."""
+        return 0 < (reply.position - self._expected) % NUMBERS < NUMBERS // 2
 
     def _is_of_session(self, reply: Reply) -> bool:
         return SessionState.unpack(reply.payload).session == self._session
@@ -367,7 +381,7 @@ class LinkClient:
 
     def _send_again(self, reply: Reply) -> None:
         """Send again what the device says that it has not got, if it was sent before it said so."""
-        if reply.status in (Status.NO_SESSION, Status.LOST):
+        if reply.status == Status.NO_SESSION:
             return
         try:
             if not self._is_of_session(reply):

@@ -38,13 +38,13 @@ from attractor.spec.protocol import (
     DELIMITER,
     DESCRIPTION_WINDOW,
     FRAME_BYTES,
+    FULL_BUFFERS,
     LEAST_CYCLES_PER_BIT,
     NUMBERS,
     PROTOCOL_VERSION,
     RATE_CYCLES,
-    RECEIVE_BUFFER_BYTES,
-    REPLY_BUFFER_BYTES,
     UNORDERED,
+    Buffers,
     CallHeader,
     Command,
     Counters,
@@ -109,8 +109,8 @@ class GoldenLink:
     run:
         The core: takes the parameter windows by name and the input region, returns the output region. Where it learns,
         it replaces parameter windows.
-    reply_buffer:
-        Bytes of replies that are kept.
+    buffers:
+        What it keeps. It is never busy, so it takes in all; but it says that it would not.
     """
 
     def __init__(
@@ -119,12 +119,12 @@ class GoldenLink:
         description: bytes,
         run: Callable[[dict[str, bytes], bytes], bytes],
         *,
-        reply_buffer: int = REPLY_BUFFER_BYTES,
+        buffers: Buffers = FULL_BUFFERS,
     ) -> None:
         self.spec = spec
         self.memory_map = spec.memory_map
         self._run = run
-        self._reply_buffer = reply_buffer
+        self._buffers = buffers
         self._description_bytes = len(description)
         rom = WindowMemory(len(description), 8, None)
         rom.write(0, description)
@@ -146,7 +146,7 @@ class GoldenLink:
         self._frames = 0
         self._damaged = 0
         self._partial = b""
-        self._replies = Replies(self._reply_buffer)
+        self._replies = Replies(self._buffers.reply)
 
     def contents(self, window: Window) -> bytes:
         """Return the bytes of one window of the memory map."""
@@ -352,8 +352,8 @@ class GoldenLink:
             protocol=PROTOCOL_VERSION,
             fingerprint=self.spec.fingerprint,
             session=request.sequence,
-            receive_buffer=RECEIVE_BUFFER_BYTES,
-            reply_buffer=self._reply_buffer,
+            receive_buffer=self._buffers.receive,
+            reply_buffer=self._buffers.reply,
             description_bytes=self._description_bytes,
             parameters_valid=self.parameters_valid,
         )

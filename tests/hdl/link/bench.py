@@ -14,10 +14,13 @@ from amaranth.sim import Simulator
 from attractor.hdl.link import Link
 from attractor.sim.golden_link import GoldenLink
 from attractor.spec import Window
-from attractor.spec.protocol import Command, Reply, Request
+from attractor.spec.protocol import Buffers, Command, Reply, Request
 
 from .dummy import WINDOWS, DummyModel, DummySpec
 from .dummy_core import DummyCore
+
+#: The least that a link keeps, so that it is soon full.
+BUFFERS = Buffers(512, 512)
 
 DESCRIPTION = bytes(range(256)) + b"description"
 CYCLE_LIMIT = 60_000
@@ -92,10 +95,10 @@ class Host:
 class Bench:
     """A link with a dummy core, built once and reset for each script."""
 
-    def __init__(self, spec: DummySpec, reply_buffer: int) -> None:
+    def __init__(self, spec: DummySpec, buffers: Buffers) -> None:
         self.spec = spec
-        self.reply_buffer = reply_buffer
-        self.link = Link(spec, DESCRIPTION, rate=START_RATE, fallback_cycles=FALLBACK_CYCLES, reply_buffer=reply_buffer)
+        self.buffers = buffers
+        self.link = Link(spec, DESCRIPTION, rate=START_RATE, fallback_cycles=FALLBACK_CYCLES, buffers=self.buffers)
         self.core = DummyCore(spec)
         m = Module()
         m.submodules.link, m.submodules.core = self.link, self.core
@@ -119,7 +122,7 @@ class Bench:
     def golden(self) -> tuple[GoldenLink, DummyModel]:
         """Return a fresh model of link and core."""
         model = DummyModel(self.spec.memory_map)
-        return GoldenLink(self.spec, DESCRIPTION, model.run, reply_buffer=self.reply_buffer), model
+        return GoldenLink(self.spec, DESCRIPTION, model.run, buffers=self.buffers), model
 
     async def _drive(self, ctx: Any) -> None:
         assert self._script is not None
@@ -131,9 +134,9 @@ class Bench:
 
 
 @cache
-def bench(windows: tuple[Window, ...] = WINDOWS, reply_buffer: int = 512) -> Bench:
+def bench(windows: tuple[Window, ...] = WINDOWS, buffers: Buffers = BUFFERS) -> Bench:
     """Return the bench for a memory map, the same one each time: building it takes longer than most scripts."""
-    return Bench(DummySpec(windows=windows), reply_buffer)
+    return Bench(DummySpec(windows=windows), buffers)
 
 
 async def exchange(host: Host, golden: GoldenLink, data: bytes, *, gap: Callable[[], int] = lambda: 0) -> bytes:

@@ -10,7 +10,6 @@ from attractor.spec.protocol import (
     CRC32,
     NUMBERS,
     RATE_CYCLES,
-    RECEIVE_BUFFER_BYTES,
     CallHeader,
     Command,
     Counters,
@@ -21,7 +20,7 @@ from attractor.spec.protocol import (
     Status,
 )
 
-from .bench import DESCRIPTION, FALLBACK_CYCLES, SESSION, START_RATE, Host, ask, begin, bench, exchange
+from .bench import BUFFERS, DESCRIPTION, FALLBACK_CYCLES, SESSION, START_RATE, Host, ask, begin, bench, exchange
 from .dummy import DummyModel, DummySpec
 from .requests import Requests
 
@@ -190,8 +189,8 @@ def test_identity_and_description() -> None:
             protocol=2,
             fingerprint=DummySpec().fingerprint,
             session=7,
-            receive_buffer=512,
-            reply_buffer=512,
+            receive_buffer=BUFFERS.receive,
+            reply_buffer=BUFFERS.reply,
             description_bytes=len(DESCRIPTION),
             parameters_valid=False,
         )
@@ -326,10 +325,10 @@ def test_bytes_beyond_the_buffer_are_lost_and_counted() -> None:
         await host.until(host.core.bus.busy)
         # Of more than the buffer holds the rest is lost; the line is slower than the counters.
         lost = 30
-        await host.send(bytes([1]) * (1 + RECEIVE_BUFFER_BYTES))
+        await host.send(bytes([1]) * (1 + BUFFERS.receive))
         await host.send(bytes([1]) * lost, gap=lambda: 40)
         await host.frames(3)
-        await host.wait(9 * RECEIVE_BUFFER_BYTES)
+        await host.wait(9 * BUFFERS.receive)
         for _ in range(7):
             host.ctx.set(host.link.lost, 1)
             await host.ctx.tick()
@@ -387,7 +386,7 @@ def test_host_that_fills_the_buffer_loses_nothing() -> None:
             requests.request(2, 0, 1, b"\4")
         ]
         data = b"".join(request.encode() for request in batch)
-        assert len(data) <= RECEIVE_BUFFER_BYTES
+        assert len(data) <= BUFFERS.receive
         await host.send(data)
         await host.frames(7)
         assert bytes(host.received) == golden.receive(call.encode() + data)[: len(host.received)]

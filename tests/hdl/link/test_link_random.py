@@ -7,9 +7,9 @@ import pytest
 
 from attractor.sim.golden_link import GoldenLink
 from attractor.spec import Region, Window
-from attractor.spec.protocol import ATTENTION, NUMBERS, UNORDERED, Command, Reply, Request, Status
+from attractor.spec.protocol import ATTENTION, NUMBERS, UNORDERED, Buffers, Command, Reply, Request, Status
 
-from .bench import SESSION, Host, bench, exchange
+from .bench import BUFFERS, SESSION, Host, bench, exchange
 from .dummy import NO_PARAMETERS, WIDE_WINDOWS, WINDOWS
 from .requests import Requests
 
@@ -88,7 +88,7 @@ class Session:
 
     def sync(self) -> bytes:
         """Ask for a position that is near the end, at the limit of what is kept, or anywhere."""
-        rng, kept = self.random, self.golden._reply_buffer
+        rng, kept = self.random, self.golden._buffers.reply
         position = self.golden._replies.position
         back = rng.choice([0, 1, rng.randrange(kept + 1), kept - 1, kept, kept + 1, -1, rng.randrange(NUMBERS)])
         return self.requests.sync((position - back) % NUMBERS | rng.choice([0, 0x450000])).encode()
@@ -109,9 +109,9 @@ class Session:
             self.position = reply.end
 
 
-def run(windows: tuple[Window, ...], reply_buffer: int, seed: int, count: int) -> Counter[str | Status]:
+def run(windows: tuple[Window, ...], buffers: Buffers, seed: int, count: int) -> Counter[str | Status]:
     """Send ``count`` times something in one session; return what happened."""
-    device = bench(windows, reply_buffer)
+    device = bench(windows, buffers)
     golden, _ = device.golden()
     session = Session(golden, seed)
     rng = random.Random(seed)
@@ -138,12 +138,12 @@ def run(windows: tuple[Window, ...], reply_buffer: int, seed: int, count: int) -
     return session.events
 
 
-CASES: list[tuple[tuple[Window, ...], int]] = [
-    (WINDOWS, 512),
-    (WINDOWS, 512),
-    (WIDE_WINDOWS, 1024),
-    (NO_PARAMETERS, 512),
-    (WINDOWS, 2048),
+CASES: list[tuple[tuple[Window, ...], Buffers]] = [
+    (WINDOWS, BUFFERS),
+    (WINDOWS, BUFFERS),
+    (WIDE_WINDOWS, Buffers(512, 1024)),
+    (NO_PARAMETERS, BUFFERS),
+    (WINDOWS, Buffers(1024, 2048)),
 ]
 
 

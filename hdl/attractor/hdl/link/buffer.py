@@ -8,7 +8,7 @@ __all__ = ["ReceiveBuffer"]
 
 
 class ReceiveBuffer(wiring.Component):
-    """A FIFO of bytes in one block RAM that never holds back its source: what does not fit is lost.
+    """A FIFO of bytes in block RAM that never holds back its source: what does not fit is lost.
 
     A byte that comes into an empty buffer is shown two cycles later; a byte goes out every other cycle at most.
 

@@ -17,7 +17,7 @@ from attractor.hdl.link.rate import STEP_BITS, LineRate
 from attractor.hdl.link.words import Words
 from attractor.spec import Region, Spec
 from attractor.spec.packing import packed_bytes
-from attractor.spec.protocol import PROTOCOL_VERSION, RECEIVE_BUFFER_BYTES, REPLY_BUFFER_BYTES, Identity
+from attractor.spec.protocol import FULL_BUFFERS, PROTOCOL_VERSION, Buffers, Identity
 
 __all__ = ["Link"]
 
@@ -42,8 +42,8 @@ class Link(wiring.Component):
         Rate of the line after a reset, as :func:`~attractor.spec.protocol.rate_step` returns it.
     fallback_cycles:
         Clock cycles after something came, without a good frame, after which the line goes back to this rate.
-    reply_buffer:
-        Bytes of replies that are kept, a power of two from 512 to 8192.
+    buffers:
+        Sizes of the receive buffer and the ring of replies.
 
     Members
     -------
@@ -80,11 +80,11 @@ class Link(wiring.Component):
         *,
         rate: int,
         fallback_cycles: int,
-        reply_buffer: int = REPLY_BUFFER_BYTES,
+        buffers: Buffers = FULL_BUFFERS,
     ) -> None:
         self.spec = spec
         self.description = description
-        self.reply_buffer = reply_buffer
+        self.buffers = buffers
         self._rate = LineRate(rate, fallback_cycles)
         super().__init__(
             {
@@ -104,11 +104,11 @@ class Link(wiring.Component):
         outputs = self.spec.memory_map.region(Region.OUTPUT)
         output_bytes = packed_bytes(1, sum(window.words * window.word_bits for window in outputs))
         m.submodules.attention = attention = AttentionDetector()
-        m.submodules.buffer = buffer = ReceiveBuffer(RECEIVE_BUFFER_BYTES)
+        m.submodules.buffer = buffer = ReceiveBuffer(self.buffers.receive)
         m.submodules.decoder = decoder = FrameDecoder(self._constants())
         m.submodules.words = words = Words(self.spec.memory_map, len(self.description))
         m.submodules.executor = executor = Executor(decoder.frame.signature, words.words.signature.flip(), output_bytes)
-        m.submodules.encoder = encoder = FrameEncoder(self.reply_buffer)
+        m.submodules.encoder = encoder = FrameEncoder(self.buffers.reply)
         m.submodules.counters = counters = LineCounters()
         m.submodules.rate = rate = self._rate
         wiring.connect(m, wiring.flipped(self.i), buffer.i)
@@ -148,8 +148,8 @@ class Link(wiring.Component):
             protocol=PROTOCOL_VERSION,
             fingerprint=self.spec.fingerprint,
             session=0,
-            receive_buffer=RECEIVE_BUFFER_BYTES,
-            reply_buffer=self.reply_buffer,
+            receive_buffer=self.buffers.receive,
+            reply_buffer=self.buffers.reply,
             description_bytes=len(self.description),
             parameters_valid=False,
         )
