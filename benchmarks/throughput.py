@@ -1,8 +1,9 @@
 """Calls a second through the serial line, beside what line and core would allow at most.
 
 Everything is measured on the simulated gateware, bits on its own UART included, on the clock of the design: the figures
-do not depend on this computer. ``clock_mhz`` is the nearest clock to that of the board's bundle with a whole number of
-cycles for a bit.
+do not depend on this computer. The clock is that of the bundle that ``attractor build`` makes for the board, which is
+built first unless it was before; ``clock_mhz`` is the nearest one with a whole number of cycles for a bit. The link
+keeps what it keeps on that board.
 
 ``line_limit``
     Calls a second if the line carried only the bits that the network needs: inputs one way, wanted results the other,
@@ -28,12 +29,17 @@ from reporting import log, parser, report
 
 from attractor.data.digits import digits
 from attractor.estimators import PRESETS, EqPropClassifier, OscillatorClassifier
+from attractor.gateware.boards import find_board
+from attractor.gateware.build import build
+from attractor.gateware.estimate import estimate
 from attractor.golden import network as golden_network
 from attractor.host import Device, Model
+from attractor.host.rate import agree
 from attractor.sim.rtl_board import RtlBoard
 from attractor.sim.timed_board import TimedBoard
 from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, Region, Spec
 from attractor.spec.packing import packed_bytes
+from attractor.spec.protocol import LEAST_CYCLES_PER_BIT
 from attractor.train.oscillator.classifier import image_phases
 from attractor.trials import trials_of
 
@@ -61,8 +67,8 @@ class Work:
         Bits that a call needs.
     want:
         Bytes that each call answers with.
-    clock_hz:
-        Clock of the board's bundle.
+    board:
+        Board of the bundle.
     """
 
     network: str
@@ -71,7 +77,7 @@ class Work:
     inputs: list[bytes]
     input_bits: int
     want: int
-    clock_hz: float
+    board: str
 
     @property
     def spec(self) -> Spec:
@@ -79,17 +85,17 @@ class Work:
         return self.model.spec
 
 
-def classified_digits(clock_hz: float) -> Work:
+def classified_digits(board: str) -> Work:
     """Return the held-out digits for oscillators: a phase of 4 bits for each of 64 pixels."""
     data = digits()
     classifier = OscillatorClassifier(weight_bits=5, phase_bits=4).fit(data.train_images, data.train_labels)
     spec = classifier.spec_
     phases = image_phases(spec, np.concatenate([data.test_images, data.train_images]))
     inputs = [spec.encode_input(start) for start in phases]
-    return Work("8x8 digits", "classify", classifier.model_, 3 * inputs, 64 * spec.phase_bits, WINNER, clock_hz)
+    return Work("8x8 digits", "classify", classifier.model_, 3 * inputs, 64 * spec.phase_bits, WINNER, board)
 
 
-def learnt_digits(clock_hz: float) -> Work:
+def learnt_digits(board: str) -> Work:
     """Return digits to learn from random weights: 64 bits, sign, and a byte for the class."""
     data = digits()
     classifier = EqPropClassifier(**PRESETS["digits"]).set_params(epochs=0, validation_fraction=0)
@@ -100,10 +106,10 @@ def learnt_digits(clock_hz: float) -> Work:
         spec.encode_input(sample, sigma=sign, label=label, thresholds=(4, 4))
         for sample, sign, label in zip(bits, signs, data.train_labels.tolist(), strict=True)
     ]
-    return Work("64-48-20", "learn", classifier.model_, 12 * inputs, 64 + 1 + 8, WINNER, clock_hz)
+    return Work("64-48-20", "learn", classifier.model_, 12 * inputs, 64 + 1 + 8, WINNER, board)
 
 
-def random_layers(layers: tuple[int, ...], lanes: int, clock_hz: float, samples: int, *, learning: bool) -> Work:
+def random_layers(layers: tuple[int, ...], lanes: int, board: str, samples: int, *, learning: bool) -> Work:
     """Return samples of random bits, a fifth of them on as in MNIST, for random weights."""
     spec = EqPropSpec(layers=layers, state_high=(63, 63), counter_bits=6, lanes=lanes, learning=learning)
     source = np.random.default_rng(0)
@@ -122,75 +128,39 @@ def random_layers(layers: tuple[int, ...], lanes: int, clock_hz: float, samples:
     inputs = [spec.encode_input(source.random(layers[0]) < 0.2, **option) for option in options]
     name = "-".join(map(str, layers))
     bits = layers[0] + (1 + 8) * learning
-    return Work(name, "learn" if learning else "classify", Model(spec, parameters), inputs, bits, WINNER, clock_hz)
+    return Work(name, "learn" if learning else "classify", Model(spec, parameters), inputs, bits, WINNER, board)
 
 
-def sequences_of_lif(clock_hz: float) -> Work:
+def sequences_of_lif(board: str) -> Work:
     """Return digits shown row by row, 8 ticks of 8 values of 0 to 7, to 64 leaky neurons and a read-out of 10."""
     layers = FelifLayer(neurons=64, kind="lif", weight_bits=4), FelifLayer(neurons=10, kind="readout", weight_bits=4)
     spec = FelifSpec(inputs=8, input_bits=4, layers=layers, ticks=8, lanes=8)
     parameters = trials_of(spec).parameters(spec, np.random.default_rng(0))
     rows = np.rint(digits().train_images.reshape(-1, 8, 8) / digits().train_images.max() * 7).astype(int)
     inputs = [spec.encode_input(frames) for frames in rows]
-    return Work("8-64-10 LIF, 8 ticks", "classify", Model(spec, parameters), 3 * inputs, 8 * 8 * 4, WINNER, clock_hz)
+    return Work("8-64-10 LIF, 8 ticks", "classify", Model(spec, parameters), 3 * inputs, 8 * 8 * 4, WINNER, board)
 
 
-#: Work, and the clock of its board's bundle in MHz.
 WORKS: dict[str, Callable[[], Work]] = {
-    "digits": partial(classified_digits, 20.25e6),
-    "lessons": partial(learnt_digits, 21e6),
-    "mnist": partial(random_layers, (784, 512, 100), 32, 45e6, 600, learning=False),
-    "mnist-lessons": partial(random_layers, (784, 384, 100), 96, 40e6, 600, learning=True),
-    "lif": partial(sequences_of_lif, 50e6),
+    "digits": partial(classified_digits, "icebreaker"),
+    "lessons": partial(learnt_digits, "icebreaker"),
+    "mnist": partial(random_layers, (784, 512, 100), 32, "ulx3s-85f", 600, learning=False),
+    "mnist-lessons": partial(random_layers, (784, 384, 100), 96, "ulx3s-85f", 600, learning=True),
+    "lif": partial(sequences_of_lif, "ulx3s-85f"),
 }
-
-
-def core_cycles(work: Work, board: RtlBoard) -> float:
-    """Return the core's cycles for a call, in the mean over the first calls."""
-    some = work.inputs[: min(len(work.inputs), 200)]
-    with Device.open(board, timeout=120.0) as device:
-        device.load(work.model)
-        outputs = [work.spec.decode_output(data) for data in device.calls(some)]
-    return float(np.mean([output.cycles for output in outputs]))
-
-
-def measure(work: Work, expected: Expected, baud: int, latency: float, cycles: float) -> dict[str, Any]:
-    """Make all calls once, and compare what comes back."""
-    cycles_per_bit = max(4, round(work.clock_hz / baud))
-    clock_hz = cycles_per_bit * baud
-    with RtlBoard(work.spec, clocks_per_bit=cycles_per_bit) as board:
-        line = TimedBoard(board, baud=baud, latency=latency)
-        device = Device.open(line, baud=baud, clock=line)
-        device.load(work.model)
-        start = line()
-        found = list(device.calls(work.inputs, want=work.want))
-        seconds = line() - start
-        held = device.spec.encode_parameters(device.read_parameters())
-    output_bytes = work.want
-    line_limit = baud / 10 / max(packed_bytes(1, work.input_bits), output_bytes)
-    core_limit = clock_hz / cycles
-    rate = len(found) / seconds
-    return {
-        "network": work.network,
-        "family": work.spec.family,
-        "what": work.what,
-        "baud": baud,
-        "latency_ms": 1000 * latency,
-        "clock_mhz": clock_hz / 1e6,
-        "calls": len(found),
-        "calls_per_second": round(rate, 1),
-        "line_limit": round(line_limit, 1),
-        "core_limit": round(core_limit, 1),
-        "ratio": round(rate / min(line_limit, core_limit), 4),
-        "cycles": round(cycles, 1),
-        "repeated": device.link.statistics.repeated,
-        "equal": (found, held) == (expected.results, expected.held),
-    }
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What the golden model answers to all calls, and what it holds afterwards."""
+    """What the golden model answers to all calls, and what it holds afterwards.
+
+    Parameters
+    ----------
+    results:
+        Wanted bytes of each call.
+    held:
+        Parameters afterwards.
+    """
 
     results: list[bytes]
     held: dict[str, bytes]
@@ -204,6 +174,62 @@ class Expected:
         return cls(packed, work.spec.encode_parameters(golden.parameters))
 
 
+class Bench:
+    """A work, the bundle of its board, and what the golden model makes of it."""
+
+    def __init__(self, work: Work) -> None:
+        self.work, self.expected = work, Expected.of(work)
+        log(f"building {work.network} for {work.board}")
+        self.bundle_hz = build(work.spec, work.board, progress=lambda step: log(f"  {step}")).clock_hz
+        self._buffers = estimate(work.spec, find_board(work.board)).buffers
+        self.cycles = self._core_cycles()
+
+    def _core_cycles(self) -> float:
+        """Return the core's cycles for a call, in the mean over the first calls."""
+        with self._board() as board, Device.open(board, timeout=120.0) as device:
+            device.load(self.work.model)
+            outputs = [self.work.spec.decode_output(data) for data in device.calls(self.work.inputs[:200])]
+        return float(np.mean([output.cycles for output in outputs]))
+
+    def _board(self) -> RtlBoard:
+        return RtlBoard(self.work.spec, clocks_per_bit=LEAST_CYCLES_PER_BIT, buffers=self._buffers)
+
+    def measure(self, baud: int, latency: float) -> dict[str, Any]:
+        """Make all calls once, and compare what comes back."""
+        work = self.work
+        clock_hz = round(self.bundle_hz / baud) * baud
+        with self._board() as board:
+            # The parameters are loaded at the fastest rate there is, or most of the time would go there.
+            line = TimedBoard(board, baud=clock_hz // LEAST_CYCLES_PER_BIT, latency=latency)
+            device = Device.open(line, baud=line.baud, clock=line)
+            device.load(work.model)
+            agree(device.link, clock_hz, baud)
+            start = line()
+            found = list(device.calls(work.inputs, want=work.want))
+            rate = len(found) / (line() - start)
+            agree(device.link, clock_hz, line.baud)
+            held = device.spec.encode_parameters(device.read_parameters())
+        line_limit = baud / 10 / max(packed_bytes(1, work.input_bits), work.want)
+        core_limit = clock_hz / self.cycles
+        return {
+            "network": work.network,
+            "family": work.spec.family,
+            "what": work.what,
+            "board": work.board,
+            "baud": baud,
+            "latency_ms": 1000 * latency,
+            "clock_mhz": clock_hz / 1e6,
+            "calls": len(found),
+            "calls_per_second": round(rate, 1),
+            "line_limit": round(line_limit, 1),
+            "core_limit": round(core_limit, 1),
+            "ratio": round(rate / min(line_limit, core_limit), 4),
+            "cycles": round(self.cycles, 1),
+            "repeated": device.link.statistics.repeated,
+            "equal": (found, held) == (self.expected.results, self.expected.held),
+        }
+
+
 def main() -> None:
     """Measure all works over all lines."""
     options = parser(__doc__)
@@ -211,11 +237,10 @@ def main() -> None:
     arguments = options.parse_args()
     rows = []
     for name in arguments.only or WORKS:
-        work = WORKS[name]()
-        expected, cycles = Expected.of(work), core_cycles(work, RtlBoard(work.spec))
+        bench = Bench(WORKS[name]())
         for baud in BAUDS:
             for latency in LATENCIES:
-                rows.append(measure(work, expected, baud, latency, cycles))
+                rows.append(bench.measure(baud, latency))
                 log(str(rows[-1]))
     least = [row["calls_per_second"] for row in rows if row["network"] == "8x8 digits" and row["baud"] == BAUDS[0]]
     reached = {

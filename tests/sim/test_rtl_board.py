@@ -17,6 +17,8 @@ from attractor.spec import PAYLOAD_BYTES, Region, SpecError
 from attractor.spec.protocol import (
     CRC32,
     DESCRIPTION_WINDOW,
+    FULL_BUFFERS,
+    Buffers,
     CallHeader,
     Command,
     Identity,
@@ -122,7 +124,7 @@ def test_nothing_is_generated_or_compiled_twice(spec_file: Path, tmp_path: Path)
     script = (
         "import sys; sys.modules['amaranth'] = None\n"
         "from attractor.sim.rtl_board import open_port\n"
-        "from attractor.spec.protocol import Command, Request\n"
+        "from attractor.spec.protocol import FULL_BUFFERS, Buffers, Command, Request\n"
         "board = open_port(sys.argv[1])\n"
         "board.write(Request(7, Command.IDENTIFY).encode())\n"
         "assert board.read(60.0)\n"
@@ -148,14 +150,16 @@ def test_verilog_is_generated_anew_when_anything_changes(tmp_path: Path, monkeyp
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     monkeypatch.setattr(rtl_board, "_generate", generate)
     monkeypatch.setattr(rtl_board, "_sources", lambda *_: sources)
-    for arguments in ((SMALL, 12, 3), (PLAIN, 12, 3), (SMALL, 12, 4), (SMALL, 9, 3)):
+    full, few = FULL_BUFFERS, Buffers(512, 512)
+    designs = (SMALL, 12, 3, full), (PLAIN, 12, 3, full), (SMALL, 12, 4, full), (SMALL, 9, 3, full), (SMALL, 12, 3, few)
+    for arguments in designs:
         text = system_verilog(*arguments)
         assert generated[-1] == arguments
         assert text == f"design {len(generated)}"
     assert system_verilog(SMALL, 12, 3) == "design 1"
-    assert len(generated) == 4
+    assert len(generated) == 5
     sources[1] = b"changed"
-    assert system_verilog(SMALL, 12, 3) == "design 5"
+    assert system_verilog(SMALL, 12, 3) == "design 6"
 
 
 def test_without_a_compiler_the_golden_model_is_recommended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

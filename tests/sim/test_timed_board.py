@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from attractor.host import Device
+from attractor.host.rate import agree
 from attractor.sim.rtl_board import RtlBoard
 from attractor.sim.timed_board import TimedBoard
 from attractor.sim.verilog import to_verilog
@@ -147,3 +149,27 @@ def test_closing_it_switches_the_board_off(commands: VerilogBoard) -> None:
     line.close()
     with pytest.raises(SimulationError, match="is closed"):
         line.read(0.1)
+
+
+def test_the_rate_changes_by_agreement_and_a_reset_brings_the_first_one_back() -> None:
+    with RtlBoard(SMALL) as board:
+        line = timed(board)
+        first = board.clocks_per_bit
+        with Device.open(line, baud=BAUD, clock=line) as device:
+            start = line()
+            device.link.ask(Command.COUNTERS, reply_bytes=12)
+            quick = line() - start
+            agree(device.link, line.clock_hz, BAUD // 5)
+            assert board.clocks_per_bit == 5 * first
+            start = line()
+            device.link.ask(Command.COUNTERS, reply_bytes=12)
+            assert 4 < (line() - start - LATENCY) / (quick - LATENCY) < 5
+            board.reset()
+            assert board.clocks_per_bit == first
+
+
+def test_a_rate_of_no_whole_number_of_cycles_is_refused(echo: VerilogBoard) -> None:
+    line = timed(echo)
+    with pytest.raises(ValueError, match="a bit at 3000000 baud is no whole number of cycles at 4000000 Hz"):
+        line.change_rate(3_000_000)
+    assert echo.clocks_per_bit == DIVISOR

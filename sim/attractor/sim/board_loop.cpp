@@ -50,8 +50,10 @@ class Transmitter {
         return level;
     }
 
+    void change_rate(int clocks_per_bit) { clocks_per_bit_ = clocks_per_bit; }
+
   private:
-    const int clocks_per_bit_;
+    int clocks_per_bit_;
     uint32_t shift_ = 0;
     int bits_ = 0, clock_ = 0;
 };
@@ -90,9 +92,11 @@ class Receiver {
         }
     }
 
+    void change_rate(int clocks_per_bit) { clocks_per_bit_ = clocks_per_bit; }
+
   private:
     enum { IDLE, BITS, BROKEN } state_ = IDLE;
-    const int clocks_per_bit_;
+    int clocks_per_bit_;
     uint8_t shift_ = 0;
     int bits_ = 0, clock_ = 0;
 };
@@ -119,6 +123,13 @@ class Board {
     uint64_t quiet() const { return to_.active() ? 0 : quiet_; }
     std::string error;
 
+    // For both directions; bytes that are on the line are not understood.
+    void change_rate(int clocks_per_bit) {
+        clocks_per_bit_ = clocks_per_bit;
+        to_.change_rate(clocks_per_bit);
+        from_.change_rate(clocks_per_bit);
+    }
+
     // Clocks at most `limit` cycles; ends early when output has paused or a burst of it waits, and after
     // `quiet_limit` cycles without any activity.
     void step(uint64_t limit, uint64_t quiet_limit) {
@@ -142,7 +153,7 @@ class Board {
         top_->eval();
     }
 
-    const int clocks_per_bit_;
+    int clocks_per_bit_;
     Transmitter to_;
     Receiver from_;
     VerilatedContext context_;
@@ -174,6 +185,8 @@ EXPORT Board* board_new(int clocks_per_bit, int64_t seed) {
 }
 
 EXPORT void board_delete(Board* board) { delete board; }
+
+EXPORT void board_change_rate(Board* board, int clocks_per_bit) { board->change_rate(clocks_per_bit); }
 
 EXPORT void board_write(Board* board, const uint8_t* data, size_t count) {
     board->to().queue.insert(board->to().queue.end(), data, data + count);

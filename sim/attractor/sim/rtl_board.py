@@ -11,6 +11,7 @@ from attractor.machine.programs import ToolError
 from attractor.sim.verilog_board import CLOCKS_PER_BIT, QUIET_CYCLES, VerilogBoard
 from attractor.spec import PAYLOAD_BYTES, Region, Spec
 from attractor.spec.files import load_spec
+from attractor.spec.protocol import FULL_BUFFERS, Buffers
 
 __all__ = ["BOARD_NAME", "CLOCK_HZ", "RtlBoard", "open_port", "open_spec", "system_verilog"]
 
@@ -42,6 +43,8 @@ class RtlBoard(VerilogBoard):
         Clock cycles of a bit on the line.
     seed:
         As for :class:`~attractor.sim.verilog_board.VerilogBoard`.
+    buffers:
+        What its link keeps.
     name:
         Name of the port in messages.
 
@@ -52,10 +55,16 @@ class RtlBoard(VerilogBoard):
     """
 
     def __init__(
-        self, spec: Spec, *, clocks_per_bit: int = CLOCKS_PER_BIT, seed: int | None = None, name: str = "rtl:"
+        self,
+        spec: Spec,
+        *,
+        clocks_per_bit: int = CLOCKS_PER_BIT,
+        seed: int | None = None,
+        buffers: Buffers = FULL_BUFFERS,
+        name: str = "rtl:",
     ) -> None:
         self.spec = spec
-        verilog = system_verilog(spec, CLOCK_HZ, CLOCK_HZ // clocks_per_bit)
+        verilog = system_verilog(spec, CLOCK_HZ, CLOCK_HZ // clocks_per_bit, buffers)
         super().__init__(
             verilog, _TOP, clocks_per_bit=clocks_per_bit, seed=seed, quiet_cycles=_quiet_cycles(spec), name=name
         )
@@ -94,7 +103,7 @@ def open_spec(spec: Spec) -> RtlBoard:
     return RtlBoard(spec)
 
 
-def system_verilog(spec: Spec, clock_hz: int, baud: int) -> str:
+def system_verilog(spec: Spec, clock_hz: int, baud: int, buffers: Buffers = FULL_BUFFERS) -> str:
     """Return the gateware of ``spec`` in Verilog, its top module called ``board``; generated once and then kept.
 
     It is generated anew when the sources that make it or the version of Amaranth change.
@@ -105,10 +114,10 @@ def system_verilog(spec: Spec, clock_hz: int, baud: int) -> str:
         If Amaranth finds no Yosys to write Verilog with.
     """
     versions = [f"{package} {metadata.version(package)}" for package in ("attractor", "amaranth")]
-    key = digest(spec.to_json(), str(clock_hz), str(baud), *versions, *_sources(spec))
+    key = digest(spec.to_json(), str(clock_hz), str(baud), str(buffers), *versions, *_sources(spec))
 
     def generate(path: Path) -> None:
-        path.write_text(_generate(spec, clock_hz, baud), encoding="utf-8")
+        path.write_text(_generate(spec, clock_hz, baud, buffers), encoding="utf-8")
 
     return build_once(cache_folder(SIMULATORS) / f"{key}.v", generate).read_text(encoding="utf-8")
 
@@ -125,7 +134,7 @@ def _quiet_cycles(spec: Spec) -> int:
     return QUIET_CYCLES + _CYCLES_PER_FRAME + max(memories, inputs)
 
 
-def _generate(spec: Spec, clock_hz: int, baud: int) -> str:
+def _generate(spec: Spec, clock_hz: int, baud: int, buffers: Buffers) -> str:
     # Not at the top: a board from the cache starts without Amaranth.
     from amaranth.back.verilog import YosysError
 
@@ -133,7 +142,7 @@ def _generate(spec: Spec, clock_hz: int, baud: int) -> str:
     from attractor.hdl.system import System
     from attractor.sim.verilog import to_verilog
 
-    system = System(build_core(spec), spec, clock_hz=clock_hz, baud=baud, board=BOARD_NAME)
+    system = System(build_core(spec), spec, clock_hz=clock_hz, baud=baud, board=BOARD_NAME, buffers=buffers)
     try:
         return to_verilog(system, _TOP)
     except YosysError as error:

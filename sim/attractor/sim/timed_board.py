@@ -20,7 +20,7 @@ class TimedBoard:
     board:
         The design.
     baud:
-        Bits each second on its line; with the board's clock cycles for each bit this fixes its clock.
+        Bits each second on its line at the start; with the board's clock cycles for each bit this fixes its clock.
     latency:
         Seconds between the last bit of a reply and the host's seeing it.
     """
@@ -30,6 +30,8 @@ class TimedBoard:
 
     def __init__(self, board: VerilogBoard, *, baud: int, latency: float) -> None:
         self.name = board.name
+        #: Rate of the line at the start.
+        self.baud = baud
         self.clock_hz = baud * board.clocks_per_bit
         self._board = board
         self._latency = round(latency * self.clock_hz)
@@ -38,6 +40,19 @@ class TimedBoard:
     def __call__(self) -> float:
         """Return the time in seconds."""
         return self._board.cycles / self.clock_hz
+
+    def change_rate(self, baud: int) -> None:
+        """Change the rate of the line.
+
+        Raises
+        ------
+        ValueError
+            If a bit is no whole number of clock cycles then.
+        """
+        clocks, rest = divmod(self.clock_hz, baud)
+        if rest:
+            raise ValueError(f"{self.name}: a bit at {baud} baud is no whole number of cycles at {self.clock_hz} Hz")
+        self._board.set_clocks_per_bit(clocks)
 
     def write(self, data: bytes) -> None:
         """Put ``data`` on the line behind what is still being sent."""

@@ -72,14 +72,14 @@ class VerilogBoard:
         quiet_cycles: int = QUIET_CYCLES,
         name: str = "rtl",
     ) -> None:
-        if clocks_per_bit < 2:
-            raise ValueError(f"clocks_per_bit is {clocks_per_bit}; a bit needs 2 clock cycles at least")
+        _check_clocks(clocks_per_bit)
         if seed is not None and not 0 <= seed <= _HIGHEST_SEED:
             raise ValueError(f"seed is {seed}; it must lie between 0 and {_HIGHEST_SEED}")
         if quiet_cycles < 1:
             raise ValueError(f"quiet_cycles is {quiet_cycles}; it must be 1 at least")
         self.name = name
-        self.clocks_per_bit = clocks_per_bit
+        #: Clock cycles of a bit now.
+        self.clocks_per_bit = self._start_clocks_per_bit = clocks_per_bit
         self.quiet_cycles = quiet_cycles
         self._seed = -1 if seed is None else seed
         self._library = _load(build_library(verilog, top, _SOURCE))
@@ -142,6 +142,20 @@ class VerilogBoard:
             count = self._call("board_read", self._buffer, _READ_BYTES)
             return ctypes.string_at(self._buffer, count)
 
+    def set_clocks_per_bit(self, clocks: int) -> None:
+        """Change the rate of the far end of the line, until a reset; a byte under way is not understood.
+
+        Raises
+        ------
+        ValueError
+            If it is below 2.
+        SimulationError
+            If the board is closed.
+        """
+        _check_clocks(clocks)
+        self._call("board_change_rate", clocks)
+        self.clocks_per_bit = clocks
+
     def reset(self) -> None:
         """Switch the board off and on: memories as after configuration, whatever is on the line lost."""
         with self._lock:
@@ -176,6 +190,7 @@ class VerilogBoard:
         self.close()
 
     def _start(self) -> None:
+        self.clocks_per_bit = self._start_clocks_per_bit
         self._handle = self._library.board_new(self.clocks_per_bit, self._seed)
         if not self._handle:
             raise SimulationError(f"{self.name} did not start: {self._library.board_error(None).decode()}")
@@ -196,6 +211,11 @@ class VerilogBoard:
             return waiting
 
 
+def _check_clocks(clocks_per_bit: int) -> None:
+    if clocks_per_bit < 2:
+        raise ValueError(f"clocks_per_bit is {clocks_per_bit}; a bit needs 2 clock cycles at least")
+
+
 @functools.cache
 def _load(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
@@ -203,6 +223,7 @@ def _load(path: Path) -> ctypes.CDLL:
     signatures: dict[str, tuple[Any, list[Any]]] = {
         "board_new": (board, [ctypes.c_int, ctypes.c_int64]),
         "board_delete": (None, [board]),
+        "board_change_rate": (None, [board, ctypes.c_int]),
         "board_write": (None, [board, ctypes.c_char_p, size]),
         "board_read": (size, [board, ctypes.c_char_p, size]),
         "board_step": (ctypes.c_int64, [board, count, count]),
