@@ -33,6 +33,15 @@ class Outcome:
         assert self.code == 0, self.err
         return json.loads(self.out)
 
+    @property
+    def error(self) -> dict[str, str]:
+        """The error in the one document on standard output."""
+        assert self.code != 0
+        (found,) = json.loads(self.out).values()
+        assert found.keys() == {"kind", "message", "next"}
+        assert all(found.values())
+        return found
+
 
 Run = Callable[..., Outcome]
 Refused = Callable[..., str]
@@ -58,8 +67,9 @@ def refused(run: Run) -> Refused:
 
     def refused(*arguments: object, says: tuple[object, ...]) -> str:
         outcome = run("-q", *arguments)
-        assert (outcome.code, outcome.out) == (1, "")
+        assert outcome.code == 1
         assert outcome.err.startswith("error: ")
+        assert outcome.out == "" or f"error: {outcome.error['message']}\n" == outcome.err
         assert outcome.err.count("\n") == 1, outcome.err
         for part in says:
             assert str(part) in outcome.err

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from attractor.cli import main
+from attractor.cli.output import output
 from attractor.host import Model
 from attractor.host.model_files import Contents, encoded
 from attractor.sim.golden_board import GoldenBoard
@@ -442,8 +443,56 @@ def test_a_board_that_stops_in_the_middle_of_a_load(
         assert run("info", "--port", port, "--json").json["parameters_valid"]
 
 
-def test_errors_leave_standard_output_empty_even_for_json(run: Callable, tmp_path: Path) -> None:
-    outcome = run("--json", "info", tmp_path / "missing.safetensors")
-    assert (outcome.code, outcome.out) == (1, "")
-    with pytest.raises(json.JSONDecodeError):
-        json.loads(outcome.err)
+@pytest.mark.parametrize("place", [0, -1])
+def test_errors_are_one_document_for_programs(run: Callable, tmp_path: Path, place: int) -> None:
+    words = ["info", tmp_path / "missing.safetensors"]
+    words.insert(place % (len(words) + 1), "--json")
+    outcome = run(*words)
+    assert outcome.code == 1
+    error = outcome.error
+    assert error["kind"] == "ModelFileError"
+    assert error["message"].endswith(f"; {error['next']}")
+    assert "check the name" in error["next"]
+    assert "error: " in outcome.err
+
+
+@pytest.mark.parametrize("words", [("clasify",), ("info", "--colour"), ("info", "--baud", "0"), ("info", "--port"), ()])
+def test_usage_errors_are_one_document_too(run: Callable, words: tuple[str, ...]) -> None:
+    outcome = run("--json", *words)
+    assert outcome.code in {1, 2}
+    assert outcome.error["next"]
+
+
+def test_an_interrupt_is_one_document_too(run: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: Path) -> Spec:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("attractor.spec.files.load_spec", interrupted)
+    outcome = run("--json", "info", "network.json")
+    assert outcome.code == 130
+    assert outcome.error["kind"] == "interrupted"
+
+
+def test_an_error_of_ours_is_one_document_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("attractor.spec.files.load_spec", lambda _: (_ for _ in ()).throw(KeyError("ours")))
+    with pytest.raises(KeyError, match="ours"):
+        main(["--json", "info", "network.json"])
+    assert json.loads(capsys.readouterr().out)["error"]["kind"] == "internal"
+
+
+def test_after_a_result_an_error_is_no_second_document(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def told(_: Path) -> Spec:
+        output.result({"rows": []})
+        raise ValueError("some differ")
+
+    monkeypatch.setattr("attractor.spec.files.load_spec", told)
+    with pytest.raises(SystemExit) as ended:
+        main(["--json", "info", str(tmp_path / "network.json")])
+    assert ended.value.code == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"rows": []}
+    assert "some differ" in captured.err

@@ -7,6 +7,7 @@ that help comes at once.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from attractor.cli.output import output, show_version
 
@@ -14,6 +15,8 @@ __all__ = ["main"]
 
 #: Options that mean the same everywhere, so they may stand before or after the command; value: takes an argument.
 _GLOBAL = {"--json": False, "-v": False, "--verbose": False, "-q": False, "--quiet": False, "--port": True}
+#: Exit code of a program that Ctrl-C ended.
+_INTERRUPTED = 130
 _FLAGS = {name for name, takes in _GLOBAL.items() if not takes}
 
 
@@ -24,23 +27,39 @@ def main(arguments: list[str] | None = None) -> None:
     """
     given = sys.argv[1:] if arguments is None else arguments
     output.reset()
+    # Known before anything can fail, as the options themselves may be wrong.
+    output.json = "--json" in given
     if "--version" in given and _FLAGS.issuperset(word for word in given if word != "--version"):
-        output.json = "--json" in given
         show_version()
         raise SystemExit(0)
     try:
         # Not at the top: the version needs no command.
         from attractor.cli.app import app
 
-        app(_hoist(given), prog_name="attractor")
+        code = app(_hoist(given), prog_name="attractor", standalone_mode=False) or 0
     except KeyboardInterrupt:
-        output.error("interrupted")
-        raise SystemExit(130) from None
+        code = _INTERRUPTED
     except Exception as error:
-        if output.verbose or not _is_the_users(error):
-            raise
-        output.error(str(error))
-        raise SystemExit(1) from error
+        raise SystemExit(_told(error)) from error
+    if code == _INTERRUPTED:  # Typer makes an exit code of an interrupt, too
+        output.error("interrupted; call the command again", "interrupted")
+    raise SystemExit(code)
+
+
+def _told(error: Exception) -> int:
+    """Say what went wrong, and return the exit code; raise an error that is ours."""
+    kind = type(error).__name__
+    # Some versions of Typer have a copy of Click, some use Click itself: these errors are known by what they can do.
+    usage: Any = error
+    if hasattr(error, "exit_code") and hasattr(error, "format_message"):
+        usage.show()
+        output.error_document(f"{usage.format_message().rstrip('.')}; see --help", "usage")
+        return usage.exit_code
+    if output.verbose or not _is_the_users(error):
+        output.error_document(f"{kind}: {error}; this is a fault of attractor, please report it", "internal")
+        raise error
+    output.error(str(error), kind)
+    return 1
 
 
 def _is_the_users(error: Exception) -> bool:

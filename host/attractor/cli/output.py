@@ -37,7 +37,7 @@ class Output:
 
     def reset(self) -> None:
         """Forget the options of an earlier run."""
-        self.json = self.verbose = self.quiet = False
+        self.json = self.verbose = self.quiet = self._has_result = False
 
     def result(self, values: Mapping[str, Any], text: str | None = None, only_json: Collection[str] = ()) -> None:
         """Print the result of a command.
@@ -52,7 +52,7 @@ class Output:
             Values that the text leaves out, because others say the same.
         """
         if self.json:
-            self._print(json.dumps(values, indent=2, allow_nan=False))
+            self._document(values)
         elif text is not None:
             self._print(text)
         else:
@@ -77,9 +77,29 @@ class Output:
         if not self.quiet:
             self._log.print(message, markup=False, emoji=False)
 
-    def error(self, message: str) -> None:
-        """Say what went wrong."""
+    def error(self, message: str, kind: str = "error") -> None:
+        """Say what went wrong; as JSON too, unless a result was printed before.
+
+        Parameters
+        ----------
+        message:
+            The cause and, behind the last semicolon, the next step.
+        kind:
+            What sort of error it is, for programs.
+        """
         self._log.print(f"error: {message}", markup=False, emoji=False, style="bold red")
+        self.error_document(message, kind)
+
+    def error_document(self, message: str, kind: str) -> None:
+        """Print an error as the one JSON document, where one is wanted and none was printed."""
+        if self.json and not self._has_result:
+            _, _, following = message.rpartition("; ")
+            self._document({"error": {"kind": kind, "message": message, "next": following}})
+
+    def _document(self, values: Mapping[str, Any]) -> None:
+        """Print the one JSON document of this run."""
+        self._has_result = True
+        self._print(json.dumps(values, indent=2, allow_nan=False))
 
     def _print_aligned(self, rows: list[list[str]]) -> None:
         """Print columns, each line whole: a path that is cut or wrapped cannot be copied."""
