@@ -6,13 +6,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from amaranth_boards.icebreaker import ICEBreakerPlatform
+from amaranth_boards.resources import UARTResource
 
 from attractor.gateware import build as module
 from attractor.gateware import placements
-from attractor.gateware.boards import BOARDS, Board, BoardError
+from attractor.gateware.boards import BOARDS, Board, BoardError, PllCell
 from attractor.gateware.build import LEAST_USED, MARGIN, TimingError, cache_folder
 from attractor.gateware.bundle import Bundle
 from attractor.gateware.clocks import Clock, ClockError
@@ -135,6 +137,43 @@ def test_other_sources_or_tools_are_built_anew(
     monkeypatch.setattr(placements, "_GENERATORS", ("amaranth",))
     build(SPEC, "icebreaker", cache=tmp_path)
     assert len(builds) == 3
+
+
+class OtherPins(ICEBreakerPlatform):
+    """The same board with transmitter and receiver exchanged."""
+
+    resources: ClassVar[list[Any]] = [
+        UARTResource(0, rx="9", tx="6") if (resource.name, resource.number) == ("uart", 0) else resource
+        for resource in ICEBreakerPlatform.resources
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"platform_class": f"{__name__}:OtherPins"},
+        {"resources": dataclasses.replace(BOARDS["icebreaker"].resources, block_rams=20)},
+        {"pll": PllCell.SB_PLL40_CORE},
+    ],
+)
+def test_another_board_of_the_same_name_is_built_anew(
+    builds: list[tuple[int, int]], tmp_path: Path, change: dict[str, Any]
+) -> None:
+    first = build(SPEC, "icebreaker", cache=tmp_path)
+    other = dataclasses.replace(BOARDS["icebreaker"], **change)
+    assert build(SPEC, other, cache=tmp_path).manifest["inputs_sha256"] != first.manifest["inputs_sha256"]
+    assert len(builds) == 2
+
+
+@pytest.mark.usefixtures("builds")
+def test_what_was_built_is_given_even_if_it_cannot_be_kept(tmp_path: Path) -> None:
+    nowhere = tmp_path / "file"
+    nowhere.write_text("no folder")
+    steps: list[str] = []
+    bundle = build(SPEC, "icebreaker", cache=nowhere / "bundles", progress=steps.append)
+    assert bundle.bitstream == b"bits 1" * 100
+    (said,) = (step for step in steps if "not kept" in step)
+    assert str(nowhere) in said
 
 
 def test_lanes_are_of_the_build(builds: list[tuple[int, int]], tmp_path: Path) -> None:

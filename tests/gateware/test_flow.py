@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,6 +134,21 @@ def test_every_board_can_be_built_and_has_what_it_says(board: Board) -> None:
     available = {name: count for name, (_, count) in built.report.utilisation.items()}
     assert available.get("ICESTORM_LC", available.get("TRELLIS_COMB")) == board.resources.luts
     assert available.get("ICESTORM_RAM", available.get("DP16KD")) == board.resources.block_rams
+
+
+def test_a_step_that_is_not_known_is_refused_before_any_tool_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    top: Any = None  # already in the plan
+    plan = dict(prepare(Top(Scrambler()), ICEBREAKER))
+    steps = json.loads(plan["build_top.json"])
+    steps["commands"].append(["dfu-suffix", "-a", "top.bin"])
+    monkeypatch.setattr(flow, "prepare", lambda *_, **__: plan | {"build_top.json": json.dumps(steps)})
+    monkeypatch.setattr(flow, "_run", lambda *_: pytest.fail("a tool was called"))
+    with pytest.raises(ToolError, match="the build of icebreaker as its platform plans it calls dfu-suffix, which is"):
+        synthesise(top, ICEBREAKER)
+    del steps["commands"][2:]
+    monkeypatch.setattr(flow, "prepare", lambda *_, **__: plan | {"build_top.json": json.dumps(steps)})
+    with pytest.raises(ToolError, match="has 2 steps, which is not known here"):
+        synthesise(top, ICEBREAKER)
 
 
 def test_names_of_array_elements_are_told_from_bits() -> None:

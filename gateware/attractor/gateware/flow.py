@@ -50,6 +50,8 @@ _SUFFIX = {Family.ICE40: "bin", Family.ECP5: "bit"}
 _PLACED = (".json", ".pcf", ".lpf")
 # Seconds between looks at whether a tool shall be ended.
 _POLL_SECONDS = 0.2
+#: What each step of a build calls, in this order.
+_TOOLS = ("Yosys", "nextpnr", "a packer")
 _STEPS = {"yosys": "synthesis", "nextpnr": "place and route", "icepack": "packing", "ecppack": "packing"}
 
 # A block RAM promises nothing when a word is read while it is written. Amaranth does, so Yosys would build a
@@ -207,7 +209,7 @@ def synthesise(
     report = progress or (lambda _: None)
     report("elaboration")
     plan = prepare(top, board, large_weights=large_weights, multipliers=multipliers)
-    synthesis, *remaining = _commands(plan)
+    synthesis, *remaining = _commands(plan, board)
     with tempfile.TemporaryDirectory(prefix="attractor-") as folder:
         # Relative names throughout: tools in WebAssembly see nothing else of the temporary folder.
         root = Path(folder)
@@ -309,8 +311,17 @@ def _shortage(log: str) -> str | None:
     return None
 
 
-def _commands(plan: Plan) -> list[list[str]]:
-    return json.loads(plan[f"build_{_NAME}.json"])["commands"]
+def _commands(plan: Plan, board: Board) -> list[list[str]]:
+    """Return what the build of a board calls: synthesis, place and route, packing; refuse any other step."""
+    commands = json.loads(plan[f"build_{_NAME}.json"])["commands"]
+    unknown = [tool for tool, *_ in commands if not tool.startswith(tuple(_STEPS))]
+    if unknown or len(commands) != len(_TOOLS):
+        named = f"calls {', '.join(unknown)}" if unknown else f"has {len(commands)} steps"
+        raise ToolError(
+            f"the build of {board.name} as its platform plans it {named}, which is not known here; "
+            f"it may call {', '.join(_TOOLS[:-1])} and {_TOOLS[-1]}: use a platform whose build ends with these"
+        )
+    return commands
 
 
 def _write(files: Mapping[str, bytes], folder: Path) -> None:

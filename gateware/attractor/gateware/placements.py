@@ -140,7 +140,10 @@ class Placements:
         inputs = self._inputs(clock, seed)
         bundle = Bundle(implementation.bitstream, _manifest(self.spec, clock, inputs, implementation))
         if entry := self._entry(inputs):
-            bundle.save(entry)
+            try:
+                bundle.save(entry)
+            except OSError as error:  # what was built is given all the same
+                self.report(f"the bundle is not kept for the next time: {error}")
         return bundle
 
     def _fitting(self, result: Callable[[], Bundle]) -> Bundle:
@@ -173,6 +176,7 @@ class Placements:
             "network": self.spec.network_to_dict(),
             "tools": tools | {name: metadata.version(name) for name in _GENERATORS},
             "sources_sha256": sources_sha256(self.spec),
+            "board_sha256": self.board.digest(),
         }
 
 
