@@ -131,7 +131,7 @@ class Board:
         platform = self.platform()
         described = {field.name: repr(getattr(self, field.name)) for field in fields(self)}
         for name in ("device", "package", "default_clk", "default_rst", "resources", "connectors"):
-            described[name] = repr(getattr(platform, name, None))
+            described[f"platform.{name}"] = repr(getattr(platform, name, None))
         files = {inspect.getsourcefile(kind) for kind in type(platform).__mro__ if kind.__module__ != "builtins"}
         return digest(
             json.dumps(described, sort_keys=True), *(Path(file).read_bytes() for file in sorted(filter(None, files)))
