@@ -18,8 +18,9 @@ __all__ = ["LUT_TOLERANCE", "DoesNotFit", "Estimate", "check_cells", "check_para
 
 #: The memories of the link's buffers.
 RECEIVED, REPLIES = "link.buffer.storage", "link.encoder.storage"
-#: What the link keeps, from as much as always to the least. Requests are larger than results, so these give way first.
-_BUFFERS = (FULL_BUFFERS, Buffers(reply=1024), Buffers(1024, 1024), Buffers(1024, 512), Buffers(512, 512))
+#: What the link keeps, from as much as always to the least. Requests give way first: some of those on their way are on
+#: the line, while replies are kept until the host has seen what came after them.
+_BUFFERS = (FULL_BUFFERS, Buffers(receive=1024), Buffers(1024, 1024), Buffers(512, 1024), Buffers(512, 512))
 
 
 class DoesNotFit(ValueError):  # noqa: N818 - reads as what it says
