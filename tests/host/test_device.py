@@ -264,8 +264,8 @@ def test_names_of_other_families_are_none_of_a_device(device: Device, name: str)
     with pytest.raises(AttributeError) as caught:
         getattr(device, name)
     assert str(caught.value) == (
-        f"{name!r} is nothing that a device has, nor its network of family 'oscillator'; device.network has classify, "
-        "learn, recall"
+        f"{name!r} is nothing that a device has, nor its network of family 'oscillator'; device.network has anneal, "
+        "classify, learn, recall"
     )
     assert not hasattr(device, name)
 
