@@ -193,8 +193,7 @@ class OscillatorNetwork:
     def _draw_phases(self, phases: npt.NDArray[np.uint8], clamped: BoolArray, noise: NoiseGenerator) -> None:
         """Draw the phases of all that is not clamped, in place."""
         spec = self.spec
-        if not spec.random_start:
-            raise SpecError("this network draws no start phases: it needs a spec with random_start")
+        spec.check_random_start()
         noise.skip(MIXING_WORDS)
         for oscillator in range(spec.inputs, spec.oscillators):
             free = np.flatnonzero(~clamped[:, oscillator])

@@ -316,6 +316,11 @@ class OscillatorSpec(Spec):
             raise SpecError(f"a phase is {value}; it must lie between 0 and {self.period - 1}")
         return array.astype(np.uint8)
 
+    def check_random_start(self) -> None:
+        """Raise :class:`SpecError` unless the network draws start phases."""
+        if not self.random_start:
+            raise SpecError("this network draws no start phases: it needs a spec with random_start")
+
     @property
     def margin_high(self) -> int:
         """Greatest margin; no field reaches it, so with this margin every target learns."""
@@ -360,12 +365,12 @@ class OscillatorSpec(Spec):
             contents["margin"] = margin.to_bytes(self.memory_map["margin"].word_bytes, "little")
         elif margin:
             raise SpecError(f"margin is {margin}, but this network cannot learn: it needs a spec with learning")
-        if self.random_start:
-            if margin and random_start:
+        if random_start:
+            self.check_random_start()
+            if margin:
                 raise SpecError(f"margin is {margin}, so the call learns the given phases; leave out random_start")
+        if self.random_start:
             contents["start"] = bytes([bool(random_start)])
-        elif random_start:
-            raise SpecError("this network draws no start phases: it needs a spec with random_start")
         return self.memory_map.join(Region.INPUT, contents)
 
     def decode_input(self, data: bytes) -> OscillatorInput:

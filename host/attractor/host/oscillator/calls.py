@@ -91,6 +91,7 @@ class OscillatorCalls(Calls):
             If a call failed.
         """
         spec = self.spec_of(OscillatorSpec)
+        spec.check_random_start()
         chosen, given = np.asarray(seeds), np.zeros(spec.oscillators, np.uint8) if phases is None else phases
         if chosen.ndim != 1:
             raise SpecError(f"the seeds have shape {chosen.shape}; give one for each read, shape (reads,)")
