@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import dimod
@@ -95,6 +96,21 @@ def test_every_port_gives_the_same(run: Callable, ring: Path, tmp_path: Path) ->
         assert values[0] == values[1]
 
 
+@pytest.mark.parametrize("colours", [(), ("--colours", 3)])
+def test_networks_that_draw_their_starts(
+    run: Callable, ring: Path, tmp_path: Path, colours: tuple[object, ...]
+) -> None:
+    own = board(tmp_path, oscillators=8, weight_bits=8, schedule_entries=64, lock_phases=3, random_start=True)
+    flag, words = ("--random-start",), ("solve", ring, *colours, *QUICK, "--json", "-o", tmp_path / "a.json")
+    found = []
+    for port in (flag, (*flag, "--port", "sim:"), *([("--port", own)] if colours else [])):
+        run(*words, *port)
+        found.append(json.loads((tmp_path / "a.json").read_text())["values"])
+    run(*words)
+    plain = json.loads((tmp_path / "a.json").read_text())["values"]
+    assert all(values == found[0] != plain for values in found)
+
+
 def test_what_is_printed(run: Callable, ring: Path) -> None:
     lines = dict(line.split("  ", 1) for line in run("solve", ring, *QUICK).out.splitlines())
     assert lines["cut"].strip().isdigit()
@@ -136,8 +152,9 @@ def test_the_picture_ends_with_what_was_found(run: Callable, tmp_path: Path, mon
     with bqm.to_file() as file:
         files["energy"].write_bytes(file.read())
     files["conflicts"].write_text("5 10\n" + "".join(f"{u} {v}\n" for u in range(1, 6) for v in range(1, u)))
-    for name, options in (("energy", ()), ("conflicts", ("--colours", 3))):
-        result = run("solve", files[name], *options, *QUICK, "--plot", tmp_path / "p.svg", "--json").json
+    kinds = {"energy": (), "conflicts": ("--colours", 3)}
+    for name, draws in product(kinds, ((), ("--random-start",))):
+        result = run("solve", files[name], *kinds[name], *draws, *QUICK, "--plot", tmp_path / "p.svg", "--json").json
         assert drawn.pop() == (name, result[name])
 
 
@@ -179,6 +196,12 @@ def test_options_that_do_not_fit(
     refused: Callable, ring: Path, options: tuple[str, ...], says: tuple[str, ...]
 ) -> None:
     refused("solve", ring, *QUICK, *options, says=says)
+
+
+def test_a_board_decides_itself_whether_it_draws_starts(refused: Callable, ring: Path, tmp_path: Path) -> None:
+    port = board(tmp_path, oscillators=9)
+    says = ("--random-start is for a network made for the problem", port, "leave it out")
+    refused("solve", ring, *QUICK, "--random-start", "--port", port, says=says)
 
 
 def test_colours_are_for_graphs(refused: Callable, model: Path) -> None:

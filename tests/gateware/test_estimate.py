@@ -55,6 +55,7 @@ def specs(draw: st.DrawFn) -> OscillatorSpec:
         weight_bits=draw(st.integers(2, 8)),
         phase_bits=draw(st.integers(3, 6)),
         schedule_entries=draw(st.integers(1, 64)),
+        random_start=draw(st.booleans()),
     )
 
 

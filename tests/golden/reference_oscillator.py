@@ -20,7 +20,9 @@ class Slot:
 
 @dataclass
 class Outcome:
+    start: list[int]
     phases: list[int]
+    spins: list[int]
     winner: int
     settled: bool
     periods: int
@@ -72,6 +74,23 @@ def random_sign(word: int, lane: int) -> int:
     return -1 if bit & 1 else 1
 
 
+def random_start(generator: Iterator[int], phases: list[int], clamp: list[bool], inputs: int, period: int) -> None:
+    """Eight words pass; then every target that is not clamped takes the highest bits of a word."""
+    for _ in range(8):
+        next(generator)
+    for oscillator in range(inputs, len(phases)):
+        if not clamp[oscillator]:
+            phases[oscillator] = next(generator) // (2**64 // period)
+
+
+def side(phase: int, reference: int, period: int) -> int:
+    """+1 within a quarter of a period of the reference, or exactly a quarter before it."""
+    for distance in range(-period // 4, period // 4):
+        if phase == (reference + distance) % period:
+            return 1
+    return -1
+
+
 def noise_of_slot(generator: Iterator[int], amplitude: int, targets: int, lanes: int) -> list[int]:
     """A word for each group."""
     noise = [0] * targets
@@ -110,9 +129,13 @@ def run_reference(
     lanes: int,
     lock_phases: int,
     seed: int,
+    draws: bool = False,
 ) -> Outcome:
     phases = list(phases)
     generator = words(seed)
+    if draws:
+        random_start(generator, phases, clamp, inputs, period)
+    start = list(phases)
     count = len(phases)
     references = [level(-1, phases[inputs + i], period) for i in range(count - inputs)]
     slots: list[Slot] = []
@@ -154,7 +177,9 @@ def run_reference(
     needed = max(settle, 1)
     changes = [index + 1 for index, s in enumerate(slots) if any(s.moved)]
     return Outcome(
+        start=start,
         phases=phases,
+        spins=[side(phase, phases[reference], period) for phase in phases[inputs:]],
         winner=closest_label(phases, labels, reference, period),
         settled=len(quiet_periods) >= needed and all(quiet_periods[-needed:]),
         periods=len(quiet_periods),

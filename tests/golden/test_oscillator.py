@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,12 @@ from attractor.spec import OscillatorSpec, SpecError
 
 from .reference_oscillator import Outcome, run_reference
 
-Case = tuple[OscillatorSpec, dict[str, Any], np.ndarray, np.ndarray, np.ndarray]
+Case = tuple[OscillatorSpec, dict[str, Any], np.ndarray, np.ndarray, np.ndarray, bool]
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """A random spec, parameters, start phases, clamp masks and seeds of a small batch."""
+    """A random spec, parameters, start phases, clamp masks and seeds of a small batch, and whether phases are drawn."""
     oscillators = draw(st.integers(2, 9))
     inputs = draw(st.integers(0, oscillators - 1))
     spec = OscillatorSpec(
@@ -30,6 +31,7 @@ def cases(draw: st.DrawFn) -> Case:
         lanes=draw(st.integers(0, oscillators - inputs)),
         schedule_entries=draw(st.integers(1, 3)),
         lock_phases=draw(st.integers(2, 4)),
+        random_start=draw(st.booleans()),
     )
     longest = max(1, 48 // spec.period)
     amplitude = st.just(0) | st.integers(0, min(6, spec.largest_amplitude)) | st.integers(0, spec.largest_amplitude)
@@ -53,11 +55,17 @@ def cases(draw: st.DrawFn) -> Case:
     }
     phases = generator.integers(0, spec.period, (batch, oscillators))
     clamp = generator.random((batch, oscillators)) < draw(st.sampled_from([0.0, 0.3, 1.0]))
-    return spec, parameters, phases, clamp, generator.integers(0, 2**63, batch)
+    draws = spec.random_start and draw(st.booleans())
+    return spec, parameters, phases, clamp, generator.integers(0, 2**63, batch), draws
 
 
 def outcomes(
-    spec: OscillatorSpec, parameters: dict[str, Any], phases: np.ndarray, clamp: np.ndarray, seeds: np.ndarray
+    spec: OscillatorSpec,
+    parameters: dict[str, Any],
+    phases: np.ndarray,
+    clamp: np.ndarray,
+    seeds: np.ndarray,
+    draws: bool,
 ) -> list[Outcome]:
     return [
         run_reference(
@@ -73,6 +81,7 @@ def outcomes(
             lanes=spec.lanes,
             lock_phases=spec.lock_phases,
             seed=seed,
+            draws=draws,
         )
         for row, mask, seed in zip(phases, clamp, seeds.tolist(), strict=True)
     ]
@@ -81,16 +90,16 @@ def outcomes(
 @settings(max_examples=100, deadline=None)
 @given(cases())
 def test_runs_equal_the_definition(case: Case) -> None:
-    spec, parameters, phases, clamp, seeds = case
-    run = OscillatorNetwork(spec, parameters).run(phases, clamp, seeds=seeds, trace=True)
+    spec, parameters, phases, clamp, seeds, draws = case
+    run = OscillatorNetwork(spec, parameters).run(phases, clamp, seeds=seeds, random_start=draws, trace=True)
     assert run.trace is not None
-    for index, expected in enumerate(outcomes(spec, parameters, phases, clamp, seeds)):
+    for index, expected in enumerate(outcomes(spec, parameters, phases, clamp, seeds, draws)):
         assert run.phases[index].tolist() == expected.phases
         assert run.winner[index] == expected.winner
         assert run.settled[index] == expected.settled
         assert run.periods[index] == expected.periods
         assert run.last_change[index] == expected.last_change
-        history = [phases[index].tolist(), *(slot.phases for slot in expected.slots)]
+        history = [expected.start, *(slot.phases for slot in expected.slots)]
         history += [expected.phases] * (len(run.trace) - len(history))
         assert run.trace[:, index].tolist() == history
 
@@ -98,10 +107,10 @@ def test_runs_equal_the_definition(case: Case) -> None:
 @settings(max_examples=70, deadline=None)
 @given(cases())
 def test_every_slot_equals_the_definition(case: Case) -> None:
-    spec, parameters, phases, clamp, seeds = case
+    spec, parameters, phases, clamp, seeds, draws = case
     model = OscillatorNetwork(spec, parameters)
-    state = model.start(phases, clamp, seeds=seeds)
-    expected = outcomes(spec, parameters, phases, clamp, seeds)
+    state = model.start(phases, clamp, seeds=seeds, random_start=draws)
+    expected = outcomes(spec, parameters, phases, clamp, seeds, draws)
     assert (state.clamped == (clamp | (np.arange(spec.oscillators) < spec.inputs))).all()
     while state.active.any():
         slot, running = state.slot, state.active.copy()
@@ -123,11 +132,14 @@ def test_every_slot_equals_the_definition(case: Case) -> None:
 @settings(max_examples=50, deadline=None)
 @given(cases())
 def test_a_call_returns_the_bytes_of_a_run(case: Case) -> None:
-    spec, parameters, phases, clamp, seeds = case
-    reply = network(spec, parameters).call(spec.encode_input(phases[0], clamp[0], int(seeds[0])))
-    expected = outcomes(spec, parameters, phases, clamp, seeds)[0]
+    spec, parameters, phases, clamp, seeds, draws = case
+    inputs = spec.encode_input(phases[0], clamp[0], int(seeds[0]), random_start=draws)
+    reply = network(spec, parameters).call(inputs)
+    expected = outcomes(spec, parameters, phases, clamp, seeds, draws)[0]
     result = spec.decode_output(reply)
-    assert len(reply) == spec.memory_map["result"].size + spec.targets
+    assert len(reply) == spec.memory_map["result"].size + spec.targets * (1 + spec.random_start)
+    assert (result.spins is None) != spec.random_start
+    assert result.spins is None or result.spins.tolist() == expected.spins
     assert result.phases.tolist() == expected.phases[spec.inputs :]
     assert result.winner == (expected.winner if spec.labels else None)
     assert (result.settled, result.periods, result.last_change) == (
@@ -172,6 +184,60 @@ def test_an_empty_schedule_returns_what_was_loaded() -> None:
     assert run.winner.tolist() == [1]
     assert run.trace is not None
     assert run.trace.shape == (1, 1, 3)
+
+
+STARTS = OscillatorSpec(oscillators=40, inputs=2, schedule_entries=1, random_start=True)
+
+
+def started(spec: OscillatorSpec, seeds: Any, clamp: Any = None, phases: Any = 3) -> np.ndarray:
+    """Return the phases with which networks of these seeds start, shape (seeds, oscillators)."""
+    parameters = {
+        "weights": np.zeros((spec.targets, spec.oscillators), int),
+        "schedule": spec.schedule(0),
+        "settle": np.array(0),
+    }
+    given = np.broadcast_to(phases, (len(seeds), spec.oscillators))
+    return OscillatorNetwork(spec, parameters).run(given, clamp, seeds=seeds, random_start=True).phases
+
+
+def test_clamped_oscillators_and_inputs_keep_their_phases_and_take_no_word() -> None:
+    clamp = np.zeros(40, bool)
+    clamp[[5, 7]] = True
+    all_drawn, some = started(STARTS, range(9)), started(STARTS, range(9), clamp, np.arange(40) % 16)
+    assert (some[:, [0, 1, 5, 7]] == [0, 1, 5, 7]).all()
+    assert (some[:, 2:][:, ~clamp[2:]] == all_drawn[:, 2:38]).all()
+    # All targets clamped: as given.
+    assert (started(STARTS, [1], np.ones(40, bool)) == 3).all()
+
+
+@pytest.mark.parametrize("lanes", [1, 5, 38])
+def test_start_phases_do_not_depend_on_the_lanes(lanes: int) -> None:
+    assert (started(replace(STARTS, lanes=lanes), range(9)) == started(STARTS, range(9))).all()
+
+
+@pytest.mark.parametrize("phase_bits", range(3, 7))
+def test_start_phases_of_small_seeds_are_uniform_and_independent(phase_bits: int) -> None:
+    """Of seeds 0 to 9,999, each alone and with the next, and any two."""
+    seeds, period = 10_000, 1 << phase_bits
+    phases = started(replace(STARTS, inputs=0, phase_bits=phase_bits), range(seeds)).astype(int)
+    high = phases >> phase_bits - 2
+    for numbers, count in ((phases, period), (4 * high[:, :-1] + high[:, 1:], 16)):
+        found = np.stack([np.bincount(column, minlength=count) for column in numbers.T])
+        assert np.abs(found - seeds / count).max() < 5 * np.sqrt(seeds / count)
+    correlations = np.corrcoef(np.exp(2j * np.pi * phases / period).T)
+    assert np.abs(correlations - np.eye(40)).max() < 0.1
+
+
+def test_small_seeds_start_far_from_each_other() -> None:
+    phases = started(replace(STARTS, oscillators=400), range(64))[:, 2:]
+    equal = (phases[:, None] == phases).sum(axis=2)[~np.eye(64, dtype=bool)]
+    assert abs(equal.mean() - 398 / 16) < 1
+    assert equal.max() < 60
+
+
+def test_drawing_needs_a_network_that_draws() -> None:
+    with pytest.raises(SpecError, match="draws no start phases: it needs a spec with random_start"):
+        started(replace(STARTS, random_start=False), [0])
 
 
 def test_running_needs_a_batch() -> None:

@@ -17,7 +17,7 @@ from attractor.hdl.oscillator.readout import LabelReadout
 from attractor.hdl.oscillator.schedule import Schedule
 from attractor.hdl.records import record_layout
 from attractor.spec import OscillatorSpec
-from attractor.spec.oscillator import SCHEDULE_ENTRY
+from attractor.spec.oscillator import MIXING_WORDS, SCHEDULE_ENTRY
 
 from .link.streams import simulate, take, wait_until
 from .oscillator_parts import MOVERS, SEEDS, as_bits, level, serve, write_window
@@ -211,6 +211,51 @@ def expected_first(spec: OscillatorSpec, source: int, byte: int) -> dict[str, in
     )
 
 
+DRAWING = [spec for spec in MOVERS if spec.random_start]
+
+
+@pytest.mark.parametrize("spec", DRAWING)
+@pytest.mark.parametrize("stall", [0.0, 0.6])
+def test_loader_draws_phases_of_what_is_free(spec: OscillatorSpec, stall: float) -> None:
+    """Each word is shown until it is taken; how long placements are held back changes nothing."""
+    rng, loader, out = random.Random(5), StateLoader(spec), []
+    words: list[int] = []
+    taken = 0
+
+    async def bench(ctx: Any) -> None:
+        nonlocal taken
+        for draws in (1, 0, 1, 1):
+            state = [rng.getrandbits(8) for _ in range(spec.oscillators)]
+            await write_window(ctx, loader.window, state)
+            out.clear()
+            taken, words[:] = 0, [rng.getrandbits(64) for _ in range(MIXING_WORDS + spec.oscillators + 1)]
+            ctx.set(loader.random, draws)
+            ctx.set(loader.start, 1)
+            await ctx.tick()
+            ctx.set(loader.start, 0)
+            await wait_until(ctx, lambda: bool(ctx.get(loader.idle)), 200, settle=3)
+            expected, used = list(state), MIXING_WORDS * draws
+            for source in range(spec.inputs, spec.oscillators if draws else 0):
+                if not state[source] >> 7:
+                    expected[source] = words[used] >> 64 - spec.phase_bits
+                    used += 1
+            assert taken == used
+            for value, byte in zip(out, expected, strict=True):
+                assert value.as_bits() == as_bits(Placement(spec), expected_first(spec, int(value.source), byte))
+
+    async def collect(ctx: Any) -> None:
+        await take(ctx, loader.o, out, random.Random(8), stall)
+
+    async def generate(ctx: Any) -> None:
+        nonlocal taken
+        while True:
+            ctx.set(loader.word, words[taken] if words else 0)
+            _, _, steps = await ctx.tick().sample(loader.steps)
+            taken += steps
+
+    simulate(loader, bench, collect, generate)
+
+
 # Phases
 
 
@@ -224,6 +269,8 @@ def test_phases_are_those_that_were_placed_last(spec: OscillatorSpec, seed: int)
         (memory.readout, memory.readout.data, 0, spec.oscillators),
         (memory.mover, memory.mover.data, 0, spec.oscillators),
     ]
+    if spec.random_start:
+        readers.append((memory.spins, memory.spins.read_data, spec.inputs, spec.targets))
 
     async def bench(ctx: Any) -> None:
         for _ in range(60):
@@ -239,17 +286,19 @@ def test_phases_are_those_that_were_placed_last(spec: OscillatorSpec, seed: int)
                 ctx.set(port.read, 1)
             await ctx.tick()
             ctx.set(port.read, 0)
-            if address is not None:
-                assert ctx.get(data) == phases[first + address]
             if placed:
                 phases[source] = phase
+            if address is not None:
+                spins = spec.random_start and port is memory.spins
+                shown = spec.spins(np.array(phases))[address] > 0 if spins else phases[first + address]
+                assert ctx.get(data) == shown
 
     simulate(memory, bench)
 
 
-@pytest.mark.parametrize("pair", list(combinations(("window", "readout", "mover"), 2)))
+@pytest.mark.parametrize("pair", list(combinations(("window", "spins", "readout", "mover"), 2)))
 def test_two_readers_of_phases_in_one_cycle_end_a_simulation(pair: tuple[str, str]) -> None:
-    memory = PhaseMemory(MOVERS[1])
+    memory = PhaseMemory(DRAWING[0])
 
     async def bench(ctx: Any) -> None:
         for name in pair:

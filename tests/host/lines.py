@@ -1,4 +1,4 @@
-"""What tests of the host share: a board that keeps what its core sees, and frames of a stream."""
+"""What tests of the host share: boards that keep what their core sees or filter their line, frames of a stream."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.golden_link import GoldenLink
 from attractor.spec import MemoryMap, Region, Spec
 from attractor.spec.protocol import DELIMITER, encode_description
 
-__all__ = ["RecordingBoard", "Shape", "frames_of"]
+__all__ = ["Filter", "RecordingBoard", "Shape", "frames_of"]
 
 
 def frames_of(data: bytes) -> list[bytes]:
@@ -70,3 +71,23 @@ class RecordingBoard:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class Filter:
+    """A port whose two directions go through functions."""
+
+    name = "filtered"
+
+    def __init__(self, board: GoldenBoard) -> None:
+        self.board = board
+        self.outward: Callable[[bytes], bytes] = lambda data: data
+        self.inward: Callable[[bytes], bytes] = lambda data: data
+
+    def write(self, data: bytes) -> None:
+        self.board.write(self.outward(data))
+
+    def read(self, timeout: float) -> bytes:
+        return self.inward(self.board.read(timeout))
+
+    def close(self) -> None:
+        self.board.close()

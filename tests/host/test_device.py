@@ -46,6 +46,8 @@ from attractor.spec.protocol import (
     encode_description,
 )
 
+from .lines import Filter
+
 
 @pytest.fixture
 def board(spec: OscillatorSpec) -> GoldenBoard:
@@ -56,26 +58,6 @@ def board(spec: OscillatorSpec) -> GoldenBoard:
 def device(board: GoldenBoard) -> Iterator[Device]:
     with Device.open(board) as opened:
         yield opened
-
-
-class Filter:
-    """A port whose two directions go through functions."""
-
-    name = "filtered"
-
-    def __init__(self, board: GoldenBoard) -> None:
-        self.board = board
-        self.outward: Callable[[bytes], bytes] = lambda data: data
-        self.inward: Callable[[bytes], bytes] = lambda data: data
-
-    def write(self, data: bytes) -> None:
-        self.board.write(self.outward(data))
-
-    def read(self, timeout: float) -> bytes:
-        return self.inward(self.board.read(timeout))
-
-    def close(self) -> None:
-        self.board.close()
 
 
 def golden(model: Model) -> OscillatorNetwork:
@@ -264,8 +246,8 @@ def test_names_of_other_families_are_none_of_a_device(device: Device, name: str)
     with pytest.raises(AttributeError) as caught:
         getattr(device, name)
     assert str(caught.value) == (
-        f"{name!r} is nothing that a device has, nor its network of family 'oscillator'; device.network has classify, "
-        "learn, recall"
+        f"{name!r} is nothing that a device has, nor its network of family 'oscillator'; device.network has anneal, "
+        "classify, learn, recall"
     )
     assert not hasattr(device, name)
 

@@ -187,7 +187,7 @@ class TestRefusals:
         with Device.open(GoldenBoard(model.spec)) as device:
             with pytest.raises(ModelMismatch, match="family 'oscillator', whose calls are OscillatorCalls, not EqProp"):
                 device.network_as(EqPropCalls)
-            with pytest.raises(AttributeError, match=r"'infer' is nothing .* 'oscillator'; .* has classify, learn"):
+            with pytest.raises(AttributeError, match=r"'infer' is nothing .* 'oscillator'; .* has anneal, classify"):
                 device.infer(np.zeros((1, 24)))
 
     def test_a_device_without_valid_parameters_refuses(self) -> None:

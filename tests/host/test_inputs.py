@@ -82,6 +82,7 @@ FELIF = FelifSpec(inputs=70, input_bits=4, layers=(FelifLayer(neurons=3, kind="l
 SPECS: dict[str, Any] = {
     "oscillators": OscillatorSpec(oscillators=24, inputs=4, labels=3, lanes=7, schedule_entries=2, learning=True),
     "many oscillators": OscillatorSpec(oscillators=300, lanes=100, schedule_entries=1),
+    "drawn starts": OscillatorSpec(oscillators=24, schedule_entries=2, random_start=True),
     "eqprop": EQPROP,
     "felif": FELIF,
     "one bit": inputs_of((1, 1)),

@@ -25,9 +25,17 @@ from attractor.spec.protocol import (
     crc32,
 )
 
-#: A network in which nothing is a round number, and which learns.
+#: A network in which nothing is a round number, and which learns and draws start phases.
 SMALL = OscillatorSpec(
-    oscillators=11, inputs=4, labels=3, reference=1, lanes=3, schedule_entries=3, lock_phases=3, learning=True
+    oscillators=11,
+    inputs=4,
+    labels=3,
+    reference=1,
+    lanes=3,
+    schedule_entries=3,
+    lock_phases=3,
+    learning=True,
+    random_start=True,
 )
 #: Words of 2 lanes, no inputs, no labels, the finest phases.
 PLAIN = OscillatorSpec(oscillators=5, weight_bits=3, phase_bits=3, lanes=2, schedule_entries=1)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import attractor.hdl.crossbar
 import attractor.hdl.oscillator.lanes
+import attractor.hdl.oscillator.loader
 import attractor.hdl.oscillator.move
 from attractor.hdl.arithmetic import add_or_subtract, one_hot
 from attractor.hdl.noise import spread
@@ -24,17 +25,27 @@ from attractor.sim.lockstep import LockstepError, Regression, simulators
 from attractor.spec import OscillatorSpec
 
 #: What differs: inputs, labels, groups that lanes do not fill, odd and even numbers of lanes, a single lane or target,
-#: narrow and wide weights and phases, lock phases, learning with one group and with several.
+#: narrow and wide weights and phases, lock phases, learning with one group and with several, start phases drawn.
 SPECS = {
     "all lanes": OscillatorSpec(oscillators=6, phase_bits=3, weight_bits=4, learning=True),
     "folded": OscillatorSpec(
-        oscillators=11, inputs=3, labels=3, reference=4, lanes=3, schedule_entries=3, lock_phases=3, learning=True
+        oscillators=11,
+        inputs=3,
+        labels=3,
+        reference=4,
+        lanes=3,
+        schedule_entries=3,
+        lock_phases=3,
+        learning=True,
+        random_start=True,
     ),
     "even lanes": OscillatorSpec(oscillators=9, inputs=2, weight_bits=3, lanes=4, schedule_entries=2, lock_phases=8),
     "one lane": OscillatorSpec(
         oscillators=5, inputs=1, labels=4, lanes=1, weight_bits=2, phase_bits=3, lock_phases=4, learning=True
     ),
-    "one target": OscillatorSpec(oscillators=3, inputs=2, weight_bits=8, phase_bits=4, schedule_entries=1),
+    "one target": OscillatorSpec(
+        oscillators=3, inputs=2, weight_bits=8, phase_bits=4, schedule_entries=1, random_start=True
+    ),
 }
 #: More lanes than the random word has bits, an odd number of them in two groups.
 WIDE_SPEC = OscillatorSpec(
@@ -85,13 +96,18 @@ def no_lock(spec: OscillatorSpec, phase: Value) -> Value:  # noqa: ARG001
     return Const(0)
 
 
-#: Where and what is broken, whether the network learns, and what the bench finds first.
-BREAKS: dict[str, tuple[Any, str, Callable[..., Any], bool, str]] = {
-    "sums": (attractor.hdl.crossbar, "add_or_subtract", never_subtracts, False, "sum"),
-    "states": (attractor.hdl.oscillator.lanes, "one_hot", one_lane_further, False, "clamp"),
-    "noise": (attractor.hdl.oscillator.lanes, "spread", one_bit_further, False, "reference|phase"),
-    "lock": (attractor.hdl.oscillator.move, "lock_index", no_lock, False, "lock phase"),
-    "learning": (IntegerSynapse, "learn", learns_upwards, True, r"weight from \d"),
+def low_bits(word: Value, bits: int) -> Value:
+    return word[:bits]
+
+
+#: Where and what is broken, what the network can do for it to be seen, and what the bench finds first.
+BREAKS: dict[str, tuple[Any, str, Callable[..., Any], str | None, str]] = {
+    "sums": (attractor.hdl.crossbar, "add_or_subtract", never_subtracts, None, "sum"),
+    "states": (attractor.hdl.oscillator.lanes, "one_hot", one_lane_further, None, "clamp"),
+    "noise": (attractor.hdl.oscillator.lanes, "spread", one_bit_further, None, "reference|phase"),
+    "lock": (attractor.hdl.oscillator.move, "lock_index", no_lock, None, "lock phase"),
+    "learning": (IntegerSynapse, "learn", learns_upwards, "learning", r"weight from \d"),
+    "starts": (attractor.hdl.oscillator.loader, "high_bits", low_bits, "random_start", "reference|phase"),
 }
 
 
@@ -107,9 +123,9 @@ def check_report(message: str, place: str) -> None:
 
 def broken(kind: str, simulator: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Build a core with a broken component and return what the bench says about it."""
-    owner, name, replacement, learning, _ = BREAKS[kind]
+    owner, name, replacement, can, _ = BREAKS[kind]
     monkeypatch.setattr(owner, name, replacement)
-    regression = Regression(replace(BROKEN_SPEC, learning=learning), simulator, folder)
+    regression = Regression(replace(BROKEN_SPEC, **({can: True} if can else {})), simulator, folder)
     with pytest.raises(LockstepError) as caught:
         regression.run(seed=0, calls=range(5))
     return str(caught.value)
@@ -158,6 +174,7 @@ def random_specs(draw: Callable[..., int]) -> OscillatorSpec:
         schedule_entries=draw(st.integers(1, 9)),
         lock_phases=draw(st.integers(2, min(8, 1 << phase_bits - 1))),
         learning=bool(draw(st.integers(0, 1))),
+        random_start=bool(draw(st.integers(0, 1))),
     )
 
 

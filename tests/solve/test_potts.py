@@ -76,17 +76,19 @@ def test_better_than_chance() -> None:
     assert found.conflicts.mean() < 0.5 * len(graph.edges) / 3  # a third of the edges by chance
 
 
-def test_reads_can_be_repeated_on_the_golden_model() -> None:
+@pytest.mark.parametrize("random_start", [False, True])
+def test_reads_can_be_repeated_on_the_golden_model(random_start: bool) -> None:
     graph = Graph(7, list(combinations(range(7), 2))[::2])
-    spec = OscillatorSpec(oscillators=9, weight_bits=8, schedule_entries=64, lock_phases=3)
+    spec = OscillatorSpec(oscillators=9, weight_bits=8, schedule_entries=64, lock_phases=3, random_start=random_start)
     with Device.open(GoldenBoard(spec)) as device:
         found = sample_colouring(graph, 3, device=device, num_reads=3, seed=4, annealing=QUICK)
         model, placement = colouring_program(Annealer(device), graph, 3, annealing=QUICK)
     assert placement.clamp.tolist() == [False] * 7 + [True] * 2
-    phases, seeds = starts(placement, 4, 3)
+    phases, seeds = starts(placement, 4, 3, drawn=random_start)
     for read in range(3):
-        kept = replay(model, phases[read], placement.clamp, int(seeds[read]))
+        kept = replay(model, phases[read], placement.clamp, int(seeds[read]), random_start=random_start)
         assert len(kept) == 21
+        assert (kept[0] != phases[read]).any() == random_start
         assert read_colours(graph, kept[-1:, :7], 3, 16)[0][0].tolist() == found.colours[read].tolist()
 
 

@@ -21,7 +21,7 @@ from attractor.sim.verilator import has_compiler
 from attractor.solve.annealing import Annealing
 from attractor.solve.ising import Placement, ProblemError, measured_spec, quantise
 from attractor.solve.sampler import OscillatorSampler
-from attractor.spec import OscillatorSpec
+from attractor.spec import OscillatorSpec, Region
 
 
 class QuickSampler(OscillatorSampler):
@@ -186,6 +186,64 @@ def test_no_variables() -> None:
     assert len(found.variables) == 0
 
 
+# Starts that the network draws
+
+
+def test_networks_draw_their_starts_if_asked_for() -> None:
+    bqm = random_bqm(0, 10)
+    sampler, drawing = OscillatorSampler(), OscillatorSampler(random_start=True)
+    assert not sampler.program(bqm, Annealing()).placement.spec.random_start
+    assert drawing.program(bqm, Annealing()).placement.spec.random_start
+    assert drawing.properties["random_start"]
+    short = {"num_reads": 40, "seed": 5, "periods": 1, "noise": 0.0}
+    found, other = (each.sample(bqm, **short).record for each in (drawing, sampler))
+    assert len(np.unique(found.sample, axis=0)) > 10
+    assert (found.sample != other.sample).any()
+    assert (
+        drawing.sample(bqm, num_reads=20, seed=0, periods=100).first.energy
+        == dimod.ExactSolver().sample(bqm).first.energy
+    )
+
+
+def test_every_board_draws_the_same_starts(tmp_path: Path) -> None:
+    bqm = random_bqm(1, 9)
+    golden = QuickSampler(random_start=True).sample(bqm, num_reads=6, seed=3)
+    own = spec_file(tmp_path, measured_spec(9, biased=True, weight_bits=8, phase_bits=4, random_start=True))
+    for board, made in (("sim:", True), (own, False)):
+        with QuickSampler(board, random_start=made) as sampler:
+            found = sampler.sample(bqm, num_reads=6, seed=3)
+        assert (found.record.sample == golden.record.sample).all()
+
+
+def test_given_states_are_not_drawn(tmp_path: Path) -> None:
+    ring = {(index, (index + 1) % 12): -1 for index in range(12)}
+    domains = {index: 1 if index < 6 else -1 for index in range(12)}  # two walls, stable without noise
+    spec = OscillatorSpec(oscillators=14, inputs=1, weight_bits=8, random_start=True)
+    still = {"noise": 0.0, "periods": 5, "seed": 0, "num_reads": 6}
+    with OscillatorSampler(spec_file(tmp_path, spec)) as sampler:
+        found = sampler.sample_ising({}, ring, initial_states=domains, **still)
+        assert found.record.energy[0] == -8
+        assert len({tuple(row * row[0]) for row in found.record.sample}) > 1
+        assert len({tuple(row * row[0]) for row in sampler.sample_ising({}, ring, **still).record.sample}) > 1
+
+
+def test_reads_that_draw_send_no_phases() -> None:
+    """A call brings along the words that changed: of all windows only that of the seed."""
+    spec = OscillatorSpec(oscillators=40, weight_bits=8, random_start=True)
+    inputs: list[bytes] = []
+
+    class Watched(GoldenBoard):
+        def _run(self, windows: dict[str, bytes], given: bytes) -> bytes:
+            inputs.append(given)
+            return super()._run(windows, given)
+
+    with Device.open(Watched(spec)) as device:
+        QuickSampler(device).sample(random_bqm(2, 20), num_reads=5, seed=0)
+    parts = [spec.memory_map.split(Region.INPUT, given) for given in inputs]
+    changing = {name for name in parts[0] if len({part[name] for part in parts}) > 1}
+    assert (len(parts), changing) == (5, {"seed"})
+
+
 # Networks that are not made for the problem
 
 
@@ -195,6 +253,7 @@ def test_no_variables() -> None:
         OscillatorSpec(oscillators=14, weight_bits=8),
         OscillatorSpec(oscillators=14, weight_bits=8, reference=6, lanes=3, schedule_entries=2),
         OscillatorSpec(oscillators=14, weight_bits=8, inputs=3, labels=2, reference=9),
+        OscillatorSpec(oscillators=14, weight_bits=8, inputs=3, reference=9, random_start=True),
         OscillatorSpec(oscillators=14, weight_bits=8, inputs=3, reference=2, phase_bits=3),
     ],
 )
@@ -357,10 +416,12 @@ def test_magnified_weights_still_fit() -> None:
 
 
 @pytest.mark.skipif(not has_compiler(), reason="no C++ compiler for simulated gateware")
-def test_gateware_gives_the_samples_of_the_golden_model() -> None:
+@pytest.mark.parametrize("random_start", [False, True])
+def test_gateware_gives_the_samples_of_the_golden_model(random_start: bool) -> None:
     bqm = random_bqm(7, 6)
-    golden = QuickSampler(weight_bits=6).sample(bqm, num_reads=4, seed=2, scale="auto")
-    found = QuickSampler("rtl:", weight_bits=6).sample(bqm, num_reads=4, seed=2, scale="auto")
+    made = {"weight_bits": 6, "random_start": random_start}
+    golden = QuickSampler(**made).sample(bqm, num_reads=4, seed=2, scale="auto")
+    found = QuickSampler("rtl:", **made).sample(bqm, num_reads=4, seed=2, scale="auto")
     assert (found.record.sample == golden.record.sample).all()
     assert found.info["timing"]["cycles"] > 4 * 8 * 16  # reads, periods, slots
     assert found.info["timing"]["anneal"] > 0

@@ -94,6 +94,7 @@ def test_a_field_that_is_added_orphans_nothing() -> None:
     assert changed.to_dict()["gain"] == 2
     assert changed.fingerprint != old.fingerprint
     assert Second.from_dict(changed.to_dict()) == changed
+    assert new.differences(changed) == ["gain: 1, 2"]
 
 
 def test_what_is_missing_has_its_default_or_is_asked_for() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ def specs(draw: Any, largest: int = 40) -> OscillatorSpec:
         schedule_entries=draw(st.integers(1, 64)),
         lock_phases=draw(st.integers(2, 4)),
         learning=draw(st.booleans()),
+        random_start=draw(st.booleans()),
     )
 
 
@@ -73,6 +75,7 @@ def test_canonical_json_is_sorted_and_without_white_space() -> None:
 def test_fingerprint_is_stable() -> None:
     """Models and boards of earlier versions carry it."""
     assert SMALL.fingerprint.hex() == "0f042fedca4ddd46"
+    assert json.loads(replace(SMALL, random_start=True).to_json()) == SMALL.to_dict() | {"random_start": True}
     assert SMALL.fingerprint == hashlib.sha256(SMALL.to_json().encode()).digest()[:8]
 
 
@@ -148,6 +151,7 @@ def test_derived_sizes(spec: OscillatorSpec) -> None:
         ({"oscillators": 5.0}, r"oscillators must be an integer, not 5\.0"),
         ({"lanes": True}, r"lanes must be an integer, not True"),
         ({"phase_bits": "4"}, r"phase_bits must be an integer, not '4'"),
+        ({"random_start": 1}, r"random_start must be true or false, not 1"),
     ],
 )
 def test_fields_out_of_range(fields: dict[str, Any], message: str) -> None:
@@ -302,20 +306,24 @@ def test_input_round_trip(spec: OscillatorSpec, seed: int) -> None:
     phases, clamp = rng.integers(0, spec.period, spec.oscillators), rng.random(spec.oscillators) < 0.5
     noise_seed = int(rng.integers(0, 2**63))
     margin = int(rng.integers(0, spec.margin_high + 1)) if spec.learning else 0
-    data = spec.encode_input(phases, clamp, noise_seed, margin)
+    draws = spec.random_start and not margin and bool(rng.integers(2))
+    data = spec.encode_input(phases, clamp, noise_seed, margin, random_start=draws)
     states, words = data[-spec.oscillators :], data[: -spec.oscillators]
     assert words[:8] == noise_seed.to_bytes(8, "little")
-    assert int.from_bytes(words[8:], "little") == margin
+    margin_end = 8 + (spec.memory_map["margin"].size if spec.learning else 0)
+    assert int.from_bytes(words[8:margin_end], "little") == margin
+    assert list(words[margin_end:]) == [draws] * spec.random_start
     assert list(states) == [phase | 0x80 * held for phase, held in zip(phases, clamp, strict=True)]
-    unused = words[:7] + bytes([words[7] | 0x80]) + words[8:] + bytes(byte | 0x7F & -spec.period for byte in states)
+    rest = words[8:margin_end] + bytes(word | 0xFE for word in words[margin_end:])
+    unused = words[:7] + bytes([words[7] | 0x80]) + rest + bytes(byte | 0x7F & -spec.period for byte in states)
     for region in (data, unused):
         found = spec.decode_input(region)
         assert (found.phases == phases).all()
         assert (found.clamp == clamp).all()
-        assert (found.seed, found.margin) == (noise_seed, margin)
+        assert (found.seed, found.margin, found.random_start) == (noise_seed, margin, draws)
     default = spec.decode_input(spec.encode_input(phases))
     assert not default.clamp.any()
-    assert (default.seed, default.margin) == (0, 0)
+    assert (default.seed, default.margin, default.random_start) == (0, 0, False)
 
 
 def test_a_margin_needs_a_network_that_learns() -> None:
@@ -324,6 +332,14 @@ def test_a_margin_needs_a_network_that_learns() -> None:
     learning = OscillatorSpec(oscillators=5, learning=True)
     with pytest.raises(SpecError, match="margin is 82; it must lie between 0 and 81"):
         learning.encode_input([0] * 5, margin=82)
+
+
+def test_random_starts_need_a_network_that_draws_and_no_lesson() -> None:
+    with pytest.raises(SpecError, match="draws no start phases: it needs a spec with random_start"):
+        SMALL.encode_input([0] * 5, random_start=True)
+    both = OscillatorSpec(oscillators=5, learning=True, random_start=True)
+    with pytest.raises(SpecError, match="margin is 3, so the call learns the given phases; leave out random_start"):
+        both.encode_input([0] * 5, margin=3, random_start=True)
 
 
 @pytest.mark.parametrize(
@@ -359,6 +375,30 @@ def test_result_round_trip(
     found = SMALL.decode_output(data)
     assert found.phases.tolist() == phases
     assert dataclasses.replace(found, phases=result.phases) == result
+    # With spins they lie before the phases.
+    spec = OscillatorSpec(oscillators=len(phases) + 1, inputs=1, phase_bits=6, random_start=True)
+    spins = spec.spins(np.array([0, *phases]))
+    with_spins = spec.encode_output(dataclasses.replace(result, spins=spins))
+    assert with_spins == data[:16] + bytes(spin > 0 for spin in spins.tolist()) + data[16:]
+    again = spec.decode_output(with_spins)
+    assert again.spins is not None
+    assert (again.spins.tolist(), again.phases.tolist()) == (spins.tolist(), phases)
+    assert dataclasses.replace(again, phases=result.phases, spins=None) == result
+
+
+@pytest.mark.parametrize("random_start", [False, True])
+def test_results_have_spins_where_the_network_reports_them(random_start: bool) -> None:
+    spec = replace(SMALL, random_start=random_start)
+    spins = None if random_start else np.ones(3, np.int8)
+    with pytest.raises(SpecError, match=f"random_start is {random_start}, so a result has (no )?spins; this one's are"):
+        spec.encode_output(OscillatorResult(np.zeros(3, np.uint8), None, True, 0, 0, spins=spins))
+
+
+def test_spins_are_sides_of_the_reference() -> None:
+    spec = OscillatorSpec(oscillators=9, inputs=1, reference=0, phase_bits=3)
+    for reference in range(8):
+        phases = np.array([[reference, *((reference + ahead) % 8 for ahead in range(8))]])
+        assert spec.spins(phases).tolist() == [[1, 1, -1, -1, -1, -1, 1, 1]]
 
 
 def test_too_few_lanes_name_the_rows() -> None:

@@ -35,7 +35,7 @@ from attractor.trials.eqprop import NO_CLASS
 
 from ..outside import adder_installed  # noqa: TID252
 
-OSCILLATOR = OscillatorSpec(oscillators=24, inputs=4, labels=3, learning=True)
+OSCILLATOR = OscillatorSpec(oscillators=24, inputs=4, labels=3, learning=True, random_start=True)
 EQPROP = EqPropSpec(layers=(20, 12, 7, 6), classes=3, state_high=(7, 5, 6), counter_bits=5, learning=True)
 FELIF = FelifSpec(
     inputs=19,
@@ -44,7 +44,7 @@ FELIF = FelifSpec(
     ticks=5,
 )
 SPECS = [
-    *(OSCILLATOR, replace(OSCILLATOR, schedule_entries=1, learning=False)),
+    *(OSCILLATOR, replace(OSCILLATOR, schedule_entries=1, learning=False, random_start=False)),
     *(EQPROP, replace(EQPROP, learning=False), FELIF),
 ]
 
@@ -173,6 +173,8 @@ def test_oscillators_do_all_that_they_can() -> None:
     assert len({given.seed for given in inputs}) == 64
     assert 10 < sum(given.margin == 0 for given in inputs) < 54
     assert {given.margin for given in inputs} > {1, OSCILLATOR.margin_high}
+    drawn_starts = [(given.random_start, given.margin > 0) for given in inputs]
+    assert min(drawn_starts.count((random, learns)) for random in (False, True) for learns in (False, True)) > 5
     ran = [result for result, given in zip(results, inputs, strict=True) if not given.margin]
     assert {result.settled for result in ran} == {False, True}
     assert len({result.periods for result in ran}) > 3
@@ -221,7 +223,8 @@ def test_numbers_of_ticks_that_a_device_reads_as_others_are_drawn() -> None:
 
 
 def test_all_that_is_reported_is_compared_but_the_cycles() -> None:
-    result = OscillatorResult(np.arange(20, dtype=np.uint8) % 16, 2, True, 5, 77, cycles=1234)
+    spins = np.where(np.arange(20) < 7, 1, -1).astype(np.int8)
+    result = OscillatorResult(np.arange(20, dtype=np.uint8) % 16, 2, True, 5, 77, cycles=1234, spins=spins)
     fields = output_fields(OSCILLATOR, OSCILLATOR.encode_output(result))
     single = {name: int(value) for name, value in fields.items() if value.ndim == 0}
     assert single == {
@@ -232,7 +235,8 @@ def test_all_that_is_reported_is_compared_but_the_cycles() -> None:
         "window result, field last_change": 77,
     }
     assert fields["window phases, field phase"].tolist() == result.phases.tolist()
-    assert len(fields) == 6
+    assert fields["window spins, field spin"].tolist() == [1] * 7 + [0] * 13
+    assert len(fields) == 7
 
 
 def test_windows_of_which_nothing_is_known_are_compared_byte_by_byte() -> None:

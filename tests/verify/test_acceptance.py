@@ -23,7 +23,7 @@ from attractor.verify import Agreement, accept, compare_arrays, compare_calls
 
 from ..outside import adder_installed  # noqa: TID252
 
-OSCILLATOR = OscillatorSpec(oscillators=24, inputs=4, labels=3, lanes=7, learning=True)
+OSCILLATOR = OscillatorSpec(oscillators=24, inputs=4, labels=3, lanes=7, learning=True, random_start=True)
 EQPROP = EqPropSpec(layers=(20, 12, 7, 6), classes=3, state_high=(7, 5, 6), lanes=5, learning=True)
 FELIF = FelifSpec(
     inputs=7,
@@ -104,8 +104,10 @@ def test_an_oscillator_network_is_asked_for_all_that_it_can_do(monkeypatch: pyte
     assert len(set(max_step.tolist())) > 2
     free = [given.clamp[OSCILLATOR.inputs :].any() for given in inputs]
     lessons = [given.margin > 0 for given in inputs]
+    drawn = [given.random_start and not given.margin for given in inputs]
     assert 10 < sum(free) < 54
     assert 10 < sum(lessons) < 54
+    assert 10 < sum(drawn) < 54
     assert len({given.seed for given in inputs}) == 64
 
 

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.spec.oscillator import SEED_BITS
 
-__all__ = ["WORD_BITS", "NoiseGenerator", "spread"]
+__all__ = ["WORD_BITS", "NoiseGenerator", "high_bits", "spread"]
 
 WORD_BITS = 64
 
@@ -53,3 +53,8 @@ def spread(word: Value, lanes: int) -> Value:
             bit = bit ^ word[(lane + distance) % WORD_BITS]
         bits.append(bit)
     return Cat(bits)
+
+
+def high_bits(word: Value, count: int) -> Value:
+    """Return so many of the highest bits of a word."""
+    return word[-count:]

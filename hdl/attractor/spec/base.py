@@ -152,6 +152,11 @@ def fields_to_dict(described: Any) -> dict[str, Any]:
     return kept
 
 
+def _added_fields(described: Any) -> dict[str, Any]:
+    fields = [field for field in dataclasses.fields(described) if field.metadata.get("added")]
+    return {field.name: _to_json(getattr(described, field.name)) for field in fields}
+
+
 def _to_json(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return fields_to_dict(value)
@@ -203,7 +208,8 @@ class Spec(ABC):
 
     def differences(self, other: Spec) -> list[str]:
         """Return one line for each field in which ``other`` differs, as ``"field: ours, theirs"``."""
-        ours, theirs = self.to_dict(), other.to_dict()
+        # Fields added later are not in a dict if they keep their default.
+        ours, theirs = (_added_fields(spec) | spec.to_dict() for spec in (self, other))
         return [
             f"{key}: {ours.get(key, 'absent')}, {theirs.get(key, 'absent')}"
             for key in sorted(ours.keys() | theirs.keys())

@@ -42,6 +42,8 @@ class Request:
         What decides about reads: ``num_reads``, ``seed``, ``time_limit``.
     progress:
         Called with the number of finished reads and of all.
+    random_start:
+        Whether a network made for the problem draws its own starts.
     """
 
     device: Device | str | None
@@ -49,6 +51,7 @@ class Request:
     scale: Any
     reads: dict[str, Any]
     progress: Callable[[int, int], None]
+    random_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ def _minimise(problem: Graph | dimod.BinaryQuadraticModel, request: Request) -> 
     bqm = max_cut(graph).bqm if graph is not None else problem
     assert isinstance(bqm, dimod.BinaryQuadraticModel)
     annealing = Annealing(**request.annealing)
-    with OscillatorSampler(request.device, progress=request.progress) as sampler:
+    made = {"random_start": request.random_start}
+    with OscillatorSampler(request.device, progress=request.progress, **made) as sampler:
         samples = sampler.sample(bqm, scale=request.scale, **vars(annealing), **request.reads)
         program = sampler.program(bqm, annealing, scale=request.scale)
     energies, info = samples.record.energy, samples.info
@@ -128,9 +132,8 @@ def _minimise(problem: Graph | dimod.BinaryQuadraticModel, request: Request) -> 
 
 def _colour(graph: Graph, colours: int, request: Request) -> Found:
     annealing = Annealing(**vars(COLOURING) | request.annealing)
-    found = sample_colouring(
-        graph, colours, device=request.device, annealing=annealing, progress=request.progress, **request.reads
-    )
+    made = {"annealing": annealing, "random_start": request.random_start}
+    found = sample_colouring(graph, colours, device=request.device, progress=request.progress, **made, **request.reads)
     best = found.best
     values: dict[Hashable, int] = {vertex + 1: int(colour) for vertex, colour in enumerate(found.colours[best])}
     about = {"problem": "colouring", "vertices": graph.vertices, "edges": len(graph.edges), "colours": colours}
@@ -139,7 +142,7 @@ def _colour(graph: Graph, colours: int, request: Request) -> Found:
     def figure() -> Any:
         annealer = Annealer(request.device)
         try:
-            model, placement = colouring_program(annealer, graph, colours, annealing=annealing)
+            model, placement = colouring_program(annealer, graph, colours, **made)
         finally:
             annealer.close()
 
@@ -184,8 +187,9 @@ def _figure(
     name: str,
 ) -> Any:
     """Run a read again on the golden model, and draw it."""
-    phases, seeds = starts(placement, seed, read + 1)
-    kept = replay(model, phases[read], placement.clamp, int(seeds[read]))
+    drawn = placement.spec.random_start
+    phases, seeds = starts(placement, seed, read + 1, drawn=drawn)
+    kept = replay(model, phases[read], placement.clamp, int(seeds[read]), random_start=drawn)
     schedule = model.parameters["schedule"].astype(np.int64)
     inputs, places = placement.spec.inputs, placement.places
     return annealing_figure(

@@ -36,6 +36,9 @@ def solve(
     alternate: Annotated[
         bool | None, typer.Option("--alternate/--no-alternate", help="Let only every other oscillator move in a slot.")
     ] = None,
+    random_start: Annotated[
+        bool, typer.Option("--random-start", help="Let the network made for the problem draw its own starts.")
+    ] = False,
     scale: Annotated[str, typer.Option(help="'auto' scales and rounds coefficients that do not fit.")] = "refuse",
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which no run is begun.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Solution to write, .json or text.")] = None,
@@ -57,8 +60,13 @@ def solve(
     given = {"periods": periods, "noise": noise, "max_step": max_step, "lock": lock, "alternate": alternate}
     annealing = {name: value for name, value in given.items() if value is not None}
     limits = {"num_reads": reads, "seed": seed, "time_limit": time_limit}
+    if random_start and context.obj and not _is_made(context):
+        raise ValueError(
+            f"--random-start is for a network made for the problem, and {context.obj[0]} holds one, which draws its "
+            "starts if its spec says so; leave it out"
+        )
     with _where(context, baud) as device, output.progress("solving") as progress:
-        request = solutions.Request(device, annealing, scale, limits, progress)
+        request = solutions.Request(device, annealing, scale, limits, progress, random_start)
         found = solutions.solve_problem(problem, colours, request)
         result: dict[str, Any] = {"file": str(file)} | found.summary
         if out is not None:
@@ -91,12 +99,17 @@ def _number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def _is_made(context: typer.Context) -> bool:
+    """Return whether ``--port`` is the address of a board to be made for the problem."""
+    return len(context.obj) == 1 and context.obj[0].endswith(":")
+
+
 @contextmanager
 def _where(context: typer.Context, baud: int) -> Iterator[Device | str | None]:
     """Give the open device at ``--port``, the address of a board to be made for the problem, or None."""
     if not context.obj:
         yield None
-    elif len(context.obj) == 1 and context.obj[0].endswith(":"):
+    elif _is_made(context):
         yield context.obj[0]
     else:
         with device_of(context, baud) as device:

@@ -104,9 +104,24 @@ class Calls:
         """Make calls as :meth:`results` does, and yield what each names the winner: four bytes come back for each."""
         (record,) = (window.record for window in self.spec.memory_map.region(Region.OUTPUT)[:1])
         assert record is not None
-        outputs = self.device.calls(inputs, want=WINNER_BYTES, time_limit=time_limit, repeatable=repeatable)
-        for done, data in enumerate(outputs, start=1):
+        options = {"progress": progress, "time_limit": time_limit, "repeatable": repeatable}
+        for data in self.beginnings(inputs, total, WINNER_BYTES, **options):
             yield record.decode_start(data)["winner"]
+
+    def beginnings(
+        self,
+        inputs: Iterable[bytes],
+        total: int,
+        want: int,
+        *,
+        progress: Progress | None = None,
+        time_limit: float | None = None,
+        repeatable: bool = True,
+    ) -> Iterator[bytes]:
+        """Make calls as :meth:`results` does, and yield the first ``want`` bytes of each one's packed outputs."""
+        outputs = self.device.calls(inputs, want=want, time_limit=time_limit, repeatable=repeatable)
+        for done, data in enumerate(outputs, start=1):
+            yield data
             if progress is not None:
                 progress(done, total)
 

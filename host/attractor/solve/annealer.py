@@ -104,6 +104,7 @@ class Annealer:
         clamp: npt.NDArray[np.bool_],
         seeds: npt.NDArray[np.uint64],
         *,
+        random_start: bool = False,
         time_limit: float | None = None,
         progress: Progress | None = None,
     ) -> Reads:
@@ -119,6 +120,8 @@ class Annealer:
             True where an oscillator does not move, shape (oscillators,).
         seeds:
             Seeds of the noise, shape (reads,).
+        random_start:
+            The network draws the phases of all that moves, from the seeds.
         time_limit:
             Seconds after which no more reads are begun; the first always is.
         progress:
@@ -133,7 +136,7 @@ class Annealer:
             network = OscillatorNetwork(_spec(model), model.parameters)
 
             def golden(rows: slice) -> tuple[IntegerArray, int]:
-                return network.run(phases[rows], clamp, seeds=seeds[rows]).phases, 0
+                return network.run(phases[rows], clamp, seeds=seeds[rows], random_start=random_start).phases, 0
 
             return _timed(golden, len(phases), BATCH, time_limit, progress)
         with self._holding(model.spec) as device:
@@ -143,7 +146,8 @@ class Annealer:
             upload = time.monotonic() - began
 
             def call(rows: slice) -> tuple[IntegerArray, int]:
-                results = device.network.recall(phases[rows], clamp, seeds=seeds[rows], time_limit=self._call_limit)
+                options = {"seeds": seeds[rows], "random_start": random_start, "time_limit": self._call_limit}
+                results = device.network.recall(phases[rows], clamp, **options)
                 last = phases[rows].copy()
                 last[:, _spec(model).inputs :] = [result.phases for result in results]
                 return last, sum(result.cycles for result in results)
@@ -171,7 +175,12 @@ class Annealer:
 
 
 def replay(
-    model: Model, phases: npt.NDArray[np.uint8], clamp: npt.NDArray[np.bool_], seed: int
+    model: Model,
+    phases: npt.NDArray[np.uint8],
+    clamp: npt.NDArray[np.bool_],
+    seed: int,
+    *,
+    random_start: bool = False,
 ) -> npt.NDArray[np.uint8]:
     """Run one read once more on the golden model, which equals every device, and keep the phases after each period.
 
@@ -185,6 +194,8 @@ def replay(
         True where an oscillator does not move, shape (oscillators,).
     seed:
         Seed of the noise.
+    random_start:
+        The network drew the phases of all that moves.
 
     Returns
     -------
@@ -193,8 +204,8 @@ def replay(
     """
     spec = _spec(model)
     network = OscillatorNetwork(spec, model.parameters)
-    state = network.start(phases[None], clamp, seeds=[seed])
-    kept = [phases]
+    state = network.start(phases[None], clamp, seeds=[seed], random_start=random_start)
+    kept = [state.phases[0].copy()]
     while state.active.any():
         for _ in range(spec.period):
             network.step(state)

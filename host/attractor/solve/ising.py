@@ -203,7 +203,13 @@ class Placement:
 
 
 def measured_spec(
-    variables: int, *, biased: bool, weight_bits: int, phase_bits: int, lock_phases: int = 2
+    variables: int,
+    *,
+    biased: bool,
+    weight_bits: int,
+    phase_bits: int,
+    lock_phases: int = 2,
+    random_start: bool = False,
 ) -> OscillatorSpec:
     """Return the spec of a network made for a problem.
 
@@ -226,6 +232,7 @@ def measured_spec(
         phase_bits=phase_bits,
         schedule_entries=64,
         lock_phases=lock_phases,
+        random_start=random_start,
     )
 
 
@@ -239,14 +246,22 @@ def checked_seed(seed: int | None) -> int:
 
 
 def starts(
-    placement: Placement, seed: int, count: int, states: npt.NDArray[np.int8] | None = None
+    placement: Placement,
+    seed: int,
+    count: int,
+    states: npt.NDArray[np.int8] | None = None,
+    *,
+    drawn: bool = False,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint64]]:
     """Return start phases, shape (count, oscillators), and seeds, shape (count,); each read's depend on no other's.
 
-    ``states`` holds spins for the first reads, shape (given, variables); the others start at random phases.
+    ``states`` holds spins for the first reads, shape (given, variables); the others start at random phases. Where the
+    network draws them itself, ``drawn``, all phases are 0.
     """
     generators = [np.random.default_rng([seed, read]) for read in range(count)]
-    phases = np.stack([placement.start(generator) for generator in generators])
+    phases = np.zeros((count, placement.spec.oscillators), np.uint8)
+    if not drawn:
+        phases[:] = [placement.start(generator) for generator in generators]
     for read, state in enumerate([] if states is None else states[:count]):
         phases[read] = placement.phases_of(state)
     seeds = np.array([generator.integers(1 << 63) for generator in generators], np.uint64)

@@ -57,6 +57,7 @@ def sample_colouring(
     seed: int | None = None,
     annealing: Annealing = COLOURING,
     phase_bits: int = 4,
+    random_start: bool = False,
     time_limit: float | None = None,
     call_limit: float | None = None,
     progress: Progress | None = None,
@@ -80,8 +81,8 @@ def sample_colouring(
         As there.
     annealing:
         Periods, noise, step and lock.
-    phase_bits:
-        Width of a phase in networks made for the problem.
+    phase_bits, random_start:
+        Width of a phase in networks made for the problem, and whether they draw their own start phases.
 
     Raises
     ------
@@ -93,18 +94,17 @@ def sample_colouring(
     chosen = checked_seed(seed)
     annealer = Annealer(device, call_limit=call_limit)
     try:
-        model, placement = colouring_program(annealer, graph, colours, annealing=annealing, phase_bits=phase_bits)
-        phases, seeds = starts(placement, chosen, num_reads)
-        reads = annealer.run(model, phases, placement.clamp, seeds, time_limit=time_limit, progress=progress)
+        made = {"phase_bits": phase_bits, "random_start": random_start}
+        model, placement = colouring_program(annealer, graph, colours, annealing=annealing, **made)
+        drawn = placement.spec.random_start
+        phases, seeds = starts(placement, chosen, num_reads, drawn=drawn)
+        options = {"random_start": drawn, "time_limit": time_limit, "progress": progress}
+        reads = annealer.run(model, phases, placement.clamp, seeds, **options)
     finally:
         annealer.close()
     found, conflicts = read_colours(graph, reads.phases[:, placement.places], colours, placement.spec.period)
-    info = {
-        "seed": chosen,
-        "device": annealer.name,
-        "schedule": model.parameters["schedule"].tolist(),
-        "timing": reads.timing,
-    }
+    schedule = model.parameters["schedule"].tolist()
+    info = {"seed": chosen, "device": annealer.name, "schedule": schedule, "timing": reads.timing}
     return Colouring(found, conflicts, info)
 
 
@@ -139,12 +139,19 @@ def read_colours(
 
 
 def colouring_program(
-    annealer: Annealer, graph: Graph, colours: int, *, annealing: Annealing = COLOURING, phase_bits: int = 4
+    annealer: Annealer,
+    graph: Graph,
+    colours: int,
+    *,
+    annealing: Annealing = COLOURING,
+    phase_bits: int = 4,
+    random_start: bool = False,
 ) -> tuple[Model, Placement]:
     """Return weights and schedule, and which oscillator is which vertex; errors as in :func:`sample_colouring`."""
     spec = annealer.spec
     if spec is None:
-        spec = measured_spec(graph.vertices, biased=False, weight_bits=8, phase_bits=phase_bits, lock_phases=colours)
+        made = {"weight_bits": 8, "phase_bits": phase_bits, "random_start": random_start}
+        spec = measured_spec(graph.vertices, biased=False, lock_phases=colours, **made)
     elif annealing.lock and spec.lock_phases != colours:
         raise ProblemError(
             f"{annealer.name} locks to {spec.lock_phases} phases, and {colours} colours were asked for; build gateware "

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from attractor.host.device import Device
 from attractor.host.model import Model
 from attractor.host.oscillator import Progress
-from attractor.solve.annealer import Annealer
+from attractor.solve.annealer import Annealer, Reads
 from attractor.solve.annealing import Annealing
 from attractor.solve.dimod_extra import dimod
 from attractor.solve.ising import Placement, Scale, Weights, checked_seed, measured_spec, quantise, starts
@@ -69,6 +69,9 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         :meth:`close`, or the end of a ``with`` block.
     weight_bits, phase_bits:
         Widths of networks made for a problem; a device has its own.
+    random_start:
+        Whether networks made for a problem draw their own start phases, other ones than are drawn here for those that
+        do not. A device's does if its spec says so: reads without initial states then send no phases.
     call_limit:
         Seconds for one read on a device; None for the link's own limit.
     progress:
@@ -95,11 +98,12 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         *,
         weight_bits: int = 8,
         phase_bits: int = 4,
+        random_start: bool = False,
         call_limit: float | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._annealer = Annealer(device, call_limit=call_limit)
-        self._widths = {"weight_bits": weight_bits, "phase_bits": phase_bits}
+        self._made = {"weight_bits": weight_bits, "phase_bits": phase_bits, "random_start": random_start}
         self.progress = progress
 
     @property
@@ -109,9 +113,9 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
 
     @property
     def properties(self) -> dict[str, Any]:
-        """The device, and its spec's sizes; of networks made for a problem only the widths are known."""
+        """The device, and its spec's sizes; of networks made for a problem little is known."""
         spec = self._annealer.spec
-        sizes: dict[str, Any] = dict(self._widths) if spec is None else spec.to_dict()
+        sizes: dict[str, Any] = dict(self._made) if spec is None else spec.to_dict()
         if spec is not None:
             sizes |= {"largest_amplitude": spec.largest_amplitude, "max_variables": spec.targets}
         return {"device": self._annealer.name} | sizes
@@ -169,17 +173,25 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         seed = checked_seed(seed)
         parsed = self.parse_initial_states(bqm, initial_states, initial_states_generator, num_reads, seed % 2**32)
         program = self.program(bqm, annealing, scale=scale)
-        states = _given_states(parsed, initial_states, list(bqm.variables))
-        phases, seeds = starts(program.placement, seed, parsed.num_reads, states)
-        model, placement = program.model, program.placement
+        states = None if initial_states is None else _given_states(parsed, initial_states, list(bqm.variables))
         info = self._info(seed, program)
         if not bqm.num_variables:
             info["timing"] = {"upload": 0.0, "anneal": 0.0, "download": 0.0, "cycles": None}
             return dimod.SampleSet.from_samples_bqm(np.empty((parsed.num_reads, 0), np.int8), bqm, info=info)
-        reads = self._annealer.run(model, phases, placement.clamp, seeds, time_limit=time_limit, progress=self.progress)
+        reads = self._run(program, seed, parsed.num_reads, states, time_limit)
         info["timing"] = reads.timing
-        samples = best_samples(placement.spins(reads.phases), bqm)
+        samples = best_samples(program.placement.spins(reads.phases), bqm)
         return dimod.SampleSet.from_samples_bqm((samples, list(bqm.variables)), bqm, info=info)
+
+    def _run(
+        self, program: Program, seed: int, count: int, states: npt.NDArray[np.int8] | None, time_limit: float | None
+    ) -> Reads:
+        """Run reads, the first ones from given states; where there are none, the network draws its starts if it can."""
+        placement = program.placement
+        drawn = placement.spec.random_start and states is None
+        phases, seeds = starts(placement, seed, count, states, drawn=drawn)
+        options = {"random_start": drawn, "time_limit": time_limit, "progress": self.progress}
+        return self._annealer.run(program.model, phases, placement.clamp, seeds, **options)
 
     def _info(self, seed: int, program: Program) -> dict[str, Any]:
         """Return what a result says of how it came about."""
@@ -201,7 +213,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         biased = bool(np.any(linear))
         spec, name = self._annealer.spec, self._annealer.name
         if spec is None:
-            spec = measured_spec(len(linear), biased=biased, **self._widths)
+            spec = measured_spec(len(linear), biased=biased, **self._made)
         placement = Placement.on(spec, len(linear), biased=biased, name=name)
         found = quantise(np.concatenate([linear, quadratic]).astype(np.float64), spec.weight_high, scale)
         pairs = np.stack([u, v], axis=1).astype(np.intp)
@@ -226,8 +238,6 @@ def best_samples(spins: npt.NDArray[np.int8], bqm: dimod.BinaryQuadraticModel) -
 
 def _given_states(parsed: Any, initial_states: Any, variables: list[Any]) -> npt.NDArray[np.int8]:
     """Return the spins of the reads that do not start at random, in the order of ``variables``."""
-    if initial_states is None:
-        return np.empty((0, len(variables)), np.int8)
     states = parsed.initial_states
     given = len(states)
     if parsed.initial_states_generator == "random":

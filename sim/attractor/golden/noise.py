@@ -54,7 +54,20 @@ class NoiseGenerator:
         self._step()
         return (bits & np.uint64(1)).astype(bool)
 
-    def _step(self) -> None:
-        self._words ^= self._words << np.uint64(13)
-        self._words ^= self._words >> np.uint64(7)
-        self._words ^= self._words << np.uint64(17)
+    def skip(self, count: int) -> None:
+        """Pass over so many words."""
+        for _ in range(count):
+            self._step()
+
+    def high_bits(self, count: int, networks: npt.NDArray[np.intp]) -> npt.NDArray[np.uint64]:
+        """Return the ``count`` highest bits of some networks' words, shape (networks,), and step only these."""
+        bits = self._words[networks] >> np.uint64(WORD_BITS - count)
+        self._step(networks)
+        return bits
+
+    def _step(self, networks: npt.NDArray[np.intp] | slice = slice(None)) -> None:
+        words = self._words[networks]
+        words ^= words << np.uint64(13)
+        words ^= words >> np.uint64(7)
+        words ^= words << np.uint64(17)
+        self._words[networks] = words

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from attractor.golden.noise import NoiseGenerator
 from attractor.spec import IntegerArray, OscillatorResult, OscillatorSpec, SpecError
+from attractor.spec.oscillator import MIXING_WORDS
 
 __all__ = ["BoolArray", "OscillatorNetwork", "OscillatorRun", "OscillatorState"]
 
@@ -131,7 +132,12 @@ class OscillatorNetwork:
     # One slot at a time
 
     def start(
-        self, phases: npt.ArrayLike, clamp: npt.ArrayLike | None = None, *, seeds: npt.ArrayLike | None = None
+        self,
+        phases: npt.ArrayLike,
+        clamp: npt.ArrayLike | None = None,
+        *,
+        seeds: npt.ArrayLike | None = None,
+        random_start: bool = False,
     ) -> OscillatorState:
         """Return the state before slot 0.
 
@@ -144,11 +150,14 @@ class OscillatorNetwork:
             The first ``inputs`` never move, whatever it says.
         seeds:
             Seeds of the noise, shape (batch,), 0 to ``2**63 - 1``; default 0 for all. Without noise they mean nothing.
+        random_start:
+            Draw the phases of targets that are not clamped from the seeds, as :class:`OscillatorSpec` says; the given
+            ones mean nothing then. Only where the spec has ``random_start``.
 
         Raises
         ------
         SpecError
-            If a shape, type, phase or seed does not fit the spec.
+            If a shape, type, phase or seed does not fit the spec, or the network draws no start phases.
         """
         spec = self.spec
         loaded = spec.check_phases(phases).astype(np.uint8)
@@ -163,6 +172,9 @@ class OscillatorNetwork:
         chosen = np.zeros(batch, np.uint64) if seeds is None else np.asarray(seeds)
         if chosen.shape != (batch,):
             raise SpecError(f"the seeds have shape {chosen.shape}; a batch of {batch} needs {(batch,)}")
+        noise = NoiseGenerator(chosen, spec.lanes)
+        if random_start:
+            self._draw_phases(loaded, clamped, noise)
         return OscillatorState(
             slot=0,
             phases=loaded,
@@ -175,8 +187,17 @@ class OscillatorNetwork:
             periods=np.zeros(batch, np.int64),
             quiet=np.zeros(batch, np.int64),
             last_change=np.zeros(batch, np.int64),
-            noise=NoiseGenerator(chosen, spec.lanes),
+            noise=noise,
         )
+
+    def _draw_phases(self, phases: npt.NDArray[np.uint8], clamped: BoolArray, noise: NoiseGenerator) -> None:
+        """Draw the phases of all that is not clamped, in place."""
+        spec = self.spec
+        spec.check_random_start()
+        noise.skip(MIXING_WORDS)
+        for oscillator in range(spec.inputs, spec.oscillators):
+            free = np.flatnonzero(~clamped[:, oscillator])
+            phases[free, oscillator] = noise.high_bits(spec.phase_bits, free)
 
     def step(self, state: OscillatorState) -> None:
         """Run one slot of the active networks, in place; nothing happens to a batch without any."""
@@ -199,13 +220,14 @@ class OscillatorNetwork:
         clamp: npt.ArrayLike | None = None,
         *,
         seeds: npt.ArrayLike | None = None,
+        random_start: bool = False,
         trace: bool = False,
     ) -> OscillatorRun:
         """Run every network of a batch until it stops; arguments and errors as in :meth:`start`.
 
         ``trace`` keeps the phases of every slot, which takes a byte for each oscillator, network and slot.
         """
-        state = self.start(phases, clamp, seeds=seeds)
+        state = self.start(phases, clamp, seeds=seeds, random_start=random_start)
         history = [state.phases.copy()]
         while state.active.any():
             self.step(state)
@@ -222,19 +244,25 @@ class OscillatorNetwork:
 
     def call(self, input_bytes: bytes) -> bytes:
         """Run one network on the bytes of a device's input region; return those of its output region."""
-        phases, clamp, seed, margin = self.spec.decode_input(input_bytes)
-        if margin:
-            learnt = self.learn(phases, min(margin, self.spec.margin_high), clamp)
-            winner = int(self.winner(phases[None])[0]) if self.spec.labels else None
-            return OscillatorResult(phases[self.spec.inputs :], winner, not learnt.any(), 0, 0).encode()
-        run = self.run(phases[None], clamp, seeds=[seed])
-        return OscillatorResult(
-            phases=run.phases[0, self.spec.inputs :],
-            winner=int(run.winner[0]) if self.spec.labels else None,
-            settled=bool(run.settled[0]),
-            periods=int(run.periods[0]),
-            last_change=int(run.last_change[0]),
-        ).encode()
+        spec = self.spec
+        given = spec.decode_input(input_bytes)
+        if given.margin:
+            learnt = self.learn(given.phases, min(given.margin, spec.margin_high), given.clamp)
+            return spec.encode_output(self._result(given.phases, not learnt.any()))
+        run = self.run(given.phases[None], given.clamp, seeds=[given.seed], random_start=given.random_start)
+        result = self._result(
+            run.phases[0], bool(run.settled[0]), periods=int(run.periods[0]), last_change=int(run.last_change[0])
+        )
+        return spec.encode_output(result)
+
+    def _result(
+        self, phases: IntegerArray, settled: bool, *, periods: int = 0, last_change: int = 0
+    ) -> OscillatorResult:
+        """Return what a call reports that ends with these phases of all oscillators."""
+        spec = self.spec
+        winner = int(self.winner(phases[None])[0]) if spec.labels else None
+        spins = spec.spins(phases) if spec.random_start else None
+        return OscillatorResult(phases[spec.inputs :], winner, settled, periods, last_change, spins=spins)
 
     def learn(self, phases: npt.ArrayLike, margin: int, clamp: npt.ArrayLike | None = None) -> BoolArray:
         """Show one pattern; change the weights of the targets that do not hold it well enough.

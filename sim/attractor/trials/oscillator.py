@@ -42,7 +42,10 @@ class OscillatorTrials(Trials[OscillatorSpec]):
         return np.stack([columns[column] for column in SCHEDULE_COLUMNS], axis=1)
 
     def inputs(self, spec: OscillatorSpec, rng: np.random.Generator) -> bytes:
-        """Draw start phases, clamps and a seed; where the network learns, more calls show a pattern than run."""
+        """Draw start phases, clamps and a seed; where the network learns, more calls show a pattern than run.
+
+        Where the network draws start phases, it is to do so in most calls; a lesson takes the given ones all the same.
+        """
         phases = rng.integers(0, spec.period, spec.oscillators)
         if rng.random() < 0.4:
             phases = rng.integers(0, 2, spec.oscillators) * spec.period // 2
@@ -51,6 +54,9 @@ class OscillatorTrials(Trials[OscillatorSpec]):
         if spec.learning and rng.random() < 0.6:
             margin = int(rng.choice([1, spec.margin_high, int(rng.integers(1, spec.margin_high + 1))]))
         data = spec.encode_input(phases, clamp, int(rng.integers(0, 1 << SEED_BITS)), margin)
+        if spec.random_start and rng.random() < 0.6:
+            contents = spec.memory_map.split(Region.INPUT, data)
+            data = spec.memory_map.join(Region.INPUT, contents | {"start": b"\1"})
         return with_unused_bits(spec.memory_map, Region.INPUT, data, rng)
 
 

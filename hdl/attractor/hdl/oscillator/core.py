@@ -44,7 +44,7 @@ class OscillatorCore(wiring.Component):
 
     ============= =================================================================================
     clear         ``(P / 2 + 1) G``
-    load          ``2 G`` for each oscillator, and a few
+    load          ``2 G`` for each oscillator, and a few; 8 more where start phases are drawn
     slot          ``2 G + 3``; and 1 at the end of a period, 2 more where a new schedule entry begins
     noise, lock   ``G`` more in a slot for each, and 1 where ``G`` is 1
     phase change  ``2 G``, or ``4 G`` where the level changes too; the first of a slot also waits for the find-first
@@ -108,14 +108,17 @@ class OscillatorCore(wiring.Component):
             schedule.start.eq(control.load.start),
             self.slot_end.eq(control.progress.slot_end),
         ]
-        self._noise(m, crossbar, lanes)
-        self._place(m, control, lanes, mover, phases)
+        noise = self._noise(m, crossbar, lanes)
+        loader = self._place(m, control, lanes, mover, phases)
         self._results(m, control, phases)
         if spec.learning:
             self._learn(m, control, lanes)
+        if spec.random_start:
+            self._draw(m, control, noise, loader)
+            wiring.connect(m, wiring.flipped(windows.spins), phases.spins)
         return m
 
-    def _noise(self, m: Module, crossbar: Crossbar, lanes: Lanes) -> None:
+    def _noise(self, m: Module, crossbar: Crossbar, lanes: Lanes) -> NoiseGenerator:
         """One random word for each beat that adds noise."""
         m.submodules.noise = noise = NoiseGenerator()
         m.submodules.seed = seed = WindowRegister(self.spec.memory_map["seed"])
@@ -126,8 +129,11 @@ class OscillatorCore(wiring.Component):
             noise.step.eq(crossbar.neurons.valid & crossbar.neurons.beat.context.noisy),
             lanes.word.eq(noise.word),
         ]
+        return noise
 
-    def _place(self, m: Module, control: RunControl, lanes: Lanes, mover: PhaseMover, phases: PhaseMemory) -> None:
+    def _place(
+        self, m: Module, control: RunControl, lanes: Lanes, mover: PhaseMover, phases: PhaseMemory
+    ) -> StateLoader:
         """The way of the placements, from whoever makes them to the control; the phases follow them."""
         spec = self.spec
         m.submodules.loader = loader = StateLoader(spec)
@@ -154,6 +160,15 @@ class OscillatorCore(wiring.Component):
             phases.placed.eq(placed),
             phases.placement.eq(sequencer.i.payload),
         ]
+        return loader
+
+    def _draw(self, m: Module, control: RunControl, noise: NoiseGenerator, loader: StateLoader) -> None:
+        """Start phases from the generator of the noise; the pattern of a lesson is the given one."""
+        m.submodules.random_start = register = WindowRegister(self.spec.memory_map["start"])
+        wiring.connect(m, wiring.flipped(self.bus.windows.start), register.window)
+        m.d.comb += [loader.random.eq(register.value.start & (control.margin == 0)), loader.word.eq(noise.word)]
+        with m.If(loader.steps):
+            m.d.comb += noise.step.eq(1)
 
     def _results(self, m: Module, control: RunControl, phases: PhaseMemory) -> None:
         """The record of the run, and the winner where there are labels."""

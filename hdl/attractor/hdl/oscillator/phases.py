@@ -32,6 +32,8 @@ class PhaseMemory(wiring.Component):
     placement: ``In(Placement)``
     window: ``In(WindowSignature)``
         Read only: the phases of the targets.
+    spins: ``In(WindowSignature)``
+        Read only: 1 for the targets on the reference oscillator's side. Only in networks with ``random_start``.
     readout, mover: ``In(ReadSignature)``
         All phases.
     """
@@ -39,17 +41,20 @@ class PhaseMemory(wiring.Component):
     placed: Signal
     placement: data.View
     window: Any
+    spins: Any
     readout: Any
     mover: Any
 
     def __init__(self, spec: OscillatorSpec) -> None:
         self.spec = spec
         port = ReadSignature(spec.oscillators, spec.phase_bits)
+        spins = {"spins": In(WindowSignature(spec.memory_map["spins"]))} if spec.random_start else {}
         super().__init__(
             {
                 "placed": In(1),
                 "placement": In(Placement(spec)),
                 "window": In(WindowSignature(spec.memory_map["phases"])),
+                **spins,
                 "readout": In(port),
                 "mover": In(port),
             }
@@ -61,12 +66,15 @@ class PhaseMemory(wiring.Component):
             shape=unsigned(self.spec.phase_bits), depth=self.spec.oscillators, init=[]
         )
         read, write = phases.read_port(), phases.write_port()
-        readers = Signal(3)
+        asks = [self.window.read, self.readout.read, self.mover.read]
+        if self.spec.random_start:
+            asks.append(self.spins.read)
+        readers = Signal(len(asks))
         m.d.comb += [
             write.addr.eq(self.placement.source),
             write.data.eq(self.placement.new),
             write.en.eq(self.placed),
-            readers.eq(Cat(self.window.read, self.readout.read, self.mover.read)),
+            readers.eq(Cat(asks)),
             read.en.eq(readers.any()),
             read.addr.eq(self.mover.address),
             self.window.read_data.eq(read.data),
@@ -77,8 +85,21 @@ class PhaseMemory(wiring.Component):
             m.d.comb += read.addr.eq(self.window.address + self.spec.inputs)
         with m.Elif(self.readout.read):
             m.d.comb += read.addr.eq(self.readout.address)
+        if self.spec.random_start:
+            self._show_spins(m, read)
         m.d.sync += [
             Assert((readers & (readers - 1)) == 0, "phases read by two in one cycle"),
             Assert(~(read.en & write.en & (read.addr == write.addr)), "phase read while written"),
         ]
         return m
+
+    def _show_spins(self, m: Module, read: Any) -> None:
+        """Compare the phase that is read with that of the reference oscillator, which is kept as it is placed."""
+        spec = self.spec
+        reference = Signal(spec.phase_bits)
+        ahead = Signal(spec.phase_bits)
+        with m.If(self.placed & (self.placement.source == spec.reference)):
+            m.d.sync += reference.eq(self.placement.new)
+        with m.If(self.spins.read):
+            m.d.comb += read.addr.eq(self.spins.address + spec.inputs)
+        m.d.comb += [ahead.eq(read.data - reference + spec.period // 4), self.spins.read_data.eq(~ahead[-1])]

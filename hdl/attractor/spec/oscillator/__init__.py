@@ -1,6 +1,7 @@
 """Digital-phase oscillator networks."""
 
 from attractor.spec.oscillator.call import (
+    MIXING_WORDS,
     NO_WINNER,
     RESULT,
     SCHEDULE_COLUMNS,
@@ -12,6 +13,7 @@ from attractor.spec.oscillator.call import (
 from attractor.spec.oscillator.spec import MOST_LANES, OscillatorSpec
 
 __all__ = [
+    "MIXING_WORDS",
     "MOST_LANES",
     "NO_WINNER",
     "RESULT",

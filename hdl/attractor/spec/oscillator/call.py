@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from warnings import warn
 
 import numpy as np
@@ -13,6 +13,7 @@ from attractor.spec.base import IntegerArray
 from attractor.spec.records import Field, Record, unused
 
 __all__ = [
+    "MIXING_WORDS",
     "NO_WINNER",
     "RESULT",
     "SCHEDULE_COLUMNS",
@@ -20,11 +21,15 @@ __all__ = [
     "SEED_BITS",
     "OscillatorInput",
     "OscillatorResult",
+    "decoded_result",
+    "signs",
     "state_record",
 ]
 
 #: Width of the seed of a call; every value is a seed.
 SEED_BITS = 63
+#: Words of the generator that pass before the first start phase is drawn: those of small seeds are alike.
+MIXING_WORDS = 8
 #: Reported as the winner by a network without labels.
 NO_WINNER = 0xFFFF
 
@@ -72,19 +77,23 @@ class OscillatorInput(NamedTuple):
     Parameters
     ----------
     phases:
-        Start phase of every oscillator in slots, shape (oscillators,), uint8.
+        Start phase of every oscillator in slots, shape (oscillators,), uint8; with ``random_start`` those of targets
+        that are not clamped mean nothing.
     clamp:
         True where an oscillator does not move or learn, shape (oscillators,).
     seed:
         Seed of the noise.
     margin:
         0 to run the schedule; otherwise targets learn whose field is below it.
+    random_start:
+        Targets that are not clamped start at random phases. A call that learns takes the given ones, whatever it says.
     """
 
     phases: IntegerArray
     clamp: npt.NDArray[np.bool_]
     seed: int
     margin: int
+    random_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,9 @@ class OscillatorResult:
         Clock cycles from start to end; 0 on a board that does not model them.
     aborted:
         True if the call was ended by an abort.
+    spins:
+        +1 where a target is on the reference oscillator's side, otherwise -1, see :meth:`OscillatorSpec.spins`. Shape
+        (targets,), int8; None where the spec has no ``random_start``.
     """
 
     phases: IntegerArray
@@ -116,11 +128,13 @@ class OscillatorResult:
     last_change: int
     cycles: int = 0
     aborted: bool = False
+    spins: npt.NDArray[np.int8] | None = None
 
     def encode(self) -> bytes:
         """Return the output region; :meth:`OscillatorSpec.encode_output` calls it."""
         winner = NO_WINNER if self.winner is None else self.winner
-        return RESULT.encode(vars(self) | {"winner": winner}) + self.phases.astype(np.uint8).tobytes()
+        spins = b"" if self.spins is None else (self.spins > 0).tobytes()
+        return RESULT.encode(vars(self) | {"winner": winner}) + spins + self.phases.astype(np.uint8).tobytes()
 
     @classmethod
     def decode(cls, data: bytes) -> OscillatorResult:
@@ -133,10 +147,18 @@ class OscillatorResult:
         return decoded_result(data)
 
 
-def decoded_result(data: bytes) -> OscillatorResult:
-    """Return what an output region reports."""
-    values = RESULT.decode(data[: RESULT.size])
+def decoded_result(data: bytes, spins: int = 0) -> OscillatorResult:
+    """Return what an output region reports, in which so many spins come before the phases."""
+    values: dict[str, Any] = RESULT.decode(data[: RESULT.size])
     values |= {name: bool(values[name]) for name in ("settled", "aborted")}
     if values["winner"] == NO_WINNER:
         values["winner"] = None
-    return OscillatorResult(phases=np.frombuffer(data, np.uint8, offset=RESULT.size), **values)
+    if spins:
+        bits = np.frombuffer(data, np.uint8, spins, RESULT.size)
+        values["spins"] = signs(bits)
+    return OscillatorResult(phases=np.frombuffer(data, np.uint8, offset=RESULT.size + spins), **values)
+
+
+def signs(bits: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
+    """Return the spins that bits stand for: +1 for a bit that is set, otherwise -1; any shape."""
+    return np.where(bits, np.int8(1), np.int8(-1))

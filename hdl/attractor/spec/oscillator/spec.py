@@ -9,7 +9,16 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from attractor.spec.base import IntegerArray, ParameterSpec, Spec, SpecError, build_field, ceil_div, check_range
+from attractor.spec.base import (
+    IntegerArray,
+    ParameterSpec,
+    Spec,
+    SpecError,
+    added_field,
+    build_field,
+    ceil_div,
+    check_range,
+)
 from attractor.spec.memory_map import MOST_WORDS, MemoryMap, Region, Window, number_window, record_window
 from attractor.spec.oscillator.call import (
     RESULT,
@@ -19,8 +28,10 @@ from attractor.spec.oscillator.call import (
     OscillatorInput,
     OscillatorResult,
     decoded_result,
+    signs,
     state_record,
 )
+from attractor.spec.packing import packed_bytes
 from attractor.spec.records import Field, Record
 from attractor.spec.rows import LaneMemory
 
@@ -64,6 +75,11 @@ class OscillatorSpec(Spec):
         problems, as many as there are colours for Potts problems.
     learning:
         The device can change its weights by itself.
+    random_start:
+        The device can draw start phases itself, from the seed of a call, and reports spins beside phases: a call then
+        needs nothing but its seed. The generator of the noise passes over its first :data:`MIXING_WORDS` words; each
+        target that is not clamped then takes the highest ``phase_bits`` bits of a word of its own, the first target
+        the first. The noise goes on with the words that follow. So start phases do not depend on the lanes.
 
     Raises
     ------
@@ -83,6 +99,7 @@ class OscillatorSpec(Spec):
     schedule_entries: int = 8
     lock_phases: int = 2
     learning: bool = False
+    random_start: bool = added_field(False)
 
     def __post_init__(self) -> None:
         check_range("oscillators", self.oscillators, 2, 4096)
@@ -94,6 +111,8 @@ class OscillatorSpec(Spec):
         check_range("lanes", self.lanes, 0, min(self.targets, MOST_LANES))
         check_range("schedule_entries", self.schedule_entries, 1, 64)
         check_range("lock_phases", self.lock_phases, 2, min(8, self.period // 2))
+        if not isinstance(self.random_start, bool):
+            raise SpecError(f"random_start must be true or false, not {self.random_start!r}")
         if self.lanes == 0:
             object.__setattr__(self, "lanes", min(self.targets, MOST_LANES))
         if self.oscillators * self.groups > MOST_WORDS:
@@ -158,6 +177,25 @@ class OscillatorSpec(Spec):
             (2 * index * self.period + self.lock_phases) // (2 * self.lock_phases) for index in range(self.lock_phases)
         )
 
+    def spins(self, phases: IntegerArray) -> npt.NDArray[np.int8]:
+        """Return +1 for targets on the reference oscillator's side, otherwise -1.
+
+        That side are the phases from a quarter of a period before the reference oscillator's to one slot less than a
+        quarter after it.
+
+        Parameters
+        ----------
+        phases:
+            Of all oscillators in slots, shape (..., oscillators).
+
+        Returns
+        -------
+        ndarray
+            Shape (..., targets), int8.
+        """
+        ahead = phases[..., self.inputs :].astype(np.int64) - phases[..., [self.reference]]
+        return signs((ahead + self.period // 4) % self.period < self.period // 2)
+
     # Parameters
 
     @property
@@ -213,8 +251,9 @@ class OscillatorSpec(Spec):
         ``settle``: one word. ``weights.K``: word ``source * groups + group`` holds the weights from ``source`` to the
         lanes of segment K in that group, lowest lane in the lowest bits; target ``group * lanes + lane``.
         ``seed``: one word, of the noise. ``margin``: one word, only with ``learning``.
-        ``state``: a byte for each oscillator, :func:`state_record`.
-        ``result``: :data:`RESULT`. ``phases``: one word for each target.
+        ``start``: one word, only with ``random_start``. ``state``: a byte for each oscillator, :func:`state_record`.
+        ``result``: :data:`RESULT`. ``spins``: one word for each target, only with ``random_start``, and before the
+        phases, so that a call can answer with its first bytes alone. ``phases``: one word for each target.
         """
         windows = [
             Window("schedule", Region.PARAMETERS, self.schedule_entries, SCHEDULE_ENTRY.bits, SCHEDULE_ENTRY),
@@ -225,8 +264,14 @@ class OscillatorSpec(Spec):
         if self.learning:
             meaning = "0: run the schedule; else targets learn whose field is below it"
             windows.append(number_window("margin", Region.INPUT, self.sum_bits - 1, meaning))
+        if self.random_start:
+            meaning = "1: targets that are not clamped start at random phases"
+            windows.append(number_window("start", Region.INPUT, 1, meaning))
         windows.append(Window("state", Region.INPUT, self.oscillators, 8, self.state_record))
         windows.append(record_window("result", Region.OUTPUT, RESULT))
+        if self.random_start:
+            spin = Record((Field("spin", 1, meaning="1: on the side of the reference oscillator"),))
+            windows.append(Window("spins", Region.OUTPUT, self.targets, 1, spin))
         phase = Record((Field("phase", self.phase_bits, meaning="phase in slots"),))
         windows.append(Window("phases", Region.OUTPUT, self.targets, self.phase_bits, phase))
         return MemoryMap(tuple(windows))
@@ -271,13 +316,24 @@ class OscillatorSpec(Spec):
             raise SpecError(f"a phase is {value}; it must lie between 0 and {self.period - 1}")
         return array.astype(np.uint8)
 
+    def check_random_start(self) -> None:
+        """Raise :class:`SpecError` unless the network draws start phases."""
+        if not self.random_start:
+            raise SpecError("this network draws no start phases: it needs a spec with random_start")
+
     @property
     def margin_high(self) -> int:
         """Greatest margin; no field reaches it, so with this margin every target learns."""
         return self.largest_sum + 1
 
     def encode_input(
-        self, phases: npt.ArrayLike, clamp: npt.ArrayLike | None = None, seed: int = 0, margin: int = 0
+        self,
+        phases: npt.ArrayLike,
+        clamp: npt.ArrayLike | None = None,
+        seed: int = 0,
+        margin: int = 0,
+        *,
+        random_start: bool = False,
     ) -> bytes:
         """Return the input region for one call.
 
@@ -289,10 +345,13 @@ class OscillatorSpec(Spec):
             True where an oscillator must not move, shape (oscillators,); default nowhere. The first ``inputs``
             never move, whatever it says.
         seed:
-            Seed of the noise, 0 to ``2**63 - 1``.
+            Seed of start phases and noise, 0 to ``2**63 - 1``.
         margin:
             0 to run the schedule; otherwise learn the pattern of the levels, 1 to :attr:`margin_high`. Only where the
             spec has ``learning``.
+        random_start:
+            Let the device draw the start phases of targets that are not clamped; the given ones mean nothing then. Only
+            where the spec has ``random_start``, and not in a call that learns.
         """
         start = self.check_phases(phases)
         mask = np.zeros(start.shape, bool) if clamp is None else np.asarray(clamp, bool)
@@ -306,6 +365,12 @@ class OscillatorSpec(Spec):
             contents["margin"] = margin.to_bytes(self.memory_map["margin"].word_bytes, "little")
         elif margin:
             raise SpecError(f"margin is {margin}, but this network cannot learn: it needs a spec with learning")
+        if random_start:
+            self.check_random_start()
+            if margin:
+                raise SpecError(f"margin is {margin}, so the call learns the given phases; leave out random_start")
+        if self.random_start:
+            contents["start"] = bytes([bool(random_start)])
         return self.memory_map.join(Region.INPUT, contents)
 
     def decode_input(self, data: bytes) -> OscillatorInput:
@@ -314,12 +379,32 @@ class OscillatorSpec(Spec):
         state = self.state_record.decode_words(windows["state"], self.oscillators)
         seed = int.from_bytes(windows["seed"], "little") & ((1 << SEED_BITS) - 1)
         margin = int.from_bytes(windows.get("margin", b""), "little") & ((1 << self.sum_bits - 1) - 1)
-        return OscillatorInput(state["phase"].astype(np.uint8), state["clamp"] != 0, seed, margin)
+        draws = bool(windows.get("start", b"\0")[0] & 1)
+        return OscillatorInput(state["phase"].astype(np.uint8), state["clamp"] != 0, seed, margin, draws)
+
+    @property
+    def spin_bytes(self) -> int:
+        """Bytes of the packed outputs of a call up to the last spin, see :meth:`decode_spins`."""
+        return RESULT.size + packed_bytes(self.targets, 1)
+
+    def decode_spins(self, data: bytes) -> tuple[dict[str, int], npt.NDArray[np.int8]]:
+        """Return the record of a call, and its spins, shape (targets,), from its first :attr:`spin_bytes` bytes.
+
+        The bytes are those of the packed outputs (:meth:`MemoryMap.packed`) of a network with ``random_start``.
+        """
+        bits = np.frombuffer(data, np.uint8, offset=RESULT.size)
+        spins = signs(np.unpackbits(bits, count=self.targets, bitorder="little"))
+        return RESULT.decode_start(data[: RESULT.size]), spins
 
     def encode_output(self, result: OscillatorResult) -> bytes:
-        """Return the output region."""
+        """Return the output region; raise :class:`SpecError` if spins are missing, or the network reports none."""
+        if self.random_start != (result.spins is not None):
+            raise SpecError(
+                f"random_start is {self.random_start}, so a result has {'spins' if self.random_start else 'no spins'}; "
+                f"this one's are {result.spins}"
+            )
         return result.encode()
 
     def decode_output(self, data: bytes) -> OscillatorResult:
         """Inverse of :meth:`encode_output`."""
-        return decoded_result(data)
+        return decoded_result(data, self.targets if self.random_start else 0)

@@ -10,6 +10,7 @@ from attractor.host.oscillator.learning import (
     default_margin,
     taught_phases,
 )
+from attractor.host.oscillator.spins import SpinReads
 
 __all__ = [
     "MARGIN_SHARE",
@@ -19,6 +20,7 @@ __all__ = [
     "Patterns",
     "PixelPhases",
     "Progress",
+    "SpinReads",
     "chosen_margin",
     "default_margin",
     "taught_phases",

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from attractor.host.calls import Calls, Progress
 from attractor.host.oscillator.learning import Learning, LearningRule, chosen_margin, taught_phases
+from attractor.host.oscillator.spins import SpinReads
 from attractor.spec import OscillatorResult, OscillatorSpec, SpecError
 
 __all__ = ["OscillatorCalls", "Progress"]
@@ -21,6 +22,7 @@ class OscillatorCalls(Calls):
         clamp: npt.ArrayLike | None = None,
         *,
         seeds: npt.ArrayLike | None = None,
+        random_start: bool = False,
         progress: Progress | None = None,
         time_limit: float | None = None,
     ) -> list[OscillatorResult]:
@@ -34,6 +36,9 @@ class OscillatorCalls(Calls):
             True where an oscillator must not move, shape (oscillators,) or that of ``phases``; default nowhere.
         seeds:
             Seeds of the noise, shape (batch,), 0 to ``2**63 - 1``; default 0 for all. Without noise they mean nothing.
+        random_start:
+            Let the device draw the start phases of targets that are not clamped from the seeds; the given ones mean
+            nothing then. Only where the spec has ``random_start``.
         progress:
             Called after each network.
         time_limit:
@@ -47,13 +52,56 @@ class OscillatorCalls(Calls):
         Raises
         ------
         SpecError
-            If phases, clamp or seeds do not fit the spec; nothing was run.
+            If phases, clamp or seeds do not fit the spec, or the network draws no start phases; nothing was run.
         LinkError
             If a call failed.
         """
         spec = self.spec_of(OscillatorSpec)
-        inputs = _batch(spec, phases, clamp, seeds)
+        inputs = _batch(spec, phases, clamp, seeds, random_start=random_start)
         return list(self.results(inputs, len(inputs), progress=progress, time_limit=time_limit))
+
+    def anneal(
+        self,
+        seeds: npt.ArrayLike,
+        clamp: npt.ArrayLike | None = None,
+        phases: npt.ArrayLike | None = None,
+        *,
+        progress: Progress | None = None,
+        time_limit: float | None = None,
+    ) -> SpinReads:
+        """Run networks from random starts, and bring back spins alone: one bit a target for each seed.
+
+        Parameters
+        ----------
+        seeds:
+            Seeds of start phases and noise, shape (reads,), 0 to ``2**63 - 1``.
+        clamp:
+            True where an oscillator must not move, shape (oscillators,); default nowhere. The first ``inputs`` never
+            move, whatever it says.
+        phases:
+            Phases in slots, shape (oscillators,); those of clamped oscillators and inputs count. Default 0.
+        progress, time_limit:
+            As for :meth:`recall`.
+
+        Raises
+        ------
+        SpecError
+            If the network draws no start phases, or seeds, clamp or phases do not fit; nothing was run.
+        LinkError
+            If a call failed.
+        """
+        spec = self.spec_of(OscillatorSpec)
+        spec.check_random_start()
+        chosen, given = np.asarray(seeds), np.zeros(spec.oscillators, np.uint8) if phases is None else phases
+        if chosen.ndim != 1:
+            raise SpecError(f"the seeds have shape {chosen.shape}; give one for each read, shape (reads,)")
+        fixed = spec.check_phases(given)
+        if fixed.ndim != 1:
+            raise SpecError(f"phases have shape {fixed.shape}; all reads share them, shape {(spec.oscillators,)}")
+        starts = np.broadcast_to(fixed, (len(chosen), spec.oscillators))
+        inputs = _batch(spec, starts, clamp, chosen, random_start=True)
+        answers = self.beginnings(inputs, len(inputs), spec.spin_bytes, progress=progress, time_limit=time_limit)
+        return SpinReads.of(spec, list(answers))
 
     def classify(
         self,
@@ -141,7 +189,12 @@ class OscillatorCalls(Calls):
 
 
 def _batch(
-    spec: OscillatorSpec, phases: npt.ArrayLike, clamp: npt.ArrayLike | None, seeds: npt.ArrayLike | None
+    spec: OscillatorSpec,
+    phases: npt.ArrayLike,
+    clamp: npt.ArrayLike | None,
+    seeds: npt.ArrayLike | None,
+    *,
+    random_start: bool = False,
 ) -> list[bytes]:
     """Return the input regions of a batch of networks."""
     batch = np.atleast_2d(spec.check_phases(phases))
@@ -155,4 +208,4 @@ def _batch(
     if chosen.shape != (len(batch),):
         raise SpecError(f"the seeds have shape {chosen.shape}; a batch of {len(batch)} needs {(len(batch),)}")
     starts = zip(batch, masks, chosen.tolist(), strict=True)
-    return [spec.encode_input(start, clamped, seed) for start, clamped, seed in starts]
+    return [spec.encode_input(start, clamped, seed, random_start=random_start) for start, clamped, seed in starts]

@@ -15,7 +15,7 @@ from attractor.sim.lockstep.oscillator.state import (
     first_difference,
     first_state_difference,
 )
-from attractor.spec import OscillatorResult, OscillatorSpec, Region
+from attractor.spec import IntegerArray, OscillatorResult, OscillatorSpec, Region
 from attractor.spec.oscillator import OscillatorInput
 from attractor.trials.oscillator import TRIALS
 
@@ -24,6 +24,7 @@ __all__ = [
     "MOST_CALLS",
     "OscillatorDriver",
     "check_result",
+    "check_spins",
     "compare",
     "learn",
     "lockstep",
@@ -96,7 +97,7 @@ async def run(
 ) -> None:
     """Run on the inputs that are loaded already, and compare every state after every slot and the results."""
     spec, dut = driver.spec, driver.dut
-    state = network.start(given.phases[None], given.clamp, seeds=[given.seed])
+    state = network.start(given.phases[None], given.clamp, seeds=[given.seed], random_start=given.random_start)
     abort_slot = int(rng.integers(0, 40)) if rng.random() < 0.2 else -1
     await driver.start()
     for _ in range(CYCLE_LIMIT):
@@ -146,6 +147,17 @@ async def learn(driver: OscillatorDriver, network: OscillatorNetwork, given: Osc
         raise MismatchError(Difference("slot 0", "settled", int(not learnt.any()), int(result.settled)))
     if (result.phases != given.phases[spec.inputs :]).any() or result.periods or result.last_change:
         raise MismatchError(Difference("slot 0", "phases, periods or last change", 0, 1))
+    check_spins(spec, "slot 0", given.phases, result)
+
+
+def check_spins(spec: OscillatorSpec, moment: str, phases: IntegerArray, found: OscillatorResult) -> None:
+    """Raise :class:`MismatchError` unless the reported spins are those of all phases, or there are none."""
+    if found.spins is None:
+        return
+    expected = spec.spins(phases)
+    for target in np.flatnonzero(expected != found.spins)[:1]:
+        pair = int(expected[target]), int(found.spins[target])
+        raise MismatchError(Difference(moment, f"reported spin of target {target}", *pair))
 
 
 def check_result(network: OscillatorNetwork, state: OscillatorState, found: OscillatorResult) -> None:
@@ -166,6 +178,7 @@ def check_result(network: OscillatorNetwork, state: OscillatorState, found: Osci
     for name, (expected, value) in pairs.items():
         if expected != value:
             raise MismatchError(Difference(f"slot {slot}", f"reported {name}", int(expected), int(value)))
+    check_spins(spec, f"slot {slot}", state.phases[0], found)
 
 
 @cocotb.test()
