@@ -60,7 +60,11 @@ SILENT_REPEATS = 6
 SILENT_AT_RATE = 2
 #: Most times that one request is sent while others are answered.
 SENDS = 30
-#: Time limit of a call in seconds.
+#: Seconds without any result after which calls are ended, where no other limit is given. A device answers nothing
+#: while it is busy with a call, so one that has died looks just like one whose call is long, and is noticed only when
+#: the limit is over: calls that were made before do not tell how long the next one is, which may depend on its inputs.
+#: One that was reset is noticed when it is asked again, before the call has lasted twice as long as until then, and a
+#: port that has gone at once.
 CALL_SECONDS = 60.0
 #: Numbers of sessions: from 1 on, as a device without a session says that it has number 0.
 _SESSIONS = NUMBERS - 1
