@@ -343,7 +343,7 @@ class TestNumbers:
     def test_a_new_session_has_another_number(self, client: LinkClient) -> None:
         client._random.randrange = lambda start, _: start  # type: ignore[method-assign]
         assert [client.begin().session for _ in range(2)] == [SESSION + 1, SESSION + 2]
-        client._session = NUMBERS - 1
+        client._number = NUMBERS - 1
         assert client.begin().session == 1, "a device without a session says that it has number 0"
         client._random.randrange = lambda _, stop: stop - 1  # type: ignore[method-assign]
         assert [client.begin().session for _ in range(2)] == [NUMBERS - 1, NUMBERS - 2]
