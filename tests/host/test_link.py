@@ -23,6 +23,7 @@ from attractor.spec.protocol import (
     REPLY_BUFFER_BYTES,
     CallHeader,
     Command,
+    Counters,
     Identity,
     Reply,
     Request,
@@ -389,6 +390,15 @@ class TestNumbers:
         line.outward = take_over
         with pytest.raises(SessionLost):
             client.exchange(writes(5))
+
+    def test_an_answer_that_went_by_ends_the_session(self, line: Recorder, client: LinkClient) -> None:
+        """As after a reset between two IDENTIFY, if the host takes the position of the earlier answer."""
+        client._session.expected += Reply.OVERHEAD + Counters.STRUCT.size
+        start = line.clock.now
+        with pytest.raises(SessionLost, match="the device was reset, or another program"):
+            client.ask(Command.COUNTERS, reply_bytes=Counters.STRUCT.size)
+        assert line.clock.now - start < 1.0
+        client.ask(Command.COUNTERS, reply_bytes=Counters.STRUCT.size)
 
     def test_what_is_no_longer_kept_ends_the_session(self, line: Recorder, client: LinkClient) -> None:
         client.ask(Command.COUNTERS)

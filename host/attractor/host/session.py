@@ -115,15 +115,20 @@ class Session:
         return Answer(sent.ask, reply.status, sent.payload, self._line.clock() - sent.time)
 
     def _send_again(self, reply: Reply) -> None:
-        """Send again what the device says that it has not got, if it was sent before it said so."""
+        """Send again what the device says that it has not got, if it was sent before it said so.
+
+        All replies before this one were taken. So the device takes next what is answered next: if it has carried out
+        more, the answers went by under other positions, and will not come.
+        """
         if reply.status in (Status.NO_SESSION, Status.LOST):
             return
         try:
-            if not self._is_ours(reply):
-                raise self._lost()
-            missing = self.flight.missing(SessionState.unpack(reply.payload).next)
+            state = SessionState.unpack(reply.payload)
+            missing = self.flight.missing(state.next)
         except ValueError as error:  # also a FrameError
             raise self._lost() from error
+        if state.session != self.number or (len(self.flight) and state.next != self.flight.oldest.sequence):
+            raise self._lost()
         if missing is None:
             return
         if reply.status == Status.OUT_OF_ORDER:
