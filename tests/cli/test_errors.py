@@ -281,8 +281,15 @@ def test_bauds_that_cannot_be_made(refused: Callable, classifier: Path) -> None:
         (("--clock", "0"), ("0 MHz", "more than 0")),
         (("--clock", "-24"), ("-24 MHz", "more than 0")),
         (("--clock", "nan"), ("nan MHz", "more than 0")),
+        (("--clock", "inf"), ("inf MHz", "finite", "12 MHz")),
+        (("--clock", "1e305"), ("inf MHz", "finite", "12 MHz")),
+        (("--clock", "1e9"), ("1e+09 MHz", "the nearest it makes: 270 MHz")),
+        (("--clock", "1e-300"), ("1e-300 MHz", "the nearest it makes: 16.125 MHz")),
         (("--clock", "fast"), ("--clock fast", "in MHz", "auto")),
-        (("--seeds", "0"), ("0 seeds", "at least 1")),
+        (("--seeds", "0"), ("0 seeds", "from 1 to 64")),
+        (("--seeds", "65"), ("65 seeds", "a whole placement", "64")),
+        (("--seed", "2147483648"), ("seed 2147483648", "at most 2147483647")),
+        (("--seed", "2147483640", "--seeds", "9"), ("seed 2147483648", "at most 2147483647")),
     ],
 )
 def test_clocks_and_seeds_that_cannot_be(

@@ -15,7 +15,7 @@ from amaranth_boards.resources import UARTResource
 from attractor.gateware import build as module
 from attractor.gateware import placements
 from attractor.gateware.boards import BOARDS, Board, BoardError, PllCell
-from attractor.gateware.build import LEAST_USED, MARGIN, TimingError, cache_folder
+from attractor.gateware.build import LEAST_USED, MARGIN, MOST_SEEDS, TimingError, cache_folder
 from attractor.gateware.bundle import Bundle
 from attractor.gateware.clocks import Clock, ClockError
 from attractor.gateware.estimate import DoesNotFit
@@ -422,11 +422,22 @@ def test_more_seeds_place_only_the_new_ones(tools: Callable[..., Tools], tmp_pat
     assert sorted(seed for _, seed in made.placed) == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("seeds", [0, -1])
-def test_no_seeds_are_refused(builds: list[tuple[int, int]], seeds: int) -> None:
-    with pytest.raises(ValueError, match=f"^{seeds} seeds to place with; at least 1 is needed$"):
+@pytest.mark.parametrize("seeds", [0, -1, MOST_SEEDS + 1, 10**9])
+def test_no_seeds_and_too_many_are_refused(builds: list[tuple[int, int]], seeds: int) -> None:
+    message = f"^{seeds} seeds to place with: each is a whole placement; take from 1 to 64, and another first seed"
+    with pytest.raises(ValueError, match=message):
         build(SPEC, "icebreaker", seeds=seeds, cache=None)
     assert builds == []
+
+
+@pytest.mark.parametrize(("seed", "seeds", "named"), [(-1, 2, -1), (2**31, 1, 2**31), (2**31 - 5, 6, 2**31)])
+def test_seeds_that_the_placer_does_not_take_are_refused(
+    builds: list[tuple[int, int]], seed: int, seeds: int, named: int
+) -> None:
+    with pytest.raises(ValueError, match=f"^seed {named}: the placer takes at least 0 and at most 2147483647; choose"):
+        build(SPEC, "icebreaker", seed=seed, seeds=seeds, cache=None)
+    assert builds == []
+    assert build(SPEC, "icebreaker", clock=20e6, seed=2**31 - 1, cache=None).seed == 2**31 - 1
 
 
 def test_no_more_tools_run_than_there_are_processors(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from attractor.host import (
     Model,
     ModelMismatch,
     NotADevice,
+    SessionLost,
 )
 from attractor.host.calls import Calls
 from attractor.host.felif import FelifCalls
@@ -703,11 +704,23 @@ def test_the_window_finds_what_a_busy_board_takes_in(slow: tuple[SlowBoard, Devi
     port.seconds = 0.3
     inputs = [bytes(8) + bytes([value % 16] * 24) for value in range(90)]
     network = golden(model)
-    assert list(device.calls(inputs, time_limit=1.0)) == [network.call(data) for data in inputs]
+    results = {data: network.call(data) for data in set(inputs)}
+    assert list(device.calls(inputs, time_limit=1.0)) == [results[data] for data in inputs]
     assert (port.calls, port.aborted) == (90, 0)
     assert port.lost > 0
     assert device.link.window.bytes(calls=True) < 3 * RECEIVE_BUFFER_BYTES
     assert device.link.statistics.sent < 400
+
+
+def test_another_model_may_have_longer_calls(slow: tuple[SlowBoard, Device], model: Model) -> None:
+    """Many short calls share a frame and its time limit; what was loaded since then need not be short."""
+    port, device = slow
+    port.seconds = 1e-4
+    assert len(list(device.calls([INPUTS] * 40, want=4, time_limit=5.0))) == 40
+    port.seconds, before = 4.0, port.calls
+    device.load(model)
+    assert len(list(device.calls([INPUTS] * 9, want=4, time_limit=5.0))) == 9
+    assert (port.calls - before, port.aborted) == (9, 0)
 
 
 def test_a_call_that_takes_too_long_is_ended_by_the_attention_sign(slow: tuple[SlowBoard, Device]) -> None:
@@ -756,6 +769,26 @@ def test_a_board_that_dies_in_a_call(slow: tuple[SlowBoard, Device]) -> None:
     assert port.clock.now - start < 15.0
 
 
+@pytest.mark.parametrize("after", [0.5, 3.0, 20.0])
+def test_a_board_that_is_reset_in_a_call_is_noticed_before_its_time_limit(
+    slow: tuple[SlowBoard, Device], after: float
+) -> None:
+    port, device = slow
+    port.seconds, start = 1e9, port.clock.now
+    write = port.write
+
+    def after_a_reset(data: bytes) -> None:
+        if port.end is not None and port.clock.now - start >= after:
+            port.end, port.waiting = None, b""
+            port.board.link.reset()
+        write(data)
+
+    port.write = after_a_reset  # type: ignore[method-assign]
+    with pytest.raises(SessionLost, match="the device was reset"):
+        device.call(bytes(32))
+    assert after <= port.clock.now - start < 2 * after + 1.0
+
+
 def test_an_ended_call_is_no_result(device: Device, board: GoldenBoard, model: Model) -> None:
     """Zeros on the line, as from a cable that is pulled, end a call as the attention sign does."""
     device.load(model)
@@ -787,8 +820,20 @@ def test_a_deaf_line_never_waits_longer_than_it_may(board: GoldenBoard) -> None:
     assert clock.now - start < 7.0
 
 
-@pytest.mark.parametrize("want", [1, 4, 16, 26, 1000])
+@pytest.mark.parametrize("want", [1, 4, 16, 26])
 def test_want_gives_the_start_of_the_packed_outputs(device: Device, model: Model, want: int) -> None:
     device.load(model)
     packed = model.spec.memory_map.packed(Region.OUTPUT, device.call(INPUTS))
     assert list(device.calls([INPUTS] * 12, want=want)) == [packed[:want]] * 12
+
+
+@pytest.mark.parametrize("want", [-1, 0, 27, 1000])
+def test_bytes_that_no_call_has_cannot_be_wanted(
+    device: Device, board: GoldenBoard, model: Model, want: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device.load(model)
+    monkeypatch.setattr(board, "write", lambda _: pytest.fail("nothing may be sent"))
+    with pytest.raises(
+        SpecError, match=rf"^{want} bytes wanted of each call; this network's outputs have 1 to 26: ask"
+    ):
+        list(device.calls([INPUTS], want=want))

@@ -23,6 +23,7 @@ from attractor.spec.protocol import (
     REPLY_BUFFER_BYTES,
     CallHeader,
     Command,
+    Counters,
     Identity,
     Reply,
     Request,
@@ -343,7 +344,7 @@ class TestNumbers:
     def test_a_new_session_has_another_number(self, client: LinkClient) -> None:
         client._random.randrange = lambda start, _: start  # type: ignore[method-assign]
         assert [client.begin().session for _ in range(2)] == [SESSION + 1, SESSION + 2]
-        client._session = NUMBERS - 1
+        client._number = NUMBERS - 1
         assert client.begin().session == 1, "a device without a session says that it has number 0"
         client._random.randrange = lambda _, stop: stop - 1  # type: ignore[method-assign]
         assert [client.begin().session for _ in range(2)] == [NUMBERS - 1, NUMBERS - 2]
@@ -389,6 +390,15 @@ class TestNumbers:
         line.outward = take_over
         with pytest.raises(SessionLost):
             client.exchange(writes(5))
+
+    def test_an_answer_that_went_by_ends_the_session(self, line: Recorder, client: LinkClient) -> None:
+        """As after a reset between two IDENTIFY, if the host takes the position of the earlier answer."""
+        client._session.expected += Reply.OVERHEAD + Counters.STRUCT.size
+        start = line.clock.now
+        with pytest.raises(SessionLost, match="the device was reset, or another program"):
+            client.ask(Command.COUNTERS, reply_bytes=Counters.STRUCT.size)
+        assert line.clock.now - start < 1.0
+        client.ask(Command.COUNTERS, reply_bytes=Counters.STRUCT.size)
 
     def test_what_is_no_longer_kept_ends_the_session(self, line: Recorder, client: LinkClient) -> None:
         client.ask(Command.COUNTERS)

@@ -14,7 +14,7 @@ from attractor.gateware.placements import Placements
 from attractor.machine import cache as kept
 from attractor.spec import Spec, SpecError
 
-__all__ = ["AUTO", "LEAST_USED", "MARGIN", "TimingError", "build", "cache_folder"]
+__all__ = ["AUTO", "LEAST_USED", "MARGIN", "MOST_SEEDS", "TimingError", "build", "cache_folder"]
 
 #: Stands for the fastest clock that the placement meets.
 AUTO = "auto"
@@ -23,6 +23,11 @@ AUTO = "auto"
 MARGIN = 1.03
 #: The part of its highest frequency that a design should be clocked with: below this, a faster clock is tried.
 LEAST_USED = 0.85
+#: Most seeds of one build. Each is a whole placement, and the best of many is hardly better than that of some: twice as
+#: many gain less each time, and what 64 do not reach wants another clock or fewer lanes.
+MOST_SEEDS = 64
+# Greatest seed that nextpnr takes.
+_LAST_SEED = (1 << 31) - 1
 # Clock of the first placement, which shall show how fast the design can be: faster than most designs are.
 _AMBITION_HZ = {Family.ICE40: 48_000_000, Family.ECP5: 100_000_000}
 
@@ -67,8 +72,8 @@ def build(
         fastest that the placement meets with :data:`MARGIN`. That takes two placements or more: one that shows how
         fast the design can be, and one for the clock that follows.
     seed, seeds:
-        First seed of the placer, and how many are tried from it on, at least 1. The fastest placement is taken, or the
-        first that meets a clock that is known.
+        First seed of the placer, and how many are tried from it on, 1 to :data:`MOST_SEEDS`. The fastest placement is
+        taken, or the first that meets a clock that is known.
     cache:
         Folder of built bundles; True for :func:`cache_folder`, None or False for none.
     progress:
@@ -82,20 +87,33 @@ def build(
         If the network is too large for the board, or the placed design is slower than its clock.
     ToolError
         If a tool is missing or fails.
+    ValueError
+        If there are no such seeds.
     """
-    if seeds < 1:
-        raise ValueError(f"{seeds} seeds to place with; at least 1 is needed")
+    chosen = _seeds(seed, seeds)
     target = find_board(board) if isinstance(board, str) else board
     folded = spec if lanes is None else _folded(spec, lanes)
     speed = target.check_baud(target.default_baud if baud is None else baud)
     folder = cache_folder() if cache is True else cache or None
     placements = Placements(folded, target, speed, cache=folder, progress=progress)
-    chosen = range(seed, seed + seeds)
     if clock == AUTO:
         return _fastest(placements, chosen)
     if isinstance(clock, str):
         raise ClockError(f"a clock of {clock!r}: it is a frequency in Hz, or {AUTO!r}")
     return _at(placements, clocks.at(target, clock), chosen)
+
+
+def _seeds(first: int, count: int) -> range:
+    if not 1 <= count <= MOST_SEEDS:
+        raise ValueError(
+            f"{count} seeds to place with: each is a whole placement; take from 1 to {MOST_SEEDS}, and another first "
+            "seed for others"
+        )
+    chosen = range(first, first + count)
+    for seed in (chosen[0], chosen[-1]):
+        if not 0 <= seed <= _LAST_SEED:
+            raise ValueError(f"seed {seed}: the placer takes at least 0 and at most {_LAST_SEED}; choose another first")
+    return chosen
 
 
 def _folded(spec: Spec, lanes: int) -> Spec:

@@ -42,7 +42,10 @@ def at(board: Board, hz: float) -> Clock:
         If nothing comes within :data:`attractor.gateware.pll.TOLERANCE`; the message names what does.
     """
     if not 0 < hz < float("inf"):
-        raise ClockError(f"a clock of {hz / 1e6:g} MHz: it must be more than 0")
+        raise ClockError(
+            f"a clock of {hz / 1e6:g} MHz: it must be more than 0 and finite, such as the "
+            f"{board.clock_hz / 1e6:g} MHz of the oscillator"
+        )
     if hz == board.clock_hz:
         return oscillator(board)
     if board.pll is None:

@@ -52,7 +52,7 @@ def build(
         str, typer.Option(help="Clock of the design in MHz, or 'auto' for the fastest that the placement meets.")
     ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the placer.")] = 1,
-    seeds: Annotated[int, typer.Option(help="Placements to try, with this seed and those after it.")] = 1,
+    seeds: Annotated[int, typer.Option(help="Placements to try, with this seed and those after it; at most 64.")] = 1,
     cache: Annotated[bool, typer.Option(help="Take the bundle from the cache if it was built before.")] = True,
 ) -> None:
     """Build the bitstream of a network for a board."""

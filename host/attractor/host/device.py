@@ -242,6 +242,7 @@ class Device:
                 f"{'; '.join(differences)}; build gateware for this model or train a model for this device"
             )
         contents = self.spec.encode_parameters(model.parameters)
+        self._pace = Pace()  # calls of another model may take any time
         loader = Loader(self._link, self.spec.memory_map, contents, self.identity)
         try:
             loader.load(progress, verify=verify)
@@ -298,7 +299,8 @@ class Device:
         inputs:
             The input region.
         time_limit:
-            Seconds after which the call is aborted; None for :data:`attractor.host.link.CALL_SECONDS`.
+            Seconds after which the call is aborted; None for :data:`attractor.host.link.CALL_SECONDS`. A device that
+            dies in the middle of a call is noticed only then: while it is busy it answers nothing.
 
         Returns
         -------
@@ -334,10 +336,12 @@ class Device:
             Input regions; taken well before their results come.
         want:
             Bytes that each call answers with, from the start of the packed outputs
-            (:meth:`~attractor.spec.memory_map.MemoryMap.packed`): 4 are flags and winner of every family. None for all,
-            unpacked.
+            (:meth:`~attractor.spec.memory_map.MemoryMap.packed`), at least 1: 4 are flags and winner of every family.
+            None for all, unpacked.
         time_limit:
-            Seconds after which a call is aborted; None for :data:`attractor.host.link.CALL_SECONDS`.
+            Seconds without any result after which calls are aborted; None for
+            :data:`attractor.host.link.CALL_SECONDS`. Calls that were short so far share frames, and their results come
+            together.
         together, repeatable:
             For a :class:`~attractor.host.pool.DevicePool`: how many calls in a row must be made by one device, and
             whether calls leave nothing behind in it, so that another one could make them again.
@@ -350,7 +354,8 @@ class Device:
         Raises
         ------
         SpecError
-            If inputs have another length; calls whose results did not come may have been made or not.
+            If inputs have another length; calls whose results did not come may have been made or not. Also if ``want``
+            is none of the bytes that there are; no call is made then.
         DeviceError
             If the device refuses a call, as it does without valid parameters.
         LinkError
@@ -358,8 +363,7 @@ class Device:
             may have been made or not.
         """
         del together, repeatable  # one device makes all calls, and each once
-        memory_map, most = self.spec.memory_map, self.spec.memory_map.packed_size(Region.OUTPUT)
-        size = most if want is None else min(want, most)
+        memory_map, size = self.spec.memory_map, self._wanted(want)
         limit = CALL_SECONDS if time_limit is None else time_limit
         self._link.settle()
         writer = self._writer if self._inputs_known_in == self._link.sessions else CallWriter(memory_map)
@@ -375,6 +379,15 @@ class Device:
             accept(answer)
         if self._writer is writer:  # only now are the device's inputs known for sure, if no other calls came in between
             self._inputs_known_in = self._link.sessions
+
+    def _wanted(self, want: int | None) -> int:
+        most = self.spec.memory_map.packed_size(Region.OUTPUT)
+        if want is not None and not 1 <= want <= most:
+            raise SpecError(
+                f"{want} bytes wanted of each call; this network's outputs have 1 to {most}: ask for some of these, or "
+                "leave want out for all"
+            )
+        return most if want is None else want
 
     def _checked(self, inputs: bytes) -> bytes:
         size = self.spec.memory_map.size(Region.INPUT)

@@ -27,7 +27,8 @@ CYCLE_LIMIT = 60_000
 #: Number of the session that most tests begin with.
 SESSION = 0xFFFC
 START_RATE = 80_000
-FALLBACK_CYCLES = 40_000
+# Longer than any exchange, and not much: tests wait for it.
+FALLBACK_CYCLES = 8_000
 
 
 class Host:
@@ -44,12 +45,16 @@ class Host:
 
     async def send(self, data: bytes, *, gap: Callable[[], int] = lambda: 0) -> None:
         """Put bytes on the line, ``gap()`` idle cycles after each."""
+        i = self.link.i
+        self.ctx.set(i.valid, bool(data))
         for byte in data:
-            self.ctx.set(self.link.i.valid, 1)
-            self.ctx.set(self.link.i.payload, byte)
+            self.ctx.set(i.payload, byte)
             await self.ctx.tick()
-            self.ctx.set(self.link.i.valid, 0)
-            await self.wait(gap())
+            if idle := gap():
+                self.ctx.set(i.valid, 0)
+                await self.wait(idle)
+                self.ctx.set(i.valid, 1)
+        self.ctx.set(i.valid, 0)
 
     async def wait(self, cycles: int) -> None:
         """Let time pass."""
@@ -58,11 +63,18 @@ class Host:
 
     async def until(self, condition: Any, limit: int = CYCLE_LIMIT) -> None:
         """Wait until a signal is high."""
-        for _ in range(limit):
-            if self.ctx.get(condition):
-                return
-            await self.ctx.tick()
-        raise AssertionError(f"nothing happened in {limit} cycles")
+        await self._until(lambda: bool(self.ctx.get(condition)), limit, "nothing happened")
+
+    async def _until(self, happened: Callable[[], bool], limit: int, otherwise: str) -> int:
+        """Wait until something has happened and return the cycles that it took."""
+        cycles = 0
+        if not happened():
+            async for _ in self.ctx.tick():
+                cycles += 1
+                if happened():
+                    break
+                assert cycles < limit, f"{otherwise} in {limit} cycles"
+        return cycles
 
     async def frames(self, count: int, limit: int = CYCLE_LIMIT) -> list[Reply]:
         """Wait for ``count`` replies in all and return them."""
@@ -71,11 +83,7 @@ class Host:
 
     async def delimiters(self, count: int, limit: int = CYCLE_LIMIT) -> int:
         """Wait for ``count`` delimiters in all and return the cycles that it took."""
-        for cycles in range(limit):
-            if self.received.count(0) >= count:
-                return cycles
-            await self.ctx.tick()
-        raise AssertionError(f"no {count} replies in {limit} cycles")
+        return await self._until(lambda: self.received.count(0) >= count, limit, f"no {count} replies")
 
     def replies(self) -> list[Reply]:
         """Return what came so far."""
@@ -83,13 +91,14 @@ class Host:
 
     async def collect(self, ctx: Any) -> None:
         """Take in replies for ever."""
-        while True:
-            ctx.set(self.link.o.ready, not self.stall or self.random.random() >= self.stall)
-            _, _, valid, ready, payload = await ctx.tick().sample(
-                self.link.o.valid, self.link.o.ready, self.link.o.payload
-            )
+        o = self.link.o
+        ctx.set(o.ready, 1)
+        async for _, _, valid, ready, payload in ctx.tick().sample(o.valid, o.ready, o.payload):
             if valid and ready:
                 self.received.append(payload)
+            takes = not self.stall or self.random.random() >= self.stall
+            if takes != ready:
+                ctx.set(o.ready, takes)
 
 
 class Bench:
