@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 
 from amaranth.back import verilog
 from amaranth.lib import wiring
@@ -13,6 +14,9 @@ __all__ = ["to_icarus_verilog", "to_verilog"]
 _TRIGGER = re.compile(r"^( *)reg (\\\$auto\$verilog_backend\S+) += 0;$", re.MULTILINE)
 # A combinational process of one assignment, and a literal in it.
 _ASSIGNMENT = re.compile(r"^( *)always @\*\n( *[^\n;]+ = )([^\n;]+);$", re.MULTILINE)
+# An assignment of some bits of a wire, without an operator, so that what is assigned has its own width.
+_PART = re.compile(r"^ *assign (\\\S+ |\w+) ?\[(\d+)(?::(\d+))?\] = ([^;?!~&|^+*/<>=-]+);\n", re.MULTILINE)
+_MODULE_END = "endmodule\n"
 _LITERAL = re.compile(r"\d+'s?[bodh][0-9a-fA-F_]+")
 
 
@@ -30,10 +34,28 @@ def to_icarus_verilog(component: wiring.Component, name: str) -> str:
 
     Icarus initialises signals before any process waits, so the trigger that Yosys adds is never seen, and
     ``always_comb`` does not end where parts of one signal have processes of their own. Here the trigger changes after
-    all processes wait, and constants are assigned once.
+    all processes wait, and constants are assigned once. A wire that is assigned in parts would be several drivers to
+    it, with strengths, bit by bit, at half the speed: here it is assigned as a whole.
     """
     text = _TRIGGER.sub(r"\1reg \2 ; initial #0 \2 = 0;", _convert(component, name))
+    text = _MODULE_END.join(map(_whole_assignments, text.split(_MODULE_END)))
     return _ASSIGNMENT.sub(_initial_if_constant, text)
+
+
+def _whole_assignments(module: str) -> str:
+    """Assign each wire of a module as a whole that is assigned in parts which cover it."""
+    parts = defaultdict[str, list[tuple[int, int, str]]](list)
+    for name, high, low, value in _PART.findall(module):
+        parts[name].append((int(low or high), int(high), value))
+    whole: dict[str, str] = {}
+    for name, assigned in parts.items():
+        lows, highs, values = zip(*sorted(assigned), strict=True)
+        adjoin = lows == (0, *(high + 1 for high in highs[:-1]))
+        if adjoin and f"wire [{highs[-1]}:0] {name};" in module:
+            whole[name] = f"  assign {name} = {{ {', '.join(reversed(values))} }};\n"
+    wholes = set(whole)
+    # The first part makes way for the whole, the others for nothing.
+    return _PART.sub(lambda found: whole.pop(found[1], "") if found[1] in wholes else found[0], module)
 
 
 def _convert(component: wiring.Component, name: str) -> str:
