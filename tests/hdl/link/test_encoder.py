@@ -15,7 +15,7 @@ from attractor.hdl.link.encoder import FrameEncoder
 from attractor.spec import PAYLOAD_BYTES
 from attractor.spec.protocol import CRC32, NUMBERS, Reply
 
-from .streams import simulate, take, wait_for, wait_until
+from .streams import Pin, simulate, take, wait_for, wait_until
 
 #: Zeros and the bytes that COBS treats apart are frequent.
 payloads = st.lists(st.one_of(st.sampled_from([0, 0, 1, 2, 254, 255]), st.integers(0, 255)), max_size=240).map(bytes)
@@ -29,6 +29,7 @@ class Writer:
         self.reply = encoder.reply
         self.random = rng
         self.stall = stall
+        self.valid, self.payload = Pin(ctx, self.reply.bits.valid), Pin(ctx, self.reply.bits.payload)
 
     async def write(self, frame: bytes) -> None:
         """Write the frame whose bytes on the line are given."""
@@ -41,11 +42,12 @@ class Writer:
             assert ctx.get(reply.full) == (number == PAYLOAD_BYTES + 1)
             for place in range(8):
                 while self.random.random() < self.stall:
+                    self.valid.set(0)
                     await ctx.tick()
-                ctx.set(reply.bits.valid, 1)
-                ctx.set(reply.bits.payload, byte >> place & 1)
+                self.payload.set(byte >> place & 1)
+                self.valid.set(1)
                 await ctx.tick()
-                ctx.set(reply.bits.valid, 0)
+        self.valid.set(0)
         ctx.set(reply.finish, 1)
         await ctx.tick()
         ctx.set(reply.finish, 0)
@@ -59,14 +61,16 @@ class Writer:
         await self._position(self.reply.seek, position)
 
     async def sent(self) -> None:
-        while not self.ctx.get(self.reply.sent):
-            await self.ctx.tick()
+        if not self.ctx.get(self.reply.sent):
+            async for _ in self.ctx.tick():
+                if self.ctx.get(self.reply.sent):
+                    break
 
     async def _position(self, strobe: Any, position: int) -> None:
         ctx = self.ctx
         ctx.set(strobe, 1)
         for place in range(16):
-            ctx.set(self.reply.bits.payload, position >> place & 1)
+            self.payload.set(position >> place & 1)
             await ctx.tick()
         ctx.set(strobe, 0)
 

@@ -45,8 +45,10 @@ def decode(data: bytes, *, seed: int, stall: float = 0.0, slow: int = 0) -> tupl
     async def read(ctx: Any) -> None:
         frame = decoder.frame
         while True:
-            while not ctx.get(frame.valid):
-                await ctx.tick()
+            if not ctx.get(frame.valid):
+                async for _ in ctx.tick():
+                    if ctx.get(frame.valid):
+                        break
             for _ in range(rng.randrange(slow + 1)):
                 await ctx.tick()
             body = [await byte_at(ctx, HEADER + index) for index in range(ctx.get(frame.end) - HEADER)]
