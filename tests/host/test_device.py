@@ -722,7 +722,8 @@ def test_the_window_finds_what_a_busy_board_takes_in(slow: tuple[SlowBoard, Devi
     port.seconds = 0.3
     inputs = [bytes(8) + bytes([value % 16] * 24) for value in range(90)]
     network = golden(model)
-    assert list(device.calls(inputs, time_limit=1.0)) == [network.call(data) for data in inputs]
+    results = {data: network.call(data) for data in set(inputs)}
+    assert list(device.calls(inputs, time_limit=1.0)) == [results[data] for data in inputs]
     assert (port.calls, port.aborted) == (90, 0)
     assert port.lost > 0
     assert device.link.window.bytes(calls=True) < 3 * RECEIVE_BUFFER_BYTES

@@ -24,7 +24,8 @@ CYCLE_LIMIT = 60_000
 #: Number of the session that most tests begin with.
 SESSION = 0xFFFC
 START_RATE = 80_000
-FALLBACK_CYCLES = 40_000
+# Longer than any exchange, and not much: tests wait for it.
+FALLBACK_CYCLES = 8_000
 
 
 class Host:
