@@ -43,6 +43,10 @@ SPECS = {
     "one lane": OscillatorSpec(
         oscillators=5, inputs=1, labels=4, lanes=1, weight_bits=2, phase_bits=3, lock_phases=4, learning=True
     ),
+    # What the first groups decide is there long before the last are scanned.
+    "many groups": OscillatorSpec(
+        oscillators=26, inputs=2, labels=3, lanes=1, phase_bits=3, schedule_entries=2, learning=True
+    ),
     "one target": OscillatorSpec(
         oscillators=3, inputs=2, weight_bits=8, phase_bits=4, schedule_entries=1, random_start=True
     ),
@@ -58,7 +62,7 @@ needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icar
 needs_compiler = pytest.mark.usefixtures("tools")
 
 
-@pytest.mark.parametrize("name", ["folded"])
+@pytest.mark.parametrize("name", ["folded", "many groups"])
 @needs_compiler
 def test_in_verilator(name: str, tmp_path: Path) -> None:
     Regression(SPECS[name], "verilator", tmp_path).run(seed=1, calls=range(40))

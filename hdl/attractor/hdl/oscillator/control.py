@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, ValueLike
+from amaranth.hdl import Assert, Module, Mux, Signal, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -32,7 +32,7 @@ class RunControl(wiring.Component):
     abort: ``In(1)``
         End it after the slot under way.
     i: ``In(stream of Operation)``
-        Operations of placements. They come only while there is something to load, to move or to teach.
+        Operations of placements. They wait while the control's own are issued.
     o: ``Out(stream of Operation)``
         Operations for the crossbar.
     schedule: ``In(ScheduleSignature)``
@@ -103,8 +103,8 @@ class RunControl(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.arbiter = self._arbiter
-        wiring.connect(m, wiring.flipped(self.i), self._arbiter.i[1])
         wiring.connect(m, self._arbiter.o, wiring.flipped(self.o))
+        self._let_placements_wait(m)
         with m.If(self.abort):
             m.d.sync += self._stopping.eq(1)
         with m.FSM() as fsm:
@@ -122,6 +122,24 @@ class RunControl(wiring.Component):
                 m.next = "idle"
         self._watch(m)
         return m
+
+    def _let_placements_wait(self, m: Module) -> None:
+        """Hold back placements while an operation of the control's own goes through the groups.
+
+        With many groups, what the first of them decide is there before the last are scanned. The own operations of a
+        slot follow each other without a gap and begin when nothing is left to place, so none breaks into a placement.
+        """
+        placements = self._arbiter.i[1]
+        m.d.comb += [
+            placements.payload.eq(self.i.payload),
+            placements.valid.eq(self.i.valid & ~self._own.valid),
+            self.i.ready.eq(placements.ready & ~self._own.valid),
+        ]
+        standing = Signal()
+        m.d.sync += [
+            standing.eq(placements.valid & ~placements.ready),
+            Assert(~(standing & self._own.valid), "an operation breaks into a placement"),
+        ]
 
     def _watch(self, m: Module) -> None:
         """Tell whether a phase moved in this slot, and whether anything was learnt in this call."""

@@ -89,7 +89,7 @@ class Regression:
                     extra_env={"ATTRACTOR_LOCKSTEP": json.dumps(settings)},
                     log_file=self.folder / f"{name}.log",
                 )
-            except SystemExit:  # the simulator itself failed, as it does where an assertion in the core does
+            except (SystemExit, RuntimeError):  # the simulator failed, as it does where an assertion in the core does
                 return False
         return get_results(results)[1] == 0
 
