@@ -37,7 +37,9 @@ from attractor.host import Device, Model
 from attractor.host.rate import agree
 from attractor.sim.rtl_board import RtlBoard
 from attractor.sim.timed_board import TimedBoard
-from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, Region, Spec
+from attractor.solve.annealing import Annealing
+from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, OscillatorSpec, Region, Spec
+from attractor.spec.oscillator import SEED_BITS
 from attractor.spec.packing import packed_bytes
 from attractor.spec.protocol import LEAST_CYCLES_PER_BIT
 from attractor.train.oscillator.classifier import image_phases
@@ -67,6 +69,8 @@ class Work:
         Bits that a call needs.
     want:
         Bytes that each call answers with.
+    want_bits:
+        Bits of them that the caller needs.
     board:
         Board of the bundle.
     """
@@ -77,6 +81,7 @@ class Work:
     inputs: list[bytes]
     input_bits: int
     want: int
+    want_bits: int
     board: str
 
     @property
@@ -92,7 +97,9 @@ def classified_digits(board: str) -> Work:
     spec = classifier.spec_
     phases = image_phases(spec, np.concatenate([data.test_images, data.train_images]))
     inputs = [spec.encode_input(start) for start in phases]
-    return Work("8x8 digits", "classify", classifier.model_, 3 * inputs, 64 * spec.phase_bits, WINNER, board)
+    return Work(
+        "8x8 digits", "classify", classifier.model_, 3 * inputs, 64 * spec.phase_bits, WINNER, 8 * WINNER, board
+    )
 
 
 def learnt_digits(board: str) -> Work:
@@ -106,7 +113,7 @@ def learnt_digits(board: str) -> Work:
         spec.encode_input(sample, sigma=sign, label=label, thresholds=(4, 4))
         for sample, sign, label in zip(bits, signs, data.train_labels.tolist(), strict=True)
     ]
-    return Work("64-48-20", "learn", classifier.model_, 12 * inputs, 64 + 1 + 8, WINNER, board)
+    return Work("64-48-20", "learn", classifier.model_, 12 * inputs, 64 + 1 + 8, WINNER, 8 * WINNER, board)
 
 
 def random_layers(layers: tuple[int, ...], lanes: int, board: str, samples: int, *, learning: bool) -> Work:
@@ -128,7 +135,9 @@ def random_layers(layers: tuple[int, ...], lanes: int, board: str, samples: int,
     inputs = [spec.encode_input(source.random(layers[0]) < 0.2, **option) for option in options]
     name = "-".join(map(str, layers))
     bits = layers[0] + (1 + 8) * learning
-    return Work(name, "learn" if learning else "classify", Model(spec, parameters), inputs, bits, WINNER, board)
+    return Work(
+        name, "learn" if learning else "classify", Model(spec, parameters), inputs, bits, WINNER, 8 * WINNER, board
+    )
 
 
 def sequences_of_lif(board: str) -> Work:
@@ -138,7 +147,22 @@ def sequences_of_lif(board: str) -> Work:
     parameters = trials_of(spec).parameters(spec, np.random.default_rng(0))
     rows = np.rint(digits().train_images.reshape(-1, 8, 8) / digits().train_images.max() * 7).astype(int)
     inputs = [spec.encode_input(frames) for frames in rows]
-    return Work("8-64-10 LIF, 8 ticks", "classify", Model(spec, parameters), 3 * inputs, 8 * 8 * 4, WINNER, board)
+    return Work(
+        "8-64-10 LIF, 8 ticks", "classify", Model(spec, parameters), 3 * inputs, 8 * 8 * 4, WINNER, 8 * WINNER, board
+    )
+
+
+def annealed_graph(board: str) -> Work:
+    """Return reads of a Max-Cut problem of 200 vertices, 100 periods each: a seed in, a spin for each vertex out."""
+    spec = OscillatorSpec(oscillators=200, weight_bits=4, schedule_entries=16, lanes=50, random_start=True)
+    source = np.random.default_rng(0)
+    edges = np.triu(source.random((200, 200)) < 0.1, 1)
+    weights = -4 * (edges + edges.T).astype(np.int64)
+    schedule = Annealing(periods=100).rows(spec, weights)
+    model = Model(spec, {"weights": weights, "schedule": schedule, "settle": np.array(0)})
+    seeds = source.integers(1 << SEED_BITS, size=100).tolist()
+    inputs = [spec.encode_input(np.zeros(200, int), seed=seed, random_start=True) for seed in seeds]
+    return Work("Max-Cut, 200 vertices", "solve", model, 8 * inputs, SEED_BITS, spec.spin_bytes, spec.targets, board)
 
 
 WORKS: dict[str, Callable[[], Work]] = {
@@ -147,6 +171,7 @@ WORKS: dict[str, Callable[[], Work]] = {
     "mnist": partial(random_layers, (784, 512, 100), 32, "ulx3s-85f", 600, learning=False),
     "mnist-lessons": partial(random_layers, (784, 384, 100), 96, "ulx3s-85f", 600, learning=True),
     "lif": partial(sequences_of_lif, "ulx3s-85f"),
+    "solve": partial(annealed_graph, "ulx3s-85f"),
 }
 
 
@@ -209,7 +234,7 @@ class Bench:
             rate = len(found) / (line() - start)
             agree(device.link, clock_hz, line.baud)
             held = device.spec.encode_parameters(device.read_parameters())
-        line_limit = baud / 10 / max(packed_bytes(1, work.input_bits), work.want)
+        line_limit = baud / 10 / max(packed_bytes(1, work.input_bits), packed_bytes(1, work.want_bits))
         core_limit = clock_hz / self.cycles
         return {
             "network": work.network,
