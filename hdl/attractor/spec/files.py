@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from attractor.intake.documents import parsed_json, parsed_object
+from attractor.intake.errors import DAMAGE, told
+from attractor.intake.tensors import HEADER_BYTES, LENGTH_BYTES
 from attractor.spec import Spec, SpecError, spec_from_dict, spec_from_json
 
 __all__ = ["HEADER_BYTES", "MODEL_FORMATS", "json_object", "load_spec", "spec_of_model"]
 
-#: Longest spec file and longest header of a model file, in bytes: far more than any has, far less than memory.
-HEADER_BYTES = 16 << 20
 #: Formats of model files that this version reads. The last one is written.
 MODEL_FORMATS = ("attractor-model-1", "attractor-model-2")
-_LENGTH_BYTES = 8
 
 
 def load_spec(path: str | Path) -> Spec:
@@ -50,7 +49,9 @@ def load_spec(path: str | Path) -> Spec:
     try:
         return described(contents)
     except SpecError as error:
-        raise SpecError(f"{path}: {error}") from error
+        raise SpecError(f"{path}: {told(error)}") from error
+    except DAMAGE as error:
+        raise SpecError(f"{path} holds no intact spec: {told(error)}; save or copy it again") from error
 
 
 def spec_of_model(metadata: Mapping[str, Any]) -> Spec:
@@ -89,11 +90,11 @@ def json_object(metadata: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return what the JSON under ``name`` says, nothing if it is missing; raise :class:`SpecError` if it is damaged."""
     text = metadata.get(name, "{}")
     try:
-        found = json.loads(text)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise SpecError(f"its {name} is no JSON: {error}; copy or train it again") from error
+        found = parsed_json(text)
+    except DAMAGE as error:
+        raise SpecError(f"its {name} is no JSON: {told(error)}; copy or train it again") from error
     if not isinstance(found, dict):
-        raise SpecError(f"its {name} is {found!r} instead of a JSON object; copy or train it again")
+        raise SpecError(f"its {name} is {repr(found)[:80]} instead of a JSON object; copy or train it again")
     return found
 
 
@@ -107,18 +108,19 @@ def _read_json(path: Path) -> str:
 
 def _read_metadata(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
-        length = int.from_bytes(prefix := file.read(_LENGTH_BYTES), "little")
-        if len(prefix) == _LENGTH_BYTES and length > HEADER_BYTES:
+        prefix = file.read(LENGTH_BYTES)
+        length = int.from_bytes(prefix, "little") if len(prefix) == LENGTH_BYTES else 0
+        if length > HEADER_BYTES:
             raise SpecError(
                 f"{path} claims a header of {length} bytes, more than the {HEADER_BYTES} that a model may have; "
                 "it is damaged or no model: copy or train it again"
             )
         data = file.read(length)
-    if len(prefix) < _LENGTH_BYTES or len(data) < length:
+    if len(prefix) < LENGTH_BYTES or len(data) < length:
         size = len(prefix) + len(data)
         raise SpecError(f"{path} ends after {size} bytes, inside its header; it was cut off: copy or train it again")
     try:
-        metadata = json.loads(data).get("__metadata__", {})
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise SpecError(f"{path} has a damaged header: {error}; copy or train it again") from error
+        metadata = parsed_object(data).get("__metadata__", {})
+    except DAMAGE as error:
+        raise SpecError(f"{path} has a damaged header: {told(error)}; copy or train it again") from error
     return metadata if isinstance(metadata, dict) else {}

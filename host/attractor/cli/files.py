@@ -58,21 +58,19 @@ def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _read(path: Path) -> Any:
     """Return an array, or all arrays of an archive by name."""
-    from zipfile import BadZipFile
-
-    import numpy as np
+    from attractor.intake.arrays import read_arrays
+    from attractor.intake.errors import DAMAGE, told
 
     try:
-        # Opened here, because NumPy leaves a damaged archive open. Never unpickled: data must not run code.
-        with path.open("rb") as file:
-            found = np.load(file, allow_pickle=False)
-            return found if isinstance(found, np.ndarray) else dict(found)
+        return read_arrays(path)
     except FileNotFoundError as error:
         raise ValueError(f"{path}: no such file; check the name") from error
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}; check the file") from error
-    except (ValueError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{path} is no intact file of numeric arrays; write it with numpy.save or savez") from error
+    except DAMAGE as error:
+        raise ValueError(
+            f"{path} is no intact file of numeric arrays: {told(error)}; write it with numpy.save or savez"
+        ) from error
 
 
 def _numbers(array: np.ndarray, name: str) -> np.ndarray:

@@ -1,0 +1,225 @@
+"""HDF5 files, read by a child process: the library hangs, crashes or takes all memory on some that are damaged."""
+
+from __future__ import annotations
+
+import atexit
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from attractor.intake.arrays import checked_type
+from attractor.intake.documents import parsed_object
+from attractor.intake.errors import IntakeError
+from attractor.intake.files import FREE_BYTES, MOST_RATIO
+from attractor.intake.text import printable
+
+__all__ = ["MOST_ITEMS", "NoHDF5", "Tree", "read_group"]
+
+#: Most groups and arrays; links may lead to the same one again and again.
+MOST_ITEMS = 4096
+_MOST_DEPTH, _MOST_TEXTS, _MOST_TREE = 32, 20_000, 8 << 20
+#: Seconds that a child may need to start, which has nothing to do with the file; that it may read a file; and how many
+#: bytes of a file give it a second more.
+_START_SECONDS, _SECONDS, _BYTES_PER_SECOND = 60.0, 5.0, 16 << 20
+_CHILD = Path(__file__).with_name("hdf5_child.py")
+_HEADER_BYTES = 9
+_READY = b"ready\n"
+
+#: Groups, arrays (scalars as NumPy's) and texts by name; lists of texts are arrays of objects.
+Tree = dict[str, Any]
+
+
+class NoHDF5(IntakeError):  # noqa: N818
+    """A file is not HDF5 at all, or its outermost structure is damaged."""
+
+
+class _Gone(Exception):  # noqa: N818
+    """The child has ended."""
+
+
+def read_group(path: str | Path, group: str) -> Tree | None:
+    """Return a group of an HDF5 file with all that is in it; None if there is no such group.
+
+    A child that was started before is used again. It is ended if it takes too long, and limited in memory where the
+    system can do that.
+
+    Raises
+    ------
+    NoHDF5
+        If the file is not HDF5.
+    IntakeError
+        If the file is damaged, leads to other files, or takes too much time or memory.
+    """
+    path = Path(path).resolve()
+    size = path.stat().st_size
+    limits = {"depth": _MOST_DEPTH, "items": MOST_ITEMS, "texts": _MOST_TEXTS}
+    request = limits | {"bytes": max(FREE_BYTES, MOST_RATIO * size), "path": str(path), "group": group}
+    with _LOCK:
+        return _CHILD_PROCESS.ask(request, _SECONDS + size / _BYTES_PER_SECOND)
+
+
+class _Child:
+    """A child process, started when it is needed."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._used = False
+
+    def ask(self, request: Mapping[str, Any], seconds: float) -> Tree | None:
+        fresh = self._start()
+        try:
+            return self._asked(request, seconds)
+        except (MemoryError, _Gone):
+            self.stop()
+            if fresh:
+                raise IntakeError("the HDF5 library breaks down on it, or needs more memory than a file may") from None
+        # What earlier files left behind in the child may have been the reason.
+        self._start()
+        try:
+            return self._asked(request, seconds)
+        except (MemoryError, _Gone):
+            self.stop()
+            raise IntakeError("the HDF5 library breaks down on it, or needs more memory than a file may") from None
+
+    def stop(self) -> None:
+        """End the child."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with suppress(OSError):
+                        pipe.close()
+
+    def _start(self) -> bool:
+        """Start a child unless there is one; return whether it is a new one."""
+        if self._process is not None and self._process.poll() is None:
+            return False
+        self.stop()
+        # No filters from elsewhere, and one thread: each has a stack of its own.
+        environment = os.environ | {"HDF5_PLUGIN_PRELOAD": "::", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(_CHILD)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        with self._within(_START_SECONDS):
+            if self._read(len(_READY)) != _READY:
+                raise IntakeError("the process that reads HDF5 does not start; install h5py again")
+        return True
+
+    @contextmanager
+    def _within(self, seconds: float) -> Iterator[None]:
+        """Kill the child if the block takes longer; it then raises :class:`IntakeError`."""
+        process, late = self._process, threading.Event()
+        assert process is not None
+
+        def end() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except _Gone:
+            if not late.is_set():
+                raise
+            self.stop()
+            raise IntakeError(f"the HDF5 library does not finish within {seconds:.0f} s") from None
+        finally:
+            timer.cancel()
+
+    def _asked(self, request: Mapping[str, Any], seconds: float) -> Tree | None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with self._within(seconds):
+            try:
+                self._process.stdin.write(json.dumps(request).encode() + b"\n")
+                self._process.stdin.flush()
+            except OSError as error:
+                raise _Gone from error
+            kind, length = self._frame()
+            if kind != b"T":
+                return self._failed(kind, length, request["bytes"])
+            if length > _MOST_TREE:
+                self.stop()
+                raise IntakeError(f"names and texts in it have {length:,} bytes; they may have {_MOST_TREE:,}")
+            tree = parsed_object(self._read(length))
+            found = self._filled(tree, request["bytes"])
+            kind, length = self._frame()
+            if kind != b"Z":
+                return self._failed(kind, length, request["bytes"])
+            return found
+
+    def _filled(self, node: Mapping[str, Any], most: int) -> Any:
+        """Return a part of the tree with the arrays that the child sends."""
+        if "group" in node:
+            return {name: self._filled(part, most) for name, part in node["group"].items()}
+        if "text" in node:
+            text = node["text"]
+            return text if isinstance(text, str) else np.array(text, object).reshape(node["shape"])
+        said, shape = node["array"]
+        values = np.empty(shape, checked_type(said))
+        kind, length = self._frame()
+        if kind != b"A":
+            self._failed(kind, length, most)
+        if length != values.nbytes:
+            raise _Gone
+        if length:
+            self._read_into(values.reshape(-1).view(np.uint8))
+        return values[()]
+
+    def _failed(self, kind: bytes, length: int, most: int) -> None:
+        """Raise what the child says went wrong; return if it says that there is no such group."""
+        if kind != b"E" or length > _MOST_TREE:
+            raise _Gone
+        why, text = json.loads(self._read(length))
+        if why == "memory":
+            raise MemoryError
+        if why == "hdf5":
+            raise NoHDF5(printable(text, 300))
+        if text == "missing":
+            return
+        known = {
+            "deep": f"its groups are nested deeper than {_MOST_DEPTH} levels",
+            "many": f"it holds more than {MOST_ITEMS} groups and arrays",
+            "large": f"it unpacks to more than {most} bytes",
+        }
+        raise IntakeError(known.get(text, printable(text, 300)))
+
+    def _frame(self) -> tuple[bytes, int]:
+        header = self._read(_HEADER_BYTES)
+        return header[:1], int.from_bytes(header[1:], "little")
+
+    def _read_into(self, room: npt.NDArray[np.uint8]) -> None:
+        assert self._process is not None
+        assert isinstance(self._process.stdout, io.BufferedReader)
+        if self._process.stdout.readinto(room.data) < len(room):
+            raise _Gone
+
+    def _read(self, count: int) -> bytes:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        data = self._process.stdout.read(count)
+        if len(data) < count:
+            raise _Gone
+        return data
+
+
+_CHILD_PROCESS, _LOCK = _Child(), threading.Lock()
+atexit.register(_CHILD_PROCESS.stop)
