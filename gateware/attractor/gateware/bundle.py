@@ -171,6 +171,9 @@ class Bundle:
                 f"{path} was built for a network with fingerprint {manifest.get('fingerprint')}, and its spec has "
                 f"{fingerprint}; build it again"
             )
+        missing = sorted({"board", "clock_hz"} - bundle.manifest["build"].keys())
+        if missing:
+            raise BundleError(f"the manifest in {path} does not say {' and '.join(missing)}; build it again")
         return bundle
 
 
