@@ -347,10 +347,10 @@ def _hdf5(data: bytes, rng: Random) -> bytes:
         if action < 0.5:
             node[field] = rng.choice(values)
         elif action < 0.6:
-            node.create_dataset(field, (1 << rng.choice((8, 20, 30, 40)),), "f8", chunks=(64,), compression="gzip")
+            node.create_dataset(field, (1 << rng.choice((8, 20, 30, 40)),), "f8", chunks=(16,), compression="gzip")
         elif action < 0.65:
             node.create_dataset(
-                field, (1 << rng.choice((4, 16, 24)),), h5py.string_dtype(), chunks=(64,), compression="gzip"
+                field, (1 << rng.choice((4, 16, 24)),), h5py.string_dtype(), chunks=(16,), compression="gzip"
             )
         elif action < 0.7:
             node[field] = h5py.ExternalLink("/etc/passwd", "/x")

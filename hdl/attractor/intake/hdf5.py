@@ -23,7 +23,7 @@ from attractor.intake.errors import IntakeError
 from attractor.intake.files import FREE_BYTES, MOST_RATIO
 from attractor.intake.text import printable
 
-__all__ = ["MOST_ITEMS", "NoHDF5", "Tree", "read_group"]
+__all__ = ["MOST_ITEMS", "NoHDF5", "Tree", "most_bytes", "read_group"]
 
 #: Most groups and arrays; links may lead to the same one again and again.
 MOST_ITEMS = 4096
@@ -68,6 +68,12 @@ def read_group(path: str | Path, group: str) -> Tree | None:
         return _CHILD_PROCESS.ask(request, _SECONDS + size / _BYTES_PER_SECOND)
 
 
+def most_bytes() -> int:
+    """Return the most memory that the child which runs now has taken; 0 if none runs, or the system does not say."""
+    with _LOCK:
+        return _CHILD_PROCESS.most_bytes()
+
+
 class _Child:
     """A child process, started when it is needed."""
 
@@ -90,6 +96,15 @@ class _Child:
         except (MemoryError, _Gone):
             self.stop()
             raise IntakeError("the HDF5 library breaks down on it, or needs more memory than a file may") from None
+
+    def most_bytes(self) -> int:
+        """Return the most memory that it has taken."""
+        if self._process is not None:
+            with suppress(OSError):
+                for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
+                    if line.startswith("VmHWM:"):
+                        return int(line.split()[1]) << 10
+        return 0
 
     def stop(self) -> None:
         """End the child."""
