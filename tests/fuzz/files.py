@@ -104,7 +104,7 @@ def _npz() -> list[bytes]:
     return [
         _saved(lambda path: np.savez(path, **arrays), "a.npz"),
         _saved(lambda path: np.savez_compressed(path, **texts), "a.npz"),
-        _saved(lambda path: np.savez_compressed(path, images=np.zeros((600, 900))), "a.npz"),
+        _saved(lambda path: np.savez_compressed(path, images=np.zeros((150, 200))), "a.npz"),
     ]
 
 

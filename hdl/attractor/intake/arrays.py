@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,8 @@ def _array(stream: BinaryIO, size: int, read: Callable[[np.dtype[Any], int], Arr
     values = read(dtype, count)
     if len(values) != count:
         raise IntakeError(f"it ends after {len(values):,} of {count:,} values")
+    if dtype.kind == "U" and values.nbytes and values.view(f"{dtype.str[0]}u4").max() > sys.maxunicode:
+        raise IntakeError("its text has signs that there are not")
     return values.reshape(shape[::-1]).T if in_columns else values.reshape(shape)
 
 

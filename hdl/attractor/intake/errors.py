@@ -15,6 +15,8 @@ __all__ = ["DAMAGE", "IntakeError", "refusing", "told"]
 
 #: Longest part of a message that says what is wrong.
 _MOST_TOLD = 600
+#: Longest message, in characters.
+_MOST_SAID = 1600
 
 #: What parsers of damaged contents raise, ours and those of libraries.
 DAMAGE: tuple[type[Exception], ...] = (
@@ -37,8 +39,13 @@ class IntakeError(ValueError):
     """Something from outside is damaged, or more than it may be.
 
     Base of the errors of all readers. Those of this package say what is wrong and where; readers put the name of the
-    file or device before it and the next step behind, with :func:`refusing`.
+    file or device before it and the next step behind, with :func:`refusing`. Whatever a file holds, the message is one
+    line that is safe to print; of a long one the middle is left out.
     """
+
+    def __init__(self, message: str) -> None:
+        said = printable(message)
+        super().__init__(said if len(said) <= _MOST_SAID else f"{said[: _MOST_SAID // 2]} … {said[-_MOST_SAID // 2 :]}")
 
 
 @contextmanager

@@ -58,7 +58,7 @@ def unpacked(data: bytes, most: int, *, gzip: bool = False) -> bytes:
             raise IntakeError(f"it unpacks to more than the {most:,} bytes that it may have")
         if not engine.eof:
             raise IntakeError("its packed contents are cut off")
-        left = engine.unused_data if gzip else b""  # a gzip file may have several parts
+        left = engine.unused_data.lstrip(b"\0") if gzip else b""  # a gzip file may have several parts, and padding
         if not found and not left:
             break
     return bytes(found)

@@ -82,20 +82,16 @@ class _Child:
         self._used = False
 
     def ask(self, request: Mapping[str, Any], seconds: float) -> Tree | None:
-        fresh = self._start()
-        try:
-            return self._asked(request, seconds)
-        except (MemoryError, _Gone):
-            self.stop()
-            if fresh:
-                raise IntakeError("the HDF5 library breaks down on it, or needs more memory than a file may") from None
-        # What earlier files left behind in the child may have been the reason.
-        self._start()
-        try:
-            return self._asked(request, seconds)
-        except (MemoryError, _Gone):
-            self.stop()
-            raise IntakeError("the HDF5 library breaks down on it, or needs more memory than a file may") from None
+        while True:
+            fresh = self._start()
+            try:
+                return self._asked(request, seconds)
+            except (MemoryError, _Gone):
+                self.stop()
+                if fresh:  # otherwise what earlier files left behind in it may have been the reason
+                    raise IntakeError(
+                        "the HDF5 library breaks down on it, or needs more memory than a file may"
+                    ) from None
 
     def most_bytes(self) -> int:
         """Return the most memory that it has taken."""
@@ -131,9 +127,14 @@ class _Child:
             stderr=subprocess.DEVNULL,
             env=environment,
         )
-        with self._within(_START_SECONDS):
-            if self._read(len(_READY)) != _READY:
-                raise IntakeError("the process that reads HDF5 does not start; install h5py again")
+        try:
+            with self._within(_START_SECONDS):
+                ready = self._read(len(_READY)) == _READY
+        except _Gone:
+            ready = False
+        if not ready:
+            self.stop()
+            raise IntakeError("the process that reads HDF5 does not start; install h5py again")
         return True
 
     @contextmanager

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from attractor.intake.documents import parsed_object
 from attractor.intake.errors import IntakeError
 
-__all__ = ["HEADER_BYTES", "LENGTH_BYTES", "Tensors", "read_header"]
+__all__ = ["HEADER_BYTES", "LENGTH_BYTES", "Tensors", "header_of_file", "read_header"]
 
 #: Longest header, in bytes: far more than any has, far less than memory.
 HEADER_BYTES = 16 << 20
@@ -36,6 +37,27 @@ class Tensors(NamedTuple):
 
     metadata: dict[str, str]
     end: int
+
+
+def header_of_file(path: str | Path) -> bytes:
+    """Return the JSON at the start of a safetensors file, and read no tensors.
+
+    Raises
+    ------
+    IntakeError
+        If it is longer than :data:`HEADER_BYTES`, or cut off.
+    OSError
+        If the file cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        prefix = file.read(LENGTH_BYTES)
+        length = int.from_bytes(prefix, "little") if len(prefix) == LENGTH_BYTES else 0
+        if length > HEADER_BYTES:
+            raise IntakeError(f"it claims a header of {length} bytes, more than the {HEADER_BYTES} that it may have")
+        data = file.read(length)
+    if len(prefix) < LENGTH_BYTES or len(data) < length:
+        raise IntakeError(f"it ends after {len(prefix) + len(data)} bytes, inside its header")
+    return data
 
 
 def read_header(data: bytes) -> Tensors:

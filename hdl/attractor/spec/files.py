@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from attractor.intake import IntakeError
 from attractor.intake.documents import parsed_json, parsed_object
 from attractor.intake.errors import DAMAGE, told
-from attractor.intake.tensors import HEADER_BYTES, LENGTH_BYTES
+from attractor.intake.files import read_file
+from attractor.intake.tensors import HEADER_BYTES, header_of_file
 from attractor.spec import Spec, SpecError, spec_from_dict, spec_from_json
 
 __all__ = ["HEADER_BYTES", "MODEL_FORMATS", "json_object", "load_spec", "spec_of_model"]
@@ -99,28 +101,19 @@ def json_object(metadata: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _read_json(path: Path) -> str:
-    with path.open("rb") as file:
-        data = file.read(HEADER_BYTES + 1)
-    if len(data) > HEADER_BYTES:
-        raise SpecError(f"{path} has more than {HEADER_BYTES} bytes, so it is no spec; check the name")
-    return data.decode()
+    try:
+        return read_file(path, HEADER_BYTES).decode()
+    except IntakeError as error:
+        raise SpecError(f"{path} has more than {HEADER_BYTES} bytes, so it is no spec; check the name") from error
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        prefix = file.read(LENGTH_BYTES)
-        length = int.from_bytes(prefix, "little") if len(prefix) == LENGTH_BYTES else 0
-        if length > HEADER_BYTES:
-            raise SpecError(
-                f"{path} claims a header of {length} bytes, more than the {HEADER_BYTES} that a model may have; "
-                "it is damaged or no model: copy or train it again"
-            )
-        data = file.read(length)
-    if len(prefix) < LENGTH_BYTES or len(data) < length:
-        size = len(prefix) + len(data)
-        raise SpecError(f"{path} ends after {size} bytes, inside its header; it was cut off: copy or train it again")
     try:
-        metadata = parsed_object(data).get("__metadata__", {})
+        header = header_of_file(path)
+    except IntakeError as error:
+        raise SpecError(f"{path} is no intact model: {error}; copy or train it again") from error
+    try:
+        metadata = parsed_object(header).get("__metadata__", {})
     except DAMAGE as error:
         raise SpecError(f"{path} has a damaged header: {told(error)}; copy or train it again") from error
     return metadata if isinstance(metadata, dict) else {}
