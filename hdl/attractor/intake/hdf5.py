@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import io
 import json
+import math
 import os
 import subprocess
 import sys
@@ -79,7 +80,9 @@ class _Child:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._used = False
+        self._answered = True
+        # A copy of this process that a fork made leaves the child alone, and starts its own.
+        self._owner, self._inherited = os.getpid(), self._process
 
     def ask(self, request: Mapping[str, Any], seconds: float) -> Tree | None:
         while True:
@@ -105,7 +108,7 @@ class _Child:
     def stop(self) -> None:
         """End the child."""
         process, self._process = self._process, None
-        if process is not None:
+        if process is not None and self._owner == os.getpid():
             process.kill()
             process.wait()
             for pipe in (process.stdin, process.stdout):
@@ -115,6 +118,8 @@ class _Child:
 
     def _start(self) -> bool:
         """Start a child unless there is one; return whether it is a new one."""
+        if self._owner != os.getpid():
+            self._owner, self._inherited, self._process = os.getpid(), self._process, None
         if self._process is not None and self._process.poll() is None:
             return False
         self.stop()
@@ -163,24 +168,29 @@ class _Child:
     def _asked(self, request: Mapping[str, Any], seconds: float) -> Tree | None:
         assert self._process is not None
         assert self._process.stdin is not None
-        with self._within(seconds):
-            try:
-                self._process.stdin.write(json.dumps(request).encode() + b"\n")
-                self._process.stdin.flush()
-            except OSError as error:
-                raise _Gone from error
-            kind, length = self._frame()
-            if kind != b"T":
-                return self._failed(kind, length, request["bytes"])
-            if length > _MOST_TREE:
+        self._answered = False
+        try:
+            with self._within(seconds):
+                try:
+                    self._process.stdin.write(json.dumps(request).encode() + b"\n")
+                    self._process.stdin.flush()
+                except OSError as error:
+                    raise _Gone from error
+                return self._answer(request["bytes"])
+        finally:
+            if not self._answered:  # what else it sends would be taken for the next answer
                 self.stop()
-                raise IntakeError(f"names and texts in it have {length:,} bytes; they may have {_MOST_TREE:,}")
-            tree = parsed_object(self._read(length))
-            found = self._filled(tree, request["bytes"])
-            kind, length = self._frame()
-            if kind != b"Z":
-                return self._failed(kind, length, request["bytes"])
-            return found
+
+    def _answer(self, most: int) -> Tree | None:
+        length = self._frame(b"T", most)
+        if length is None:
+            return None
+        if length > _MOST_TREE:
+            raise IntakeError(f"names and texts in it have {length:,} bytes; they may have {_MOST_TREE:,}")
+        found = self._filled(parsed_object(self._read(length)), most)
+        self._frame(b"Z", most)
+        self._answered = True
+        return found
 
     def _filled(self, node: Mapping[str, Any], most: int) -> Any:
         """Return a part of the tree with the arrays that the child sends."""
@@ -190,37 +200,39 @@ class _Child:
             text = node["text"]
             return text if isinstance(text, str) else np.array(text, object).reshape(node["shape"])
         said, shape = node["array"]
-        values = np.empty(shape, checked_type(said))
-        kind, length = self._frame()
-        if kind != b"A":
-            self._failed(kind, length, most)
-        if length != values.nbytes:
+        dtype, length = checked_type(said), self._frame(b"A", most)
+        if length is None or length > most or length != math.prod(shape) * dtype.itemsize:
             raise _Gone
+        values = np.empty(shape, dtype)
         if length:
             self._read_into(values.reshape(-1).view(np.uint8))
         return values[()]
 
-    def _failed(self, kind: bytes, length: int, most: int) -> None:
-        """Raise what the child says went wrong; return if it says that there is no such group."""
+    def _frame(self, expected: bytes, most: int) -> int | None:
+        """Return the length of a frame of the kind that is expected; None if the child says there is no such group.
+
+        Raise what else it says went wrong.
+        """
+        header = self._read(_HEADER_BYTES)
+        kind, length = header[:1], int.from_bytes(header[1:], "little")
+        if kind == expected:
+            return length
         if kind != b"E" or length > _MOST_TREE:
             raise _Gone
         why, text = json.loads(self._read(length))
+        self._answered = True
         if why == "memory":
             raise MemoryError
         if why == "hdf5":
             raise NoHDF5(printable(text, 300))
         if text == "missing":
-            return
+            return None
         known = {
             "deep": f"its groups are nested deeper than {_MOST_DEPTH} levels",
             "many": f"it holds more than {MOST_ITEMS} groups and arrays",
             "large": f"it unpacks to more than {most} bytes",
         }
         raise IntakeError(known.get(text, printable(text, 300)))
-
-    def _frame(self) -> tuple[bytes, int]:
-        header = self._read(_HEADER_BYTES)
-        return header[:1], int.from_bytes(header[1:], "little")
 
     def _read_into(self, room: npt.NDArray[np.uint8]) -> None:
         assert self._process is not None
