@@ -1,6 +1,7 @@
 # make demo   train, simulate the gateware and check it, from nothing but Python, make and a C++ compiler
 # make test   lint and all tests that take less than a minute each
-# Both make .venv themselves; everything comes from PyPI.
+# make fuzz   damaged files, hostile devices and hosts, thousands of each, with figures; some 20 minutes
+# They make .venv themselves; everything comes from PyPI.
 
 VENV ?= .venv
 # Processes that run tests at the same time.
@@ -14,7 +15,7 @@ CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 # Tests run make themselves: keep our own flags out of it.
 unexport MAKEFLAGS MAKELEVEL MFLAGS
 
-.PHONY: help demo test lint warm clean
+.PHONY: help demo test lint fuzz warm clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -31,6 +32,9 @@ lint: $(VENV)/dev.stamp
 	@$(BIN)/pyright --warnings --pythonpath $(BIN)/python
 	@# Imported first: the package says only then that it lies in four folders.
 	@$(BIN)/python -c 'import attractor, importlinter.cli as cli; cli.lint_imports_command()'
+
+fuzz: $(VENV)/dev.stamp
+	@$(BIN)/python benchmarks/fuzz.py --workers $(WORKERS)
 
 # The first run of each WebAssembly tool compiles it, which takes a minute and up to 1.7 GB: one after the other, here,
 # and not in several tests at once.

@@ -49,7 +49,7 @@ def test_every_package_is_typed(package: Path) -> None:
 def test_packages_are_where_they_are_expected() -> None:
     where = {folder: {path.name for path in PACKAGES if path.parents[1].name == folder} for folder in FOLDERS}
     assert where == {
-        "hdl": {"machine", "spec", "hdl"},
+        "hdl": {"intake", "machine", "spec", "hdl"},
         "gateware": {"gateware"},
         "sim": {"golden", "physics", "trials", "sim"},
         "host": {"cli", "data", "estimators", "host", "nir", "plot", "solve", "train", "verify"},

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from attractor.nir import NirError, from_nir, write_graph
-from attractor.nir import files as nir_files
 
 from .nir_cases import neurons_of, random_graph
 
@@ -309,7 +308,7 @@ def test_files_that_would_fill_the_memory(file: Path) -> None:
             "node/nodes/w_0/weight", (1 << 16, 1 << 16), "f4", chunks=(1024, 1024), compression="gzip"
         )
     assert file.stat().st_size < 1 << 20
-    refused(file, f"unpacks to more than {nir_files.MOST_BYTES} bytes")
+    refused(file, r"unpacks to more than \d+ bytes")
 
 
 def test_files_whose_links_lead_in_circles(file: Path) -> None:

@@ -13,24 +13,33 @@ from typing import Any
 from warnings import warn
 
 from attractor.gateware.report import TimingPath
+from attractor.intake import IntakeError, refusing
+from attractor.intake.archives import Archive, check_name
+from attractor.intake.documents import parsed_object
+from attractor.intake.files import read_file
 from attractor.machine.files import write_whole
 from attractor.spec import MemoryMap, Spec, find_family, spec_from_dict
 
-__all__ = ["FORMAT", "OLDEST_FORMAT", "Bundle", "BundleError", "describe_memory_map"]
+__all__ = ["FORMAT", "MOST_BYTES", "OLDEST_FORMAT", "Bundle", "BundleError", "describe_memory_map"]
 
 #: Raised when the meaning of a manifest's field changes.
 FORMAT = 2
 #: Oldest format that is read; what is written is always of format :data:`FORMAT`.
 OLDEST_FORMAT = 1
+#: Longest bundle in bytes: some times the bitstream of the largest device.
+MOST_BYTES = 64 << 20
 
 _MANIFEST = "manifest.json"
 _MEMORY_MAP = "memory_map.json"
+_MOST_MEMBERS, _MOST_MANIFEST = 16, 4 << 20
+#: Greatest frequency, rate and seed in a manifest.
+_MOST_NUMBER = 1 << 64
 # The oldest time that a zip archive can hold, and the flags of an ordinary readable file on Unix.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _ATTRIBUTES = 0o644 << 16
 
 
-class BundleError(ValueError):
+class BundleError(IntakeError):
     """A file is no bundle, or it is damaged."""
 
 
@@ -93,6 +102,19 @@ class Bundle:
         """Name of the bitstream's file."""
         return self.manifest["bitstream"]
 
+    def check_manifest(self) -> None:
+        """Raise :class:`IntakeError` if a field that is read has another type; what is missing is not known."""
+        build = self.manifest["build"]
+        for name in ("clock_hz", "baud", "seed"):
+            _check_number(name, build.get(name, 0))
+        if not isinstance(build.get("board", ""), str):
+            raise IntakeError(f"the board in its manifest is {build['board']!r} instead of a name")
+        for clock in self.manifest.get("fmax_hz", {}).values():
+            reached, required = clock
+            _check_number("fmax_hz", reached)
+            _check_number("fmax_hz", required)
+        _ = check_name(self.bitstream_name, "the bitstream"), self.critical_paths
+
     def to_bytes(self) -> bytes:
         """Return the archive; equal bundles give equal bytes."""
         files = {
@@ -118,7 +140,7 @@ class Bundle:
 
     def save_bitstream(self, folder: str | Path) -> Path:
         """Write the bitstream alone into ``folder``, whole or not at all, for a programming tool; return its path."""
-        target = Path(folder) / self.bitstream_name
+        target = Path(folder) / check_name(self.bitstream_name, "the bitstream")
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, self.bitstream)
         return target
@@ -134,16 +156,14 @@ class Bundle:
         OSError
             If the file cannot be read.
         """
-        data = Path(path).read_bytes()
-        try:
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                manifest = json.loads(archive.read(_MANIFEST))
-                bundle = cls(archive.read(manifest["bitstream"]), _upgraded(manifest, path))
+        with refusing(BundleError, path, "is not a whole bundle", "build it again"):
+            data = read_file(path, MOST_BYTES)
+            with Archive(io.BytesIO(data), _MOST_MEMBERS, plain_names=True) as archive:
+                manifest = parsed_object(archive.read(_MANIFEST, _MOST_MANIFEST))
+                name = check_name(manifest["bitstream"], "the bitstream")
+                bundle = cls(archive.read(name, MOST_BYTES), _upgraded(manifest, path))
+            bundle.check_manifest()
             fingerprint = bundle.spec.fingerprint.hex()
-        except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-            if isinstance(error, BundleError):
-                raise
-            raise BundleError(f"{path} is not a whole bundle ({error}); build it again") from error
         if hashlib.sha256(bundle.bitstream).hexdigest() != manifest.get("bitstream_sha256"):
             raise BundleError(f"the bitstream in {path} is not the one that was built; build it again")
         if fingerprint != manifest.get("fingerprint"):
@@ -151,6 +171,9 @@ class Bundle:
                 f"{path} was built for a network with fingerprint {manifest.get('fingerprint')}, and its spec has "
                 f"{fingerprint}; build it again"
             )
+        missing = sorted({"board", "clock_hz"} - bundle.manifest["build"].keys())
+        if missing:
+            raise BundleError(f"the manifest in {path} does not say {' and '.join(missing)}; build it again")
         return bundle
 
 
@@ -178,6 +201,11 @@ def _upgraded(manifest: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
         "network": spec.network_to_dict(),
         "build": spec.build_to_dict() | build,
     }
+
+
+def _check_number(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_NUMBER:
+        raise IntakeError(f"{name} in its manifest is {value!r} instead of a number from 0 to {_MOST_NUMBER}")
 
 
 def _json(value: Any) -> bytes:

@@ -62,7 +62,12 @@ class TimingPath:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> TimingPath:
         """Return the path that :meth:`to_dict` described."""
-        return cls(**{**fields, "through": tuple(fields["through"])})
+        path = cls(**{**fields, "through": tuple(fields["through"])})
+        texts = (path.from_clock, path.to_clock, path.start, path.end, *path.through)
+        numbers = (path.delay_ns, path.logic_ns, path.routing_ns, path.levels)
+        if not all(isinstance(text, str) for text in texts) or not all(isinstance(n, int | float) for n in numbers):
+            raise ValueError("a path has fields of other types than text and numbers")
+        return path
 
 
 @dataclass(frozen=True)

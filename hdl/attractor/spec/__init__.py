@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from warnings import warn
 
+from attractor.intake.documents import parsed_json
+from attractor.intake.errors import DAMAGE, told
 from attractor.spec.base import IntegerArray, Parameters, ParameterSpec, Spec, SpecError
 from attractor.spec.eqprop import EqPropResult, EqPropSpec
 from attractor.spec.family import FAMILIES as _FAMILIES
@@ -45,9 +46,9 @@ __all__ = [
 def spec_from_json(text: str) -> Spec:
     """Build a spec from its JSON; raise :class:`SpecError` if it is damaged."""
     try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise SpecError(f"a spec must be JSON: {error}") from error
+        fields = parsed_json(text)
+    except DAMAGE as error:
+        raise SpecError(f"a spec must be JSON: {told(error)}") from error
     if not isinstance(fields, dict):
         raise SpecError(f"a spec must be a JSON object, not {type(fields).__name__}")
     return spec_from_dict(fields)

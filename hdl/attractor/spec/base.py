@@ -293,6 +293,19 @@ class Spec(ABC):
         """Return what an output region reports; by default the fields of each window by its name."""
         return self.memory_map.decode(Region.OUTPUT, data)
 
+    @property
+    def winners(self) -> int | None:
+        """Number of those of which a result names one as the winner; None in a family that does not say."""
+        return None
+
+    def check_winner(self, winner: int) -> None:
+        """Raise :class:`SpecError` if a result cannot name this winner."""
+        if self.winners is not None:
+            check_range("the winner", winner, 0, self.winners - 1)
+
+    def check_result(self, result: Any) -> None:  # noqa: B027 - a family need not say
+        """Raise :class:`SpecError` if :meth:`decode_output` returned what no device of this network can report."""
+
     def encode_changes(self, windows: Mapping[str, bytes], before: Parameters, after: Parameters) -> dict[str, bytes]:
         """Return what parameter windows hold once a device has changed its parameters by itself.
 

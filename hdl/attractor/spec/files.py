@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from attractor.intake import IntakeError
+from attractor.intake.documents import parsed_json, parsed_object
+from attractor.intake.errors import DAMAGE, told
+from attractor.intake.files import read_file
+from attractor.intake.tensors import HEADER_BYTES, header_of_file
 from attractor.spec import Spec, SpecError, spec_from_dict, spec_from_json
 
 __all__ = ["HEADER_BYTES", "MODEL_FORMATS", "json_object", "load_spec", "spec_of_model"]
 
-#: Longest spec file and longest header of a model file, in bytes: far more than any has, far less than memory.
-HEADER_BYTES = 16 << 20
 #: Formats of model files that this version reads. The last one is written.
 MODEL_FORMATS = ("attractor-model-1", "attractor-model-2")
-_LENGTH_BYTES = 8
 
 
 def load_spec(path: str | Path) -> Spec:
@@ -50,7 +51,9 @@ def load_spec(path: str | Path) -> Spec:
     try:
         return described(contents)
     except SpecError as error:
-        raise SpecError(f"{path}: {error}") from error
+        raise SpecError(f"{path}: {told(error)}") from error
+    except DAMAGE as error:
+        raise SpecError(f"{path} holds no intact spec: {told(error)}; save or copy it again") from error
 
 
 def spec_of_model(metadata: Mapping[str, Any]) -> Spec:
@@ -89,36 +92,28 @@ def json_object(metadata: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return what the JSON under ``name`` says, nothing if it is missing; raise :class:`SpecError` if it is damaged."""
     text = metadata.get(name, "{}")
     try:
-        found = json.loads(text)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise SpecError(f"its {name} is no JSON: {error}; copy or train it again") from error
+        found = parsed_json(text)
+    except DAMAGE as error:
+        raise SpecError(f"its {name} is no JSON: {told(error)}; copy or train it again") from error
     if not isinstance(found, dict):
-        raise SpecError(f"its {name} is {found!r} instead of a JSON object; copy or train it again")
+        raise SpecError(f"its {name} is {repr(found)[:80]} instead of a JSON object; copy or train it again")
     return found
 
 
 def _read_json(path: Path) -> str:
-    with path.open("rb") as file:
-        data = file.read(HEADER_BYTES + 1)
-    if len(data) > HEADER_BYTES:
-        raise SpecError(f"{path} has more than {HEADER_BYTES} bytes, so it is no spec; check the name")
-    return data.decode()
+    try:
+        return read_file(path, HEADER_BYTES).decode()
+    except IntakeError as error:
+        raise SpecError(f"{path} has more than {HEADER_BYTES} bytes, so it is no spec; check the name") from error
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        length = int.from_bytes(prefix := file.read(_LENGTH_BYTES), "little")
-        if len(prefix) == _LENGTH_BYTES and length > HEADER_BYTES:
-            raise SpecError(
-                f"{path} claims a header of {length} bytes, more than the {HEADER_BYTES} that a model may have; "
-                "it is damaged or no model: copy or train it again"
-            )
-        data = file.read(length)
-    if len(prefix) < _LENGTH_BYTES or len(data) < length:
-        size = len(prefix) + len(data)
-        raise SpecError(f"{path} ends after {size} bytes, inside its header; it was cut off: copy or train it again")
     try:
-        metadata = json.loads(data).get("__metadata__", {})
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise SpecError(f"{path} has a damaged header: {error}; copy or train it again") from error
+        header = header_of_file(path)
+    except IntakeError as error:
+        raise SpecError(f"{path} is no intact model: {error}; copy or train it again") from error
+    try:
+        metadata = parsed_object(header).get("__metadata__", {})
+    except DAMAGE as error:
+        raise SpecError(f"{path} has a damaged header: {told(error)}; copy or train it again") from error
     return metadata if isinstance(metadata, dict) else {}

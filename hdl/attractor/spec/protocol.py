@@ -85,6 +85,9 @@ from typing import Any
 
 from cobs import cobs
 
+from attractor.intake.documents import parsed_json
+from attractor.intake.errors import DAMAGE, told
+from attractor.intake.files import unpacked
 from attractor.spec.memory_map import PAYLOAD_BYTES
 
 __all__ = [
@@ -92,11 +95,13 @@ __all__ = [
     "CRC32",
     "DEFAULT_BAUD",
     "DELIMITER",
+    "DESCRIPTION_BYTES",
     "DESCRIPTION_WINDOW",
     "FALLBACK_SECONDS",
     "FRAME_BYTES",
     "FULL_BUFFERS",
     "GREATEST_RATE_ERROR",
+    "LEAST_BUFFER_BYTES",
     "LEAST_CYCLES_PER_BIT",
     "NUMBERS",
     "PROTOCOL_VERSION",
@@ -129,10 +134,14 @@ PROTOCOL_VERSION = 2
 DEFAULT_BAUD = 1_000_000
 #: Number of the window that holds the compressed description; one byte a word.
 DESCRIPTION_WINDOW = 0
+#: Most bytes, and most values, of a description once it is unpacked.
+DESCRIPTION_BYTES, _DESCRIPTION_VALUES = 1 << 20, 50_000
 #: Bytes that a device takes in while a command keeps it busy, before it loses any, and that it keeps of what it sent
 #: last, unless block RAM is short. A latency timer of 16 ms at 1 Mbaud are 1,600 bytes.
 RECEIVE_BUFFER_BYTES = 2048
 REPLY_BUFFER_BYTES = 2048
+#: Least bytes of either: a frame with its delimiters.
+LEAST_BUFFER_BYTES = 256
 #: Sequence numbers and positions before they start anew.
 NUMBERS = 1 << 16
 DELIMITER = b"\0"
@@ -331,11 +340,15 @@ class Identity:
 
     @classmethod
     def unpack(cls, payload: bytes) -> Identity:
-        """Read the payload; raise :class:`FrameError` if it has another length."""
+        """Read the payload; raise :class:`FrameError` if it has another length, or buffers too small for a frame."""
         if len(payload) != cls.STRUCT.size:
             raise FrameError(f"an identity has {cls.STRUCT.size} bytes, not {len(payload)}")
         protocol, fingerprint, session, *sizes, valid = cls.STRUCT.unpack(payload)
         receive_buffer, reply_buffer, description_bytes = sizes
+        if protocol == PROTOCOL_VERSION and min(receive_buffer, reply_buffer) < LEAST_BUFFER_BYTES:
+            raise FrameError(
+                f"buffers have {receive_buffer} and {reply_buffer} bytes; at least {LEAST_BUFFER_BYTES} are needed"
+            )
         return cls(protocol, fingerprint, session, receive_buffer, reply_buffer, description_bytes, bool(valid))
 
 
@@ -431,9 +444,9 @@ def encode_description(description: dict[str, Any]) -> bytes:
 def decode_description(data: bytes) -> dict[str, Any]:
     """Inverse of :func:`encode_description`; raise :class:`FrameError` if the bytes are no description."""
     try:
-        description = json.loads(zlib.decompress(data))
-    except (zlib.error, ValueError) as error:
-        raise FrameError(f"the device's description cannot be read: {error}") from error
+        description = parsed_json(unpacked(data, DESCRIPTION_BYTES), most_values=_DESCRIPTION_VALUES)
+    except DAMAGE as error:
+        raise FrameError(f"the device's description cannot be read: {told(error)}") from error
     if not isinstance(description, dict):
         raise FrameError(f"the device's description is a {type(description).__name__}, not an object")
     return description

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attractor.intake import IntakeError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -25,7 +27,7 @@ def read_array(path: Path) -> np.ndarray:
 
     array = _read(path)
     if not isinstance(array, np.ndarray):
-        raise ValueError(f"{path} holds several arrays; save the one that is meant with numpy.save")
+        raise IntakeError(f"{path} holds several arrays; save the one that is meant with numpy.save")
     return _numbers(array, str(path))
 
 
@@ -42,14 +44,14 @@ def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
     found = [] if isinstance(arrays, np.ndarray) else sorted(arrays)
     missing = {"images", "labels"} - set(found)
     if missing:
-        raise ValueError(
+        raise IntakeError(
             f"{path} has no array {' and no array '.join(sorted(missing))} (it has: {', '.join(found) or 'none'}); "
             "write it with numpy.savez(FILE, images=..., labels=...)"
         )
     labels = arrays["labels"]
     # Classes may be strings, but not bytes, records or one value for all.
     if labels.ndim == 0 or labels.dtype.kind not in "biufU":
-        raise ValueError(
+        raise IntakeError(
             f"labels in {path} are of type {labels.dtype} and shape {labels.shape}; give one number or string for "
             "each image"
         )
@@ -58,32 +60,30 @@ def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _read(path: Path) -> Any:
     """Return an array, or all arrays of an archive by name."""
-    from zipfile import BadZipFile
-
-    import numpy as np
+    from attractor.intake.arrays import read_arrays
+    from attractor.intake.errors import DAMAGE, told
 
     try:
-        # Opened here, because NumPy leaves a damaged archive open. Never unpickled: data must not run code.
-        with path.open("rb") as file:
-            found = np.load(file, allow_pickle=False)
-            return found if isinstance(found, np.ndarray) else dict(found)
+        return read_arrays(path)
     except FileNotFoundError as error:
-        raise ValueError(f"{path}: no such file; check the name") from error
+        raise IntakeError(f"{path}: no such file; check the name") from error
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror or error}; check the file") from error
-    except (ValueError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{path} is no intact file of numeric arrays; write it with numpy.save or savez") from error
+        raise IntakeError(f"{path} cannot be read: {error.strerror or error}; check the file") from error
+    except DAMAGE as error:
+        raise IntakeError(
+            f"{path} is no intact file of numeric arrays: {told(error)}; write it with numpy.save or savez"
+        ) from error
 
 
 def _numbers(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name}: the values are of type {array.dtype}; give real numbers, with .astype(float)")
+        raise IntakeError(f"{name}: the values are of type {array.dtype}; give real numbers, with .astype(float)")
     return array
 
 
 def _rows(array: np.ndarray, name: str) -> np.ndarray:
     if array.ndim < 2 or not array.size:
-        raise ValueError(
+        raise IntakeError(
             f"{name}: the shape is {array.shape}; at least two axes are needed, with one row for each image or "
             "pattern, and something in them"
         )

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["Output", "output", "show_version"]
 
 
+#: Longest message of an error, in characters.
+_MOST_MESSAGE = 4000
+
+
 class Output:
     """Printer of one run, set up by the global options.
 
@@ -87,8 +91,11 @@ class Output:
         kind:
             What sort of error it is, for programs.
         """
-        self._log.print(f"error: {message}", markup=False, emoji=False, style="bold red")
-        self.error_document(message, kind)
+        from attractor.intake.text import printable
+
+        said = printable(message, _MOST_MESSAGE, lines=True)
+        self._log.print(f"error: {said}", markup=False, emoji=False, style="bold red")
+        self.error_document(said, kind)
 
     def error_document(self, message: str, kind: str) -> None:
         """Print an error as the one JSON document, where one is wanted and none was printed."""
@@ -110,8 +117,11 @@ class Output:
 
     @staticmethod
     def _print(text: str) -> None:
-        # Flushed, because a program may wait for it at the other end of a pipe.
-        print(text, flush=True)  # noqa: T201 - printing happens here
+        from attractor.intake.text import printable
+
+        # What files and devices say must not act on a terminal. Flushed, because a program may wait for it at the other
+        # end of a pipe.
+        print(printable(text, lines=True), flush=True)  # noqa: T201 - printing happens here
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Callable[[int, int], None]]:

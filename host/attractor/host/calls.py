@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attractor.host.errors import ModelMismatch
+from attractor.host.reports import decoded_result, reported
 from attractor.spec import IntegerArray, Region, Spec
 
 if TYPE_CHECKING:
@@ -84,11 +85,11 @@ class Calls:
         Raises
         ------
         LinkError
-            If a call failed.
+            If a call failed, or the device reports what this network cannot.
         """
         outputs = self.device.calls(inputs, time_limit=time_limit, together=together, repeatable=repeatable)
         for done, data in enumerate(outputs, start=before + 1):
-            yield self.spec.decode_output(data)
+            yield decoded_result(self.spec, data, self.device.name)
             if progress is not None:
                 progress(done, total)
 
@@ -106,7 +107,10 @@ class Calls:
         assert record is not None
         options = {"progress": progress, "time_limit": time_limit, "repeatable": repeatable}
         for data in self.beginnings(inputs, total, WINNER_BYTES, **options):
-            yield record.decode_start(data)["winner"]
+            winner = record.decode_start(data)["winner"]
+            with reported(self.device.name):
+                self.spec.check_winner(winner)
+            yield winner
 
     def beginnings(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
 from types import TracebackType
@@ -14,6 +14,7 @@ from attractor.host import memory, rate
 from attractor.host.build import Build
 from attractor.host.calls import AnySpec, Calls, spec_as
 from attractor.host.errors import HostError, LinkTimeout, LoadError, ModelMismatch, NotADevice, RateError
+from attractor.host.flight import Answer, Ask
 from attractor.host.inputs import CallWriter, Pace
 from attractor.host.interface import Interface
 from attractor.host.link import CALL_SECONDS, TIMEOUT, LinkClient, Progress, accept
@@ -21,8 +22,9 @@ from attractor.host.loading import Loader, parameter_pieces
 from attractor.host.meeting import meet
 from attractor.host.model import Model
 from attractor.host.port import Port, open_port
+from attractor.host.reports import checked_results, reported
 from attractor.spec import IntegerArray, Region, Spec, SpecError, family_of
-from attractor.spec.protocol import DEFAULT_BAUD, BaudError, Command, Counters, Identity, Status
+from attractor.spec.protocol import DEFAULT_BAUD, BaudError, Command, Counters, FrameError, Identity
 
 __all__ = ["AnyCalls", "Device"]
 
@@ -107,7 +109,8 @@ class Device:
             port = reopen()
         try:
             device = cls(LinkClient(port, baud=baud, timeout=timeout, clock=clock), reopen)
-            device._hasten(fastest)
+            with reported(device.name):
+                device._hasten(fastest)
             return device
         except BaseException:
             port.close()
@@ -245,7 +248,8 @@ class Device:
         self._pace = Pace()  # calls of another model may take any time
         loader = Loader(self._link, self.spec.memory_map, contents, self.identity)
         try:
-            loader.load(progress, verify=verify)
+            with reported(self.name):
+                loader.load(progress, verify=verify)
         except LinkTimeout as error:
             raise LoadError(f"{error}; the model was not loaded, so the device refuses calls until one is") from error
         finally:
@@ -255,7 +259,7 @@ class Device:
         """Return whether the device holds exactly this model's parameters, and they are valid."""
         if not self.spec.same_network(model.spec):
             return False
-        self.identity = self._link.begin()
+        self._begin()
         contents = self.spec.encode_parameters(model.parameters)
         return self.identity.parameters_valid and not memory.differing(
             self._link, parameter_pieces(self.spec.memory_map), contents
@@ -263,9 +267,10 @@ class Device:
 
     def read_parameters(self) -> dict[str, IntegerArray]:
         """Read all parameters back, valid or not; raise :class:`LinkError` if that failed."""
-        return self.spec.decode_parameters(
-            {piece.window.name: memory.read(self._link, piece) for piece in parameter_pieces(self.spec.memory_map)}
-        )
+        with reported(self.name):
+            return self.spec.decode_parameters(
+                {piece.window.name: memory.read(self._link, piece) for piece in parameter_pieces(self.spec.memory_map)}
+            )
 
     def read_model(self, provenance: Mapping[str, Any] | None = None, interface: Interface | None = None) -> Model:
         """Read all parameters back as a model: one that learnt can be saved, and loaded to go on from there.
@@ -279,10 +284,14 @@ class Device:
         ------
         LinkError
             If that failed.
-        SpecError
-            If the device holds parameters that are out of range, as one may that was never loaded.
+        WrongReport
+            If the device holds parameters that are out of range, as one may that was never loaded. It is a
+            :class:`LinkError` and a :class:`SpecError`.
         """
-        return Model(self.spec, self.read_parameters(), provenance or {}, interface or Interface())
+        parameters = self.read_parameters()
+        with reported(self.name):
+            checked = self.spec.check_parameters(parameters)
+        return Model(self.spec, checked, provenance or {}, interface or Interface())
 
     def digest(self, window: str) -> int:
         """Return the CRC-32 that the device computes of one window, by its name in the spec's memory map."""
@@ -365,16 +374,14 @@ class Device:
         del together, repeatable  # one device makes all calls, and each once
         memory_map, size = self.spec.memory_map, self._wanted(want)
         limit = CALL_SECONDS if time_limit is None else time_limit
-        self._link.settle()
+        with reported(self.name):
+            self._link.settle()
         writer = self._writer if self._inputs_known_in == self._link.sessions else CallWriter(memory_map)
         self._writer, self._inputs_known_in = writer, 0
         asks = writer.asks(map(self._checked, inputs), size, limit, self._pace)
-        for answer in self._link.stream(asks):
+        for answer in self._answers(asks):
             self._pace.answered(answer)
-            results = [answer.payload[start : start + size] for start in range(0, len(answer.payload), size)]
-            if answer.ask.calls and answer.status == Status.ABORTED:
-                results.pop()
-            for result in results:
+            for result in checked_results(answer, size, self.name):
                 yield result if want is not None else memory_map.unpacked(Region.OUTPUT, result)
             accept(answer)
         if self._writer is writer:  # only now are the device's inputs known for sure, if no other calls came in between
@@ -389,6 +396,13 @@ class Device:
             )
         return most if want is None else want
 
+    def _answers(self, asks: Iterable[Ask]) -> Iterator[Answer]:
+        try:
+            yield from self._link.stream(asks)
+        except FrameError:  # an identity or a state that is none; errors in what is asked are the caller's
+            with reported(self.name):
+                raise
+
     def _checked(self, inputs: bytes) -> bytes:
         size = self.spec.memory_map.size(Region.INPUT)
         if len(inputs) != size:
@@ -402,15 +416,21 @@ class Device:
 
     def abort(self) -> None:
         """End a call that another program, or an interrupted one, has left under way."""
-        self.identity = self._link.begin()
+        self._begin()
 
     def counters(self) -> Counters:
         """Return what the device has counted since its reset."""
-        return Counters.unpack(self._link.ask(Command.COUNTERS, reply_bytes=Counters.STRUCT.size))
+        with reported(self.name):
+            return Counters.unpack(self._link.ask(Command.COUNTERS, reply_bytes=Counters.STRUCT.size))
+
+    def _begin(self) -> None:
+        with reported(self.name):
+            self.identity = self._link.begin()
 
     def _meet(self) -> None:
         self.identity, self.description, self.spec = meet(self._link)
-        self._writer = CallWriter(self.spec.memory_map)
+        with reported(self.name):
+            self._writer = CallWriter(self.spec.memory_map)
         # The session in which the writer knows the device's inputs; 0 for none.
         self._inputs_known_in = 0
         self._pace = Pace()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from attractor.intake import IntakeError
+from attractor.spec import SpecError
 from attractor.spec.protocol import Command, Status
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "PortError",
     "RateError",
     "SessionLost",
+    "WrongReport",
 ]
 
 _MEANINGS = {
@@ -60,6 +63,13 @@ class RateError(LinkError):
 
 class NotADevice(LinkError):  # noqa: N818
     """Whatever is at the port is no device that this version can talk to."""
+
+
+class WrongReport(LinkError, SpecError):  # noqa: N818
+    """A device says what its network cannot: numbers out of range, too few or too many bytes, parameters that none has.
+
+    It is data that do not fit the description, too, as which it can be caught.
+    """
 
 
 class DeviceError(LinkError):
@@ -134,5 +144,5 @@ class ModelMismatch(HostError):  # noqa: N818
     """A model is for another spec than the device's."""
 
 
-class ModelFileError(HostError):
+class ModelFileError(HostError, IntakeError):
     """A model file cannot be read or written, or its contents were altered."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from attractor.host import memory, version_1
-from attractor.host.errors import LinkTimeout, NotADevice
+from attractor.host.errors import LinkError, LinkTimeout, NotADevice
 from attractor.host.link import LinkClient
+from attractor.host.reports import checked_description
+from attractor.intake.errors import DAMAGE, told
 from attractor.spec import Region, Spec, SpecError, Window, spec_from_dict
 from attractor.spec.protocol import DESCRIPTION_WINDOW, PROTOCOL_VERSION, Identity, decode_description
 
@@ -25,13 +27,15 @@ def meet(link: LinkClient) -> tuple[Identity, dict[str, Any], Spec]:
     """
     try:
         identity = link.begin()
-        description = decode_description(_read_description(link, identity))
-        spec = _described_spec(identity, description)
+        raw = decode_description(_read_description(link, identity))
+        spec, description = _described_spec(identity, raw), checked_description(raw)
     except LinkTimeout as error:
         raise NotADevice(_why_silent(link)) from error
-    except ValueError as error:  # no identity, no description, no spec
+    except LinkError:  # one that says what it cannot say, too
+        raise
+    except DAMAGE as error:  # no identity, no description, no spec
         raise NotADevice(
-            f"{link.port.name}: a device answers, but not as this version expects: {error}; "
+            f"{link.port.name}: a device answers, but not as this version expects: {told(error)}; "
             "build its gateware with this version"
         ) from error
     return identity, description, spec
@@ -48,6 +52,7 @@ def _described_spec(identity: Identity, description: dict[str, Any]) -> Spec:
     if not isinstance(fields, dict):
         raise SpecError("its description has no spec")
     spec = spec_from_dict(fields)
+    _ = spec.memory_map  # which must fit the link
     if spec.fingerprint != identity.fingerprint:
         raise SpecError(
             f"its description is of a spec with fingerprint {spec.fingerprint.hex()}, its core's is "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from attractor.host.errors import LinkError
+from attractor.host.errors import WrongReport
 from attractor.host.flight import Ask
 from attractor.host.link import LinkClient, accept
 from attractor.spec import MemoryMap, Window
@@ -70,7 +70,7 @@ def read(link: LinkClient, piece: Piece) -> bytes:
     data = [accept(answer).payload for answer in link.exchange(asks)]
     for part, answer in zip(parts, data, strict=True):
         if len(answer) != part.size:
-            raise LinkError(
+            raise WrongReport(
                 f"{link.port.name}: {len(answer)} bytes came back for {part.size} bytes of window {part.window.name}; "
                 "the gateware does not fit its description: build it again"
             )
@@ -101,7 +101,14 @@ def digests(link: LinkClient, pieces: Sequence[Piece]) -> list[int]:
         )
         for piece in pieces
     ]
-    return [CRC32.unpack(accept(answer).payload)[0] for answer in link.exchange(asks)]
+    found = [accept(answer).payload for answer in link.exchange(asks)]
+    for piece, answer in zip(pieces, found, strict=True):
+        if len(answer) != CRC32.size:
+            raise WrongReport(
+                f"{link.port.name}: {len(answer)} bytes came back for the CRC-32 of window {piece.window.name}; "
+                "the gateware does not fit its description: build it again"
+            )
+    return [CRC32.unpack(answer)[0] for answer in found]
 
 
 def differing(link: LinkClient, pieces: Sequence[Piece], contents: dict[str, bytes]) -> list[Piece]:

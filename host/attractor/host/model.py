@@ -10,12 +10,13 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import safetensors
+from safetensors import SafetensorError
 
 from attractor.host.errors import ModelFileError
 from attractor.host.interface import Interface
 from attractor.host.model_files import (
     FORMAT,
+    MOST_BYTES,
     SUFFIX,
     Contents,
     Damage,
@@ -25,8 +26,10 @@ from attractor.host.model_files import (
     encoded,
     hash_of,
 )
+from attractor.intake.errors import DAMAGE, told
+from attractor.intake.files import read_file
 from attractor.machine.files import write_whole
-from attractor.spec import IntegerArray, Spec, SpecError
+from attractor.spec import IntegerArray, Spec
 
 __all__ = ["FORMAT", "SUFFIX", "Model"]
 
@@ -121,13 +124,15 @@ class Model:
         """
         path = Path(path)
         try:
-            spec, parameters, interface, provenance = decoded(path.read_bytes())
+            spec, parameters, interface, provenance = decoded(read_file(path, MOST_BYTES))
             return cls(spec, parameters, provenance, interface)
         except FileNotFoundError as error:
             raise ModelFileError(f"{path}: no such file; check the name, or train a model first") from error
         except OSError as error:
             raise ModelFileError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
         except Unknown as error:
-            raise ModelFileError(f"{path} is no model that this version knows: {error}") from error
-        except (safetensors.SafetensorError, Damage, SpecError, ValueError) as error:
-            raise ModelFileError(f"{path} is no intact model file: {error}; copy it again or train it again") from error
+            raise ModelFileError(f"{path} is no model that this version knows: {told(error)}") from error
+        except (SafetensorError, Damage, *DAMAGE) as error:
+            raise ModelFileError(
+                f"{path} is no intact model file: {told(error)}; copy it again or train it again"
+            ) from error

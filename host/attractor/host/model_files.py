@@ -32,14 +32,27 @@ import numpy as np
 import safetensors.numpy
 
 from attractor.host.interface import Interface
+from attractor.intake.tensors import LENGTH_BYTES, read_header
 from attractor.spec import IntegerArray, Spec, SpecError, family_of
-from attractor.spec.files import HEADER_BYTES, MODEL_FORMATS, json_object, spec_of_model
+from attractor.spec.files import MODEL_FORMATS, json_object, spec_of_model
 
-__all__ = ["FORMAT", "SUFFIX", "Contents", "Damage", "Unknown", "canonical", "decoded", "encoded", "hash_of"]
+__all__ = [
+    "FORMAT",
+    "MOST_BYTES",
+    "SUFFIX",
+    "Contents",
+    "Damage",
+    "Unknown",
+    "canonical",
+    "decoded",
+    "encoded",
+    "hash_of",
+]
 
 FORMAT = MODEL_FORMATS[-1]
 SUFFIX = ".safetensors"
-_LENGTH_BYTES = 8
+#: Longest file, in bytes.
+MOST_BYTES = 2 << 30
 #: Metadata that a file must have, and those that it may have, by its format.
 _REQUIRED = {
     MODEL_FORMATS[0]: {"format", "spec", "provenance", "sha256"},
@@ -99,12 +112,11 @@ def decoded(data: bytes) -> Contents:
         If they are not what was saved.
     Unknown
         If they are of a newer version, or name something that is not installed.
-    safetensors.SafetensorError, ValueError
+    safetensors.SafetensorError, IntakeError, ValueError
         If they are no tensors.
     """
+    metadata = read_header(data).metadata
     tensors = safetensors.numpy.load(data)
-    # The library has checked the header, but gives metadata only for files.
-    metadata = json.loads(data[_LENGTH_BYTES : _LENGTH_BYTES + _header_length(data)]).get("__metadata__") or {}
     _check_names(metadata)
     found = _checksum(metadata, tensors)
     if found != metadata["sha256"]:
@@ -179,16 +191,9 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} of type {type(value).__name__} does not")
 
 
-def _header_length(data: bytes) -> int:
-    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
-    if length > HEADER_BYTES:
-        raise Damage(f"its header has {length} bytes, more than the {HEADER_BYTES} that a model may have")
-    return length
-
-
 def _canonical_header(data: bytes) -> bytes:
     """Return a safetensors file with its header's keys sorted: the library leaves the order of metadata to chance."""
-    end = _LENGTH_BYTES + _header_length(data)
-    header = json.dumps(json.loads(data[_LENGTH_BYTES:end]), sort_keys=True, separators=(",", ":")).encode()
+    end = read_header(data).end
+    header = json.dumps(json.loads(data[LENGTH_BYTES:end]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)  # tensors start at multiples of 8 bytes
-    return len(header).to_bytes(_LENGTH_BYTES, "little") + header + data[end:]
+    return len(header).to_bytes(LENGTH_BYTES, "little") + header + data[end:]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from attractor.host.errors import HostError, LinkError, PortError, RateError
 from attractor.host.flight import Ask
 from attractor.host.link import LinkClient, accept
+from attractor.intake.documents import parsed_object
+from attractor.intake.files import read_file
 from attractor.machine.cache import cache_folder, digest
 from attractor.machine.files import write_whole
 from attractor.spec.protocol import LEAST_CYCLES_PER_BIT, BaudError, Command, rate_step
@@ -27,6 +29,7 @@ RATES = (12_000_000, 8_000_000, 6_000_000, 4_000_000, 3_000_000, 2_000_000, 1_50
 FRAMES, ROUND_TRIPS = 200, 20
 #: Folder in the cache with a file for each device.
 LINES = "lines"
+_MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -172,8 +175,8 @@ def remember(device: Device, rows: Sequence[Measured]) -> int:
 def remembered(port: str, fingerprint: bytes) -> int | None:
     """Return the rate that was remembered for a device at a port; None if there is none."""
     try:
-        baud = json.loads(_path(port, fingerprint).read_bytes())["baud"]
-    except (OSError, ValueError, KeyError, TypeError):
+        baud = parsed_object(read_file(_path(port, fingerprint), _MOST_BYTES))["baud"]
+    except (OSError, ValueError, KeyError):
         return None
     return baud if isinstance(baud, int) and baud > 0 else None
 

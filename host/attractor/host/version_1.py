@@ -13,6 +13,7 @@ from collections.abc import Callable
 from cobs import cobs
 
 from attractor.host.port import Port
+from attractor.intake.text import printable
 from attractor.spec.protocol import DELIMITER, FrameError, decode_description
 
 __all__ = ["built_by"]
@@ -23,6 +24,8 @@ _IDENTITY = struct.Struct("<B8sHHB")
 _IDENTIFY, _READ, _REPLY_BIT, _OK = 1, 2, 0x80, 0
 #: Most bytes of the description that one reply carries.
 _PIECE = 240
+#: Most bytes that arrive without the end of a frame, and longest version, in characters.
+_MOST_PARTIAL, _MOST_TEXT = 1024, 80
 
 
 def built_by(port: Port, seconds: float, clock: Callable[[], float]) -> str | None:
@@ -54,7 +57,7 @@ def built_by(port: Port, seconds: float, clock: Callable[[], float]) -> str | No
             return "unknown"
         description += piece
     try:
-        return str(decode_description(description).get("gateware", "unknown"))
+        return printable(str(decode_description(description).get("gateware", "unknown")), _MOST_TEXT)
     except FrameError:
         return "unknown"
 
@@ -67,7 +70,7 @@ def _ask(
     port.write(DELIMITER + cobs.encode(body + _CRC.pack(_crc16(body))) + DELIMITER)
     start, deadline, received = _REPLY.pack(number, command | _REPLY_BIT, _OK), clock() + seconds, b""
     while (left := deadline - clock()) > 0 and (came := port.read(left)):
-        *frames, received = (received + came).split(DELIMITER)
+        *frames, received = (received[-_MOST_PARTIAL:] + came).split(DELIMITER)
         for frame in frames:
             reply = _decode(frame)
             if reply.startswith(start):

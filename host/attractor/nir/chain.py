@@ -106,12 +106,20 @@ def array(name: str, node: Any, field: str) -> Floats:
     """Return a node's array in double precision; raise :class:`NirError` if it is none of finite numbers."""
     value = getattr(node, field)
     try:
-        found = np.asarray(value, np.float64)
+        found = _real(value).astype(np.float64)
     except (TypeError, ValueError) as error:
         raise NirError(f"{field} of node {name!r} is no array of numbers: {error}; export the graph again") from error
     if not np.isfinite(found).all():
         bad = found[~np.isfinite(found)][0]
         raise NirError(f"{field} of node {name!r} holds {bad}; all its values must be finite: train or export it again")
+    return found
+
+
+def _real(value: Any) -> npt.NDArray[Any]:
+    """Return an array; raise :class:`TypeError` if its numbers are complex, whose imaginary parts would get lost."""
+    found = np.asarray(value)
+    if np.iscomplexobj(found):
+        raise TypeError("its numbers are complex")
     return found
 
 
@@ -175,7 +183,7 @@ class _Wiring:
         field = {nir.Input: "output_type", nir.Output: "input_type"}.get(type(node))
         try:
             shape = next(iter(getattr(node, field).values())) if field else np.shape(_shaped(node))
-            size = int(np.prod(np.asarray(shape, np.int64)))
+            size = int(np.prod(_real(shape).astype(np.int64)))
         except (TypeError, ValueError, StopIteration, AttributeError) as error:
             raise NirError(f"node {name!r} has no shape; export the graph again with it") from error
         if not 1 <= size <= MOST_NEURONS:

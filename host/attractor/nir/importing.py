@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 
 from attractor.golden import FelifNetwork
 from attractor.host.felif import NeuronOutputs, Ticks
 from attractor.host.interface import Interface
 from attractor.host.model import Model
+from attractor.intake.errors import told
 from attractor.nir.agreement import agreement, random_frames
 from attractor.nir.chain import populations
 from attractor.nir.discretise import float_layers
@@ -70,10 +74,22 @@ def from_nir(
         If the graph is damaged, or something in it cannot be expressed; the message names the node and the next step.
     """
     decided = Rules(dt=dt, **rules)
-    source = "a graph" if isinstance(graph, nir.NIRGraph) else Path(graph).name
-    found = populations(graph if isinstance(graph, nir.NIRGraph) else read_graph(graph))
-    exact = FloatNetwork(float_layers(found, decided))
-    spec, layers = _in_integers(exact, decided)
+    if isinstance(graph, nir.NIRGraph):
+        return _imported("a graph", graph, decided, frames)
+    path = Path(graph)
+    read = read_graph(path)
+    try:
+        return _imported(path.name, read, decided, frames)
+    except NirError as error:
+        raise NirError(f"{path}: {told(error)}") from error
+
+
+def _imported(source: str, graph: nir.NIRGraph, decided: Rules, frames: npt.ArrayLike | None) -> Imported:
+    """Return the network of a graph from somewhere."""
+    with _finite():
+        found = populations(graph)
+        exact = FloatNetwork(float_layers(found, decided))
+        spec, layers = _in_integers(exact, decided)
     parameters = {
         f"{name}_{index}": values for index, layer in enumerate(layers) for name, values in layer.parameters.items()
     }
@@ -83,13 +99,26 @@ def from_nir(
         raise NirError(f"frames have shape {drive.shape}; it must be (runs, ticks, {spec.inputs}), and none of them 0")
     stimulus = "random inputs" if frames is None else "inputs that were given"
     names = [population.name for population in found]
-    compared = agreement(names, exact, integer, drive, stimulus)
+    with _finite():
+        compared = agreement(names, exact, integer, drive, stimulus)
     reports = tuple(map(layer_report, found, layers))
     report = ConversionReport(
         source, asdict(decided), decided.decisions(), reports, compared, warnings_of(reports, compared)
     )
     model = Model(spec, parameters, {"nir": report.to_dict()}, _interface(spec, decided, layers))
     return Imported(model, report, exact)
+
+
+@contextmanager
+def _finite() -> Iterator[None]:
+    """Raise :class:`NirError` if numbers become too large to compute with."""
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            yield
+    except FloatingPointError as error:
+        raise NirError(
+            f"values of nodes are too large or too different to compute with ({error}); scale and export them again"
+        ) from error
 
 
 def _interface(spec: FelifSpec, rules: Rules, layers: list[IntegerLayer]) -> Interface:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from attractor.intake import IntakeError
+
 try:
     import h5py
     import nir
@@ -15,5 +17,5 @@ except ModuleNotFoundError as error:
 __all__ = ["NirError", "h5py", "nir"]
 
 
-class NirError(ValueError):
+class NirError(IntakeError):
     """A NIR graph cannot be read, or one of the two sides has no words for what the other says."""

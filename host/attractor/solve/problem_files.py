@@ -15,20 +15,31 @@ from typing import Any
 
 import numpy as np
 
+from attractor.intake import IntakeError, refusing
+from attractor.intake.documents import parsed_object
+from attractor.intake.files import read_file
 from attractor.machine.files import write_whole
 from attractor.solve.dimod_extra import dimod
 from attractor.solve.ising import MOST_OSCILLATORS
 from attractor.solve.problems import Graph
 
-__all__ = ["MOST_BYTES", "ProblemFileError", "Solution", "read_problem"]
+__all__ = ["MOST_BYTES", "MOST_VERTICES", "ProblemFileError", "Solution", "read_problem"]
 
 #: First bytes of dimod's binary files, and first characters of its text.
 _BINARY, _COORDINATES = b"DIMODBQM", re.compile(r"\s*#.*?vartype\s*[:=]\s*(\w+)", re.IGNORECASE)
 #: Longest problem file in bytes: four times the text of the densest problem that a network can hold.
 MOST_BYTES = 4 * 16 * MOST_OSCILLATORS**2 // 2
+#: Most vertices of a graph, and greatest number of a variable: what no network takes is told later, by its size.
+MOST_VERTICES = 1 << 20
+#: Most values of a model as JSON: two ends and a bias for each coupling, and some more.
+_MOST_VALUES = 4 * MOST_OSCILLATORS**2 // 2
+#: Longest header of a binary file, in bytes, and the types of its numbers.
+_MOST_HEADER, _NUMBER = 1 << 16, re.compile(r"u?int(8|16|32|64)|float(32|64)")
+#: Longest number and shortest line of an edge, in characters.
+_MOST_DIGITS, _LEAST_LINE = 64, 4
 
 
-class ProblemFileError(ValueError):
+class ProblemFileError(IntakeError):
     """A file of a problem or a solution cannot be read or written; the message names it, and the line."""
 
 
@@ -63,21 +74,21 @@ def read_problem(path: str | Path) -> Graph | dimod.BinaryQuadraticModel:
     return _rudy(path, text) if header is None else _coordinates(path, text, header[1])
 
 
+_AGAIN = "save or copy it again"
 _KINDS = "give a graph ('vertices edges', then 'i j weight') or a file that dimod wrote"
 
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        data = read_file(path, MOST_BYTES)
     except FileNotFoundError as error:
         raise ProblemFileError(f"{path}: no such file; check the name") from error
     except OSError as error:
         raise ProblemFileError(f"{path} cannot be read: {error.strerror}; check the file") from error
-    if len(data) > MOST_BYTES:
+    except IntakeError as error:
         raise ProblemFileError(
             f"{path} has more than {MOST_BYTES} bytes, more than any network's problem; check the name"
-        )
+        ) from error
     if not data.strip():
         raise ProblemFileError(f"{path} is empty; {_KINDS}")
     return data
@@ -88,12 +99,17 @@ def _read(path: Path) -> bytes:
 
 def _rudy(path: Path, text: str) -> Graph:
     lines = _numbered(text)
-    number, words = next(lines)
+    number, words = next(lines, (0, []))
+    if not words:
+        raise ProblemFileError(f"{path} holds nothing but comments; {_KINDS}")
     sizes = _numbers(path, number, words, (2,), "vertices and edges")
     vertices, count = int(sizes[0]), int(sizes[1])
     if vertices < 1 or count < 0:
         raise _damage(path, number, words, "there must be one vertex at least")
-    edges, weights, first_seen = np.zeros((count, 2), np.intp), np.ones(count), dict[tuple[int, int], int]()
+    if vertices > MOST_VERTICES:
+        raise _damage(path, number, words, f"there may be {MOST_VERTICES:,} vertices at most")
+    room = min(count, len(text) // _LEAST_LINE + 1)  # whatever is announced
+    edges, weights, first_seen = np.zeros((room, 2), np.intp), np.ones(room), dict[tuple[int, int], int]()
     found = 0
     for number, words in lines:
         if found == count:
@@ -130,6 +146,8 @@ def _numbers(path: Path, number: int, words: list[str], counts: tuple[int, ...],
     """Return a line's numbers: two integers, and perhaps a third number."""
     if len(words) not in counts:
         raise _damage(path, number, words, f"{what} are expected")
+    if max(map(len, words)) > _MOST_DIGITS:
+        raise _damage(path, number, words, f"a number has more than {_MOST_DIGITS} digits")
     try:
         values = [float(int(words[0])), float(int(words[1])), *map(float, words[2:])]
     except ValueError:
@@ -156,27 +174,35 @@ def _coordinates(path: Path, text: str, vartype: str) -> dimod.BinaryQuadraticMo
         u, v, bias = _numbers(path, number, words, (3,), "two variables and a coefficient")
         if min(u, v) < 0:
             raise _damage(path, number, words, "variables are numbered from 0")
+        if max(u, v) >= MOST_VERTICES:
+            raise _damage(path, number, words, f"variables are numbered up to {MOST_VERTICES - 1}")
         if u == v:
             bqm.add_linear(int(u), bias)
         else:
             bqm.add_quadratic(int(u), int(v), bias)
-    return bqm
+    with refusing(ProblemFileError, path, "is no problem", "correct the file"):
+        return _checked(bqm)
 
 
 def _binary(path: Path, data: bytes) -> dimod.BinaryQuadraticModel:
-    try:
+    with refusing(ProblemFileError, path, "is no intact model that dimod saved", _AGAIN, Exception):
         _check_indices(data)
         return _checked(dimod.BinaryQuadraticModel.from_file(data))
-    except Exception as error:  # damage shows as anything, down to struct.error and KeyError
-        raise ProblemFileError(f"{path} is no intact model that dimod saved: {error}; save or copy it again") from error
 
 
 def _check_indices(data: bytes) -> None:
     """Raise an error if a binary file names variables that it does not have: the library would write beyond memory."""
     end = 14 + int.from_bytes(data[10:14], "little")
-    header = json.loads(data[14:end])
+    if end > 14 + _MOST_HEADER:
+        raise IntakeError(f"its header claims {end - 14:,} bytes; it may have {_MOST_HEADER:,}")
+    header = parsed_object(data[14:end])
     variables, interactions = header["shape"]
-    bias, index, start = (np.dtype(header[name]) for name in ("dtype", "itype", "ntype"))
+    if not all(type(size) is int and 0 <= size <= len(data) for size in (variables, interactions)):
+        raise IntakeError(f"its shape is {header['shape']}, and it has {len(data):,} bytes")
+    types = [str(header[name]) for name in ("dtype", "itype", "ntype")]
+    if not all(map(_NUMBER.fullmatch, types)):
+        raise IntakeError(f"its numbers are of types {types}")
+    bias, index, start = map(np.dtype, types)
     if bias.kind != "f" or index.kind not in "iu" or start.kind not in "iu":
         raise ValueError(f"its numbers are of types {bias}, {index} and {start}")
     linear = np.frombuffer(data, np.dtype([("start", start), ("bias", bias)]), variables, end + bias.itemsize)
@@ -190,23 +216,19 @@ def _check_indices(data: bytes) -> None:
 
 
 def _json(path: Path, text: str) -> dimod.BinaryQuadraticModel:
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise ProblemFileError(f"{path} is no intact JSON: {error}; save or copy it again") from error
+    with refusing(ProblemFileError, path, "is no intact JSON", _AGAIN):
+        document = parsed_object(text, most_values=_MOST_VALUES, finite=False)
     kind = document.get("type")
     if kind != "BinaryQuadraticModel":
         raise ProblemFileError(
             f"{path} is JSON of type {kind!r}; write a model with json.dump(bqm.to_serializable(), file)"
         )
-    try:
+    with refusing(ProblemFileError, path, "is no intact model that dimod saved", _AGAIN, Exception):
         ends = [document["quadratic_head"], document["quadratic_tail"]]
         variables, couplings = len(document["linear_biases"]), len(document["quadratic_biases"])
         if np.shape(ends) != (2, couplings) or not all(_is_index(end, variables) for end in ends[0] + ends[1]):
             raise ValueError(f"its couplings do not fit its {variables} variables")
         return _checked(dimod.BinaryQuadraticModel.from_serializable(document))
-    except Exception as error:  # as above
-        raise ProblemFileError(f"{path} is no intact model that dimod saved: {error}; save or copy it again") from error
 
 
 def _is_index(value: Any, variables: int) -> bool:

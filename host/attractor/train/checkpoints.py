@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from attractor.intake import IntakeError, refusing
+from attractor.intake.arrays import read_npz
+from attractor.intake.documents import parsed_object
+from attractor.intake.errors import DAMAGE, told
 from attractor.machine.files import replacing
 
-__all__ = ["FORMAT", "SUFFIX", "Arrays", "CheckpointError", "load_checkpoint", "save_checkpoint"]
+__all__ = ["FORMAT", "SUFFIX", "Arrays", "CheckpointError", "load_checkpoint", "number", "restoring", "save_checkpoint"]
 
 #: Raised when the meaning of a checkpoint changes.
 FORMAT = "attractor-checkpoint-1"
@@ -24,7 +28,7 @@ _ARRAY = "array."
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-class CheckpointError(ValueError):
+class CheckpointError(IntakeError):
     """A checkpoint is damaged, or of another training."""
 
 
@@ -69,16 +73,17 @@ def load_checkpoint(path: str | Path, identity: Mapping[str, Any]) -> tuple[dict
     """
     path = _checked(path)
     try:
-        # The library leaves a file open that is no archive.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as contents:
-            header = json.loads(str(contents[_HEADER]))
-            arrays = {name.removeprefix(_ARRAY): contents[name] for name in contents.files if name != _HEADER}
+        contents = read_npz(path)
+        header = parsed_object(str(contents.pop(_HEADER)), finite=False)  # a loss may not be known yet
+        arrays = {name.removeprefix(_ARRAY): array for name, array in contents.items()}
         found, state = header["identity"], header["state"]
         known = header["format"] == FORMAT
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is no intact checkpoint: {error}; delete it to begin anew") from error
+        if not isinstance(found, dict) or not isinstance(state, dict):
+            raise IntakeError("its header holds no objects")
+    except (OSError, *DAMAGE) as error:
+        raise CheckpointError(f"{path} is no intact checkpoint: {told(error)}; delete it to begin anew") from error
     if not known:
-        raise CheckpointError(f"{path} is a checkpoint of another version, {header['format']!r}; delete it")
+        raise CheckpointError(f"{path} is a checkpoint of another version, {str(header['format'])[:80]!r}; delete it")
     theirs, ours = _flat(found), _flat(json.loads(json.dumps(identity)))
     differences = [
         f"{key} is {theirs.get(key, 'absent')} there and {ours.get(key, 'absent')} here"
@@ -88,6 +93,20 @@ def load_checkpoint(path: str | Path, identity: Mapping[str, Any]) -> tuple[dict
     if differences:
         raise CheckpointError(f"{path} is a checkpoint of another training: {'; '.join(differences)}")
     return state, arrays
+
+
+@contextmanager
+def restoring(path: str | Path) -> Iterator[None]:
+    """Raise :class:`CheckpointError` for whatever the block finds missing or damaged in a checkpoint that was read."""
+    with refusing(CheckpointError, path, "is no intact checkpoint", "delete it to begin anew"):
+        yield
+
+
+def number(value: Any) -> float:
+    """Return a number of a checkpoint, finite or not; raise :class:`IntakeError` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise IntakeError(f"a number in it is {str(value)[:80]!r}")
+    return float(value)
 
 
 def _checked(path: str | Path) -> Path:

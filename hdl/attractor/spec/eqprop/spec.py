@@ -414,6 +414,19 @@ class EqPropSpec(Spec):
         """Inverse of :meth:`encode_output`."""
         return decoded_result(data)
 
+    @property
+    def winners(self) -> int:
+        """Number of classes."""
+        return self.classes
+
+    def check_result(self, result: EqPropResult) -> None:
+        """Raise :class:`SpecError` if no device of this network can report this result."""
+        self.check_winner(result.winner)
+        weights = sum(below * above for below, above in pairwise(self.layers))
+        check_range("the number of touched counters", result.touched, 0, weights)
+        check_range("the number of flipped weights", result.flips, 0, weights)
+        check_range("the greatest score", int(result.scores.max()), 0, self.replicas * self.state_highs[-1])
+
 
 def _lane_bits(
     parameters: Parameters, connection: int, sources: npt.NDArray[np.intp] | slice = _ALL

@@ -328,6 +328,20 @@ class FelifSpec(Spec):
         outputs = self.output_record.decode_words(windows["outputs"], self.outputs)["output"]
         return decoded_result(windows["result"], outputs)
 
+    @property
+    def winners(self) -> int:
+        """Number of neurons of the last layer."""
+        return self.outputs
+
+    def check_result(self, result: FelifResult) -> None:
+        """Raise :class:`SpecError` if no device of this network can report this result."""
+        self.check_winner(result.winner)
+        neurons = sum(layer.neurons for layer in self.layers)
+        check_range("the number of ticks", result.ticks, 0, self.ticks)
+        check_range("the number of spikes", result.spikes, 0, self.ticks * neurons)
+        if self.layers[-1].spikes:
+            check_range("the greatest number of spikes of a neuron", int(result.outputs.max()), 0, self.ticks)
+
 
 def _layer(index: int, layer: Any) -> FelifLayer:
     """Return a layer, which in JSON is an object with the fields of :class:`FelifLayer`."""

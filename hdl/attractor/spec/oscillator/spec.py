@@ -408,3 +408,17 @@ class OscillatorSpec(Spec):
     def decode_output(self, data: bytes) -> OscillatorResult:
         """Inverse of :meth:`encode_output`."""
         return decoded_result(data, self.targets if self.random_start else 0)
+
+    @property
+    def winners(self) -> int | None:
+        """Number of labels; None without any."""
+        return self.labels or None
+
+    def check_result(self, result: OscillatorResult) -> None:
+        """Raise :class:`SpecError` if no device of this network can report this result."""
+        if self.labels:
+            check_range("the winner", result.winner, 0, self.labels - 1)
+        periods = self.schedule_entries * SCHEDULE_ENTRY["periods"].range[1]
+        check_range("the number of periods", result.periods, 0, periods)
+        check_range("the slot of the last change", result.last_change, 0, (periods + 1) * self.period)
+        check_range("the greatest phase", int(result.phases.max()), 0, self.period - 1)

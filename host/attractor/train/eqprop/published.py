@@ -10,9 +10,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.numpy import load as tensors_of
 from safetensors.numpy import save_file
 
+from attractor.intake import IntakeError, refusing
+from attractor.intake.documents import parsed_object
+from attractor.intake.errors import DAMAGE, told
+from attractor.intake.files import read_file
+from attractor.intake.tensors import read_header
 from attractor.machine.files import replacing
 from attractor.physics.eqprop import FloatArray, FloatNetwork, class_means, one_hot
 
@@ -20,11 +26,13 @@ __all__ = ["CheckpointError", "Epoch", "Errors", "FloatTrainer", "Progress"]
 
 #: Called with the number of finished mini-batches and that of all in the epoch.
 Progress = Callable[[int, int], None]
+#: Longest checkpoint, in bytes.
+_MOST_BYTES = 2 << 30
 #: Arrays of a connection that a checkpoint holds.
 _ARRAYS = ("signs", "scale", "bias", "raw")
 
 
-class CheckpointError(ValueError):
+class CheckpointError(IntakeError):
     """A checkpoint cannot be read or belongs to another training."""
 
 
@@ -178,12 +186,13 @@ class FloatTrainer:
             If the file cannot be read or was written by a training with other settings; the message names them.
         """
         try:
-            with safe_open(path, "numpy") as file:
-                metadata = file.metadata() or {}
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            identity, progress = json.loads(metadata["training"]), json.loads(metadata["progress"])
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise CheckpointError(f"{path} is no checkpoint of this trainer ({error}); begin a new training") from error
+            data = read_file(path, _MOST_BYTES)
+            metadata, arrays = read_header(data).metadata, tensors_of(data)
+            identity, progress = (parsed_object(metadata[name], finite=False) for name in ("training", "progress"))
+        except (OSError, SafetensorError, *DAMAGE) as error:
+            raise CheckpointError(
+                f"{path} is no checkpoint of this trainer ({told(error)}); begin a new training"
+            ) from error
         own = json.loads(json.dumps(self._identity()))
         for name in own:
             if identity.get(name) != own[name]:
@@ -191,12 +200,25 @@ class FloatTrainer:
                     f"{path} was trained with {name} {identity.get(name)}, this training has {own[name]}; "
                     "use the same settings or another file"
                 )
+        with refusing(CheckpointError, path, "is no intact checkpoint", "begin a new training"):
+            self._restore(arrays, progress)
+
+    def _restore(self, arrays: dict[str, npt.NDArray[Any]], progress: dict[str, Any]) -> None:
+        """Take over a checkpoint, as a whole or not at all."""
+        history = [Epoch(**epoch | {"flips": tuple(epoch["flips"])}) for epoch in progress["history"]]
+        factors = [float(progress["factors"][index]) for index in range(len(self.network.connections))]
+        loaded = []
         for index, connection in enumerate(self.network.connections):
             for name in _ARRAYS:
-                array = arrays[f"{index}.{name}"].astype(self.network.dtype)
-                setattr(connection, name, self.network.xp.asarray(array))
-            connection.factor = progress["factors"][index]
-        self.history = [Epoch(**epoch | {"flips": tuple(epoch["flips"])}) for epoch in progress["history"]]
+                array, known = arrays[f"{index}.{name}"], getattr(connection, name)
+                if array.shape != known.shape:
+                    raise IntakeError(f"its array {index}.{name} has shape {array.shape} instead of {known.shape}")
+                loaded.append((connection, name, array.astype(self.network.dtype)))
+        for connection, name, array in loaded:
+            setattr(connection, name, self.network.xp.asarray(array))
+        for connection, factor in zip(self.network.connections, factors, strict=True):
+            connection.factor = factor
+        self.history = history
 
     @property
     def _replicas(self) -> int:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from attractor.golden import EqPropNetwork
 from attractor.spec import EqPropSpec, IntegerArray, SpecError
-from attractor.train.checkpoints import load_checkpoint, save_checkpoint
+from attractor.train.checkpoints import load_checkpoint, number, restoring, save_checkpoint
 from attractor.train.eqprop.dense import DenseLearner
 from attractor.train.eqprop.sequence import SequenceLearner
 from attractor.train.oscillator import Progress
@@ -281,15 +281,22 @@ class Trainer:
 
     def _restore(self, path: str | Path, identity: dict[str, Any]) -> None:
         state, arrays = load_checkpoint(path, identity)
-        self.history = [
-            Epoch(tuple(epoch["thresholds"]), tuple(epoch["flips"]), epoch["accuracy"]) for epoch in state["history"]
-        ]
-        last, best = (
-            {name.removeprefix(kind): array for name, array in arrays.items() if name.startswith(kind)}
-            for kind in ("last.", "best.")
-        )
-        self._learner = self._begin(last)
-        self._best = self.spec.check_parameters(best) if best else None
+        with restoring(path):
+            history = [
+                Epoch(
+                    tuple(self.spec.check_thresholds(epoch["thresholds"]).tolist()),
+                    tuple(map(int, epoch["flips"])),
+                    None if epoch["accuracy"] is None else number(epoch["accuracy"]),
+                )
+                for epoch in state["history"]
+            ]
+            last, best = (
+                {name.removeprefix(kind): array for name, array in arrays.items() if name.startswith(kind)}
+                for kind in ("last.", "best.")
+            )
+            self._learner = self._begin(self.spec.check_parameters(last))
+            self._best = self.spec.check_parameters(best) if best else None
+        self.history = history
 
 
 # Networks and samples

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from attractor.train.checkpoints import load_checkpoint, save_checkpoint
+from attractor.intake import IntakeError
+from attractor.train.checkpoints import load_checkpoint, number, restoring, save_checkpoint
 from attractor.train.felif.bruno import Floats
 from attractor.train.felif.losses import Loss, Samples
 from attractor.train.felif.network import TrainedNetwork
@@ -217,15 +218,32 @@ class Trainer:
 
     def _restore(self, path: str | Path, identity: dict[str, Any]) -> None:
         state, arrays = load_checkpoint(path, identity)
-        last, best, means, norms = (
-            {name.removeprefix(f"{kind}."): array for name, array in arrays.items() if name.startswith(f"{kind}.")}
-            for kind in ("last", "best", "mean", "norm")
-        )
-        self.history = [Epoch(**epoch) for epoch in state["history"]]
-        self.parameters, self._best = last, best or None
         recipe = self.recipe
-        self._optimiser = Adamax(state["rate"], recipe.momentum, recipe.memory, state["steps"], means, norms)
-        self._plateau = Plateau(recipe.factor, recipe.patience, state["best"], state["waited"])
+        with restoring(path):
+            last, best, means, norms = (
+                {name.removeprefix(f"{kind}."): array for name, array in arrays.items() if name.startswith(f"{kind}.")}
+                for kind in ("last", "best", "mean", "norm")
+            )
+            self._check(last, complete=True)
+            for group in (best, means, norms):
+                self._check(group, complete=group is best and bool(best))
+            history = [
+                Epoch(number(told["rate"]), number(told["loss"]), told["validation"] and number(told["validation"]))
+                for told in state["history"]
+            ]
+            optimiser = Adamax(number(state["rate"]), recipe.momentum, recipe.memory, int(state["steps"]), means, norms)
+            plateau = Plateau(recipe.factor, recipe.patience, number(state["best"]), int(state["waited"]))
+        self.history, self.parameters, self._best = history, last, best or None
+        self._optimiser, self._plateau = optimiser, plateau
+
+    def _check(self, group: dict[str, Floats], *, complete: bool) -> None:
+        """Raise :class:`IntakeError` unless arrays of a checkpoint are those of the network, or some of them."""
+        shapes = self.network.shapes
+        if complete and group.keys() != shapes.keys():
+            raise IntakeError(f"it has arrays {sorted(group)} instead of {sorted(shapes)}")
+        for name, array in group.items():
+            if array.shape != shapes.get(name) or array.dtype.kind != "f" or not np.isfinite(array).all():
+                raise IntakeError(f"its array {name!r} is none of finite numbers of shape {shapes.get(name)}")
 
 
 def outputs(network: TrainedNetwork, parameters: dict[str, Floats], samples: Samples) -> list[Floats]:
