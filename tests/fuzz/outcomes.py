@@ -83,7 +83,8 @@ def _refusal(error: Exception, source: str, seconds: float) -> tuple[str, float,
             seconds,
             f"{type(error).__name__} is no line for people ({len(said)} characters): {said[:200]!r}",
         )
-    if source not in said and Path(source).parent.name not in said:
+    folder = str(Path(source).parent)
+    if source not in said and (folder == "." or folder not in said):
         return FOREIGN, seconds, f"{type(error).__name__} does not name {source}: {said[:300]}"
     if "; " not in said:
         return FOREIGN, seconds, f"{type(error).__name__} says no next step: {said[:300]}"
