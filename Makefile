@@ -1,6 +1,6 @@
 # make demo   train, simulate the gateware and check it, from nothing but Python, make and a C++ compiler
 # make test   lint and all tests that take less than a minute each
-# make fuzz   damaged files, hostile devices and hosts, thousands of each, with figures; some 20 minutes
+# make fuzz   damaged files, hostile devices and hosts, thousands of each, with figures; some 10 minutes
 # They make .venv themselves; everything comes from PyPI.
 
 VENV ?= .venv

@@ -75,7 +75,7 @@ def _judged(run: Callable[[], object], source: str) -> Outcome:
 
 
 def _refusal(error: Exception, source: str, seconds: float) -> tuple[str, float, str]:
-    """A refusal names the file or device, and is one line that a terminal can show."""
+    """A refusal names the file or device and a next step, and is one line that a terminal can show."""
     said = str(error)
     if not said.isprintable() or len(said) > _MOST_MESSAGE:
         return (
@@ -83,8 +83,11 @@ def _refusal(error: Exception, source: str, seconds: float) -> tuple[str, float,
             seconds,
             f"{type(error).__name__} is no line for people ({len(said)} characters): {said[:200]!r}",
         )
-    if source not in said and Path(source).parent.name not in said:
+    folder = str(Path(source).parent)
+    if source not in said and (folder == "." or folder not in said):
         return FOREIGN, seconds, f"{type(error).__name__} does not name {source}: {said[:300]}"
+    if "; " not in said:
+        return FOREIGN, seconds, f"{type(error).__name__} says no next step: {said[:300]}"
     return REFUSED, seconds, said
 
 

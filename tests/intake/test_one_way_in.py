@@ -35,6 +35,7 @@ HARMLESS = {
 }
 #: Modules that read what this project has written for itself, or the machine under it, and nobody else hands over.
 OURS = {
+    "gateware/boards.py": "our own sources and those of platforms, hashed",
     "gateware/flow.py": "files of a build that has just run, in its own folder",
     "gateware/report.py": "the report of a placement that has just run",
     "host/latency.py": "a number that Linux shows",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attractor.intake.text import printable
 
-__all__ = ["DAMAGE", "IntakeError", "refusing", "told"]
+__all__ = ["DAMAGE", "IntakeError", "advised", "refusing", "told"]
 
 #: Longest part of a message that says what is wrong.
 _MOST_TOLD = 600
@@ -80,6 +80,12 @@ def refusing(
         if isinstance(kind, type) and isinstance(error, kind):
             raise
         raise kind(f"{source} {what}: {told(error)}; {next_step}") from error
+
+
+def advised(error: BaseException, next_step: str) -> str:
+    """Return what an error says, as :func:`told` does, and ``next_step`` behind it unless it has one."""
+    said = told(error)
+    return said if "; " in said else f"{said}; {next_step}"
 
 
 def told(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from attractor.intake import IntakeError
 from attractor.intake.documents import parsed_json, parsed_object
-from attractor.intake.errors import DAMAGE, told
+from attractor.intake.errors import DAMAGE, advised, told
 from attractor.intake.files import read_file
 from attractor.intake.tensors import HEADER_BYTES, header_of_file
 from attractor.spec import Spec, SpecError, spec_from_dict, spec_from_json
@@ -51,7 +51,7 @@ def load_spec(path: str | Path) -> Spec:
     try:
         return described(contents)
     except SpecError as error:
-        raise SpecError(f"{path}: {told(error)}") from error
+        raise SpecError(f"{path}: {advised(error, 'correct the file, or save it again')}") from error
     except DAMAGE as error:
         raise SpecError(f"{path} holds no intact spec: {told(error)}; save or copy it again") from error
 

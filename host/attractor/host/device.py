@@ -260,10 +260,9 @@ class Device:
         if not self.spec.same_network(model.spec):
             return False
         self._begin()
-        contents = self.spec.encode_parameters(model.parameters)
-        return self.identity.parameters_valid and not memory.differing(
-            self._link, parameter_pieces(self.spec.memory_map), contents
-        )
+        contents, pieces = self.spec.encode_parameters(model.parameters), parameter_pieces(self.spec.memory_map)
+        with reported(self.name):
+            return self.identity.parameters_valid and not memory.differing(self._link, pieces, contents)
 
     def read_parameters(self) -> dict[str, IntegerArray]:
         """Read all parameters back, valid or not; raise :class:`LinkError` if that failed."""
@@ -296,7 +295,8 @@ class Device:
     def digest(self, window: str) -> int:
         """Return the CRC-32 that the device computes of one window, by its name in the spec's memory map."""
         memory_map = self.spec.memory_map
-        return memory.digests(self._link, [memory.whole(memory_map, memory_map[window])])[0]
+        with reported(self.name):
+            return memory.digests(self._link, [memory.whole(memory_map, memory_map[window])])[0]
 
     # Running
 
@@ -383,7 +383,8 @@ class Device:
             self._pace.answered(answer)
             for result in checked_results(answer, size, self.name):
                 yield result if want is not None else memory_map.unpacked(Region.OUTPUT, result)
-            accept(answer)
+            with reported(self.name):
+                accept(answer)
         if self._writer is writer:  # only now are the device's inputs known for sure, if no other calls came in between
             self._inputs_known_in = self._link.sessions
 

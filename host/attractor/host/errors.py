@@ -33,6 +33,10 @@ _MEANINGS = {
 }
 
 
+#: What is said of a status with which no device refuses anything.
+_STRANGE = "no device refuses so; rebuild its gateware with this version"
+
+
 class HostError(Exception):
     """Base of the errors below."""
 
@@ -81,17 +85,20 @@ class DeviceError(LinkError):
         What was asked for.
     status:
         How it ended; unknown numbers are kept.
+    device:
+        Name of the device, where it is known.
     """
 
-    def __init__(self, command: int, status: int) -> None:
+    def __init__(self, command: int, status: int, device: str = "") -> None:
         self.command = command
         self.status = status
+        self.device = device
         name = Command(command).name if command in set(Command) else f"command {command}"
         try:
-            reason = f"{Status(status).name}: {_MEANINGS.get(Status(status), 'no error')}"
+            reason = f"{Status(status).name}: {_MEANINGS.get(Status(status), _STRANGE)}"
         except ValueError:
             reason = f"unknown status {status}; was the gateware built by a newer version?"
-        super().__init__(f"{name} was refused with {reason}")
+        super().__init__(f"{device + ': ' if device else ''}{name} was refused with {reason}")
 
 
 class LearningError(LinkError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from attractor.host import memory, version_1
-from attractor.host.errors import LinkError, LinkTimeout, NotADevice
+from attractor.host.errors import DeviceError, LinkError, LinkTimeout, NotADevice
 from attractor.host.link import LinkClient
 from attractor.host.reports import checked_description
 from attractor.intake.errors import DAMAGE, told
@@ -31,6 +31,8 @@ def meet(link: LinkClient) -> tuple[Identity, dict[str, Any], Spec]:
         spec, description = _described_spec(identity, raw), checked_description(raw)
     except LinkTimeout as error:
         raise NotADevice(_why_silent(link)) from error
+    except DeviceError as error:
+        raise DeviceError(error.command, error.status, link.port.name) from error
     except LinkError:  # one that says what it cannot say, too
         raise
     except DAMAGE as error:  # no identity, no description, no spec

@@ -26,7 +26,7 @@ from attractor.host.model_files import (
     encoded,
     hash_of,
 )
-from attractor.intake.errors import DAMAGE, told
+from attractor.intake.errors import DAMAGE, advised, told
 from attractor.intake.files import read_file
 from attractor.machine.files import write_whole
 from attractor.spec import IntegerArray, Spec
@@ -131,7 +131,9 @@ class Model:
         except OSError as error:
             raise ModelFileError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
         except Unknown as error:
-            raise ModelFileError(f"{path} is no model that this version knows: {told(error)}") from error
+            raise ModelFileError(
+                f"{path} is no model that this version knows: {advised(error, 'save it again')}"
+            ) from error
         except (SafetensorError, Damage, *DAMAGE) as error:
             raise ModelFileError(
                 f"{path} is no intact model file: {told(error)}; copy it again or train it again"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from attractor.host.errors import WrongReport
+from attractor.host.errors import DeviceError, WrongReport
 from attractor.host.flight import Answer
 from attractor.intake.errors import told
 from attractor.intake.text import printable
@@ -28,11 +28,16 @@ _NEXT = "the gateware does not fit its description: build it again"
 
 @contextmanager
 def reported(name: str) -> Iterator[None]:
-    """Raise :class:`WrongReport` with the device's name for what the block finds wrong in its bytes."""
+    """Raise :class:`WrongReport` with the device's name for what the block finds wrong in its bytes.
+
+    A refusal gets the device's name, too.
+    """
     try:
         yield
     except WrongReport:
         raise
+    except DeviceError as error:
+        raise (error if error.device else DeviceError(error.command, error.status, name)) from error.__cause__
     except (FrameError, SpecError) as error:
         raise WrongReport(f"{name}: the device reports what it cannot: {told(error)}; {_NEXT}") from error
 
