@@ -24,6 +24,7 @@ changes. A cell is one neuron in one tick.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from reporting import log, parser, report
 
 from attractor.physics.felif import FelifDevice
@@ -48,7 +49,9 @@ TESTS = {
 LEAST_SEEDS = 20
 
 
-def row(test: str, neuron: str, device: FelifDevice, drives: list[Currents], references: list[Raster]) -> dict:
+def row(
+    test: str, neuron: str, device: FelifDevice, drives: list[Currents], references: list[Raster]
+) -> dict[str, object]:
     """Return what one kind of neuron makes of the drives of all seeds."""
     rasters = [integer_raster(neuron, device, currents) for currents in drives]
     wrong = [int(np.count_nonzero(found != right)) for found, right in zip(rasters, references, strict=True)]
@@ -69,7 +72,7 @@ def row(test: str, neuron: str, device: FelifDevice, drives: list[Currents], ref
     return result
 
 
-def first(raster: Raster) -> np.ndarray:
+def first(raster: Raster) -> npt.NDArray[np.int64]:
     """Return the tick of each neuron's first spike, the number of ticks where there is none."""
     return np.where(raster.any(axis=0), raster.argmax(axis=0), len(raster))
 
@@ -79,13 +82,14 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--seeds", type=int, default=LEAST_SEEDS, help=f"seeds of each test, {LEAST_SEEDS} at least")
     arguments.add_argument("--draw", type=int, default=0, help="number from which the seeds are drawn")
+    arguments.add_argument("--test", action="append", choices=TESTS, help="one of them (may be repeated); default all")
     given = arguments.parse_args()
     if given.seeds < LEAST_SEEDS:
         arguments.error(f"--seeds is {given.seeds}; a mean needs {LEAST_SEEDS} at least")
     seeds = np.random.SeedSequence(given.draw).generate_state(given.seeds).tolist()
     device, rows = FelifDevice(), []
-    for test, drawn in TESTS.items():
-        drives = [drawn(seed) for seed in seeds]
+    for test in given.test or TESTS:
+        drives = [TESTS[test](seed) for seed in seeds]
         references = [twin_raster(device, currents) for currents in drives]
         rows += [row(test, neuron, device, drives, references) for neuron in (FELIF_A, FELIF_B)]
     report({"rows": rows}, as_json=given.json)

@@ -11,8 +11,10 @@ import pytest
 from attractor.physics.felif import FelifDevice, FelifTwin, felif_parameters, tables_digest
 from attractor.physics.felif.device import VARYING
 from attractor.physics.felif.fidelity import (
+    burst_currents,
     drive_per_ampere,
     integer_raster,
+    ramped_currents,
     stepped_currents,
     synaptic_currents,
     twin_raster,
@@ -130,24 +132,46 @@ def test_rest_lasts_and_hysteresis_remains() -> None:
 # Integer neurons beside the device
 
 
+#: Drawn, not chosen; and Euler steps of a tick, with which no spike is another than with 1,000.
+SEEDS = np.random.SeedSequence(1).generate_state(3).tolist()
+STEPS = 400
+
+
 @cache
-def reference_of(drive: Callable[[], np.ndarray]) -> np.ndarray:
-    return twin_raster(DEVICE, drive())
+def reference_of(drive: Callable[[int], np.ndarray], seed: int) -> np.ndarray:
+    return twin_raster(DEVICE, drive(seed), steps=STEPS)
 
 
-@pytest.mark.parametrize(("drive", "spikes"), [(stepped_currents, 115), (synaptic_currents, 273)])
-def test_rasters_of_integer_neurons(drive: Callable[[], np.ndarray], spikes: int) -> None:
-    """B misses no raster cell and A at most 60, the bounds of the published check of both discretisations."""
-    currents, reference = drive(), reference_of(drive)
-    assert reference.sum() == spikes
-    assert np.array_equal(integer_raster("felif_b", DEVICE, currents), reference)
-    backlash = integer_raster("felif_a", DEVICE, currents)
-    assert 0 < np.count_nonzero(backlash != reference) <= 60
+@pytest.mark.parametrize(("drive", "most_a", "most_b"), [(stepped_currents, 20, 10), (synaptic_currents, 40, 25)])
+def test_rasters_of_integer_neurons(drive: Callable[[int], np.ndarray], most_a: int, most_b: int) -> None:
+    """Of some 30,000 cells few differ, and fewer of B; no seed is known for which A has none of both tests."""
+    wrong = {"felif_a": 0, "felif_b": 0}
+    for seed in SEEDS:
+        currents, reference = drive(seed), reference_of(drive, seed)
+        assert reference.sum() > 80
+        for kind, most in (("felif_a", most_a), ("felif_b", most_b)):
+            found = np.count_nonzero(integer_raster(kind, DEVICE, currents) != reference)
+            assert found <= most
+            wrong[kind] += found
+    assert wrong["felif_b"] < wrong["felif_a"]
+
+
+def test_strong_drives_show_where_the_integer_neurons_fail() -> None:
+    """Ramps move spikes by a tick; bursts of up to 9 nA make B spike too often, whose steps are too long for them."""
+    wrong = {"felif_a": [], "felif_b": []}
+    for drive in (ramped_currents, burst_currents):
+        currents = drive(SEEDS[0])[:, ::10]
+        reference = twin_raster(DEVICE, currents, steps=STEPS)
+        for kind, found in wrong.items():
+            raster = integer_raster(kind, DEVICE, currents)
+            found.append(np.count_nonzero(raster != reference))
+            assert found[-1] < 0.02 * reference.size
+    assert wrong["felif_b"][1] > wrong["felif_a"][1]
 
 
 def test_the_reference_is_converged() -> None:
-    coarse = twin_raster(DEVICE, stepped_currents(), steps=400)
-    assert np.array_equal(coarse, reference_of(stepped_currents))
+    fine = twin_raster(DEVICE, stepped_currents(SEEDS[0]))
+    assert np.array_equal(fine, reference_of(stepped_currents, SEEDS[0]))
 
 
 def test_tables_as_published() -> None:
@@ -209,7 +233,7 @@ def test_devices_that_differ_have_parameters_of_their_own() -> None:
 
 
 def test_variability_by_neuron_brings_the_integer_neurons_nearer_to_their_devices() -> None:
-    currents = stepped_currents()[:160]
+    currents = stepped_currents(0)[:160]
     varied = DEVICE.varied(64, 0.02, np.random.default_rng(2))
     reference = twin_raster(varied, currents)
 
