@@ -11,7 +11,7 @@ changes. A cell is one neuron in one tick.
     Strong drives: currents that rise to a level of up to 3 nA, and Poisson input of up to 9 nA; 100 neurons, 400 ms.
 
 ``neuron``
-    ``felif_a``, ``felif_b``, or ``device_64``: the twin in 64 steps a tick as B has, which shows what of B's is rounding.
+    ``felif_a``, ``felif_b``, or ``device_64``: the twin in 64 steps a tick, as many as B has, without any rounding.
 ``spikes``
     Of the twin, in the mean over the seeds.
 ``wrong_mean``, ``wrong_deviation``, ``wrong_worst``
