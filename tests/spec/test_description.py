@@ -78,6 +78,14 @@ def test_the_dictionary_is_that_of_devices_in_the_field() -> None:
     assert (len(DICTIONARY), zlib.adler32(DICTIONARY)) == (2427, 0x60A10F47)
 
 
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.family)
+def test_a_description_names_its_dictionary_and_has_fixed_codes(spec: Spec) -> None:
+    data = encode_description(described(spec))
+    assert data[1] & 0x20
+    assert data[2:6].hex() == "60a10f47"
+    assert data[6] & 7 == 3  # the last block, of kind 1
+
+
 def test_descriptions_of_earlier_devices_are_read() -> None:
     description = {"spec": DIGITS.to_dict(), "board": "icebreaker"}
     assert decode_description(zlib.compress(json.dumps(description).encode(), 9)) == json.loads(json.dumps(description))

@@ -11,7 +11,7 @@ Fields follow one another, the first in the lowest bits. If together they are as
 otherwise they lie in all bytes of the window.
 
 The description is JSON, compressed by zlib (RFC 1950) with the preset dictionary :data:`DICTIONARY`, which the stream
-names by its Adler-32. Streams without a dictionary are read too.
+names by its Adler-32, in blocks with fixed codes. Streams without a dictionary are read too.
 """
 
 from __future__ import annotations

@@ -428,9 +428,10 @@ def rate_step(clock_hz: float, baud: float) -> int:
 def encode_description(description: dict[str, Any]) -> bytes:
     """Compress a device's description: ``spec``, ``gateware`` version, ``board``, ``clock_hz``, ``baud``, ``map``.
 
-    ``map`` is the memory map as :mod:`attractor.spec.description` writes it.
+    ``map`` is the memory map as :mod:`attractor.spec.description` writes it. Fixed codes cost nothing behind the
+    dictionary, and are easy to read.
     """
-    compressor = zlib.compressobj(9, zdict=DICTIONARY)
+    compressor = zlib.compressobj(9, strategy=zlib.Z_FIXED, zdict=DICTIONARY)
     text = json.dumps(description, sort_keys=True, separators=(",", ":"))
     return compressor.compress(text.encode()) + compressor.flush()
 
