@@ -13,9 +13,20 @@ from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, OscillatorSpec, Sp
 PAGE = Path(__file__).parents[1] / "docs" / "memory_map.md"
 SPECS: dict[str, Spec] = {
     "oscillator": OscillatorSpec(oscillators=75, inputs=65, labels=10, reference=64),
+    "oscillator-all": OscillatorSpec(oscillators=12, inputs=4, labels=3, reference=1, learning=True, random_start=True),
     "eqprop": EqPropSpec(layers=(64, 48, 20), state_high=(4, 14), counter_bits=6, lanes=8, learning=True),
     "felif": FelifSpec(
         inputs=6, layers=(FelifLayer(neurons=5, kind="lif"), FelifLayer(neurons=2, kind="readout")), ticks=8
+    ),
+    "felif-all": FelifSpec(
+        inputs=6,
+        layers=(
+            FelifLayer(neurons=5, kind="felif_a"),
+            FelifLayer(neurons=4, kind="felif_b", recurrent=True),
+            FelifLayer(neurons=3, kind="lif", synapse=True, reset="value"),
+            FelifLayer(neurons=2, kind="readout"),
+        ),
+        ticks=8,
     ),
 }
 

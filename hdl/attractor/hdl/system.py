@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.link import Link, Receiver, Transmitter
 from attractor.spec import Spec
+from attractor.spec.description import described_map
 from attractor.spec.protocol import (
     DEFAULT_BAUD,
     FALLBACK_SECONDS,
@@ -86,6 +87,7 @@ class System(wiring.Component):
                 "board": board,
                 "clock_hz": clock_hz,
                 "baud": baud,
+                "map": described_map(spec.memory_map),
             }
         )
         super().__init__(

@@ -39,8 +39,10 @@ def read_file(path: str | Path, most: int) -> bytes:
     return data
 
 
-def unpacked(data: bytes, most: int, *, gzip: bool = False) -> bytes:
+def unpacked(data: bytes, most: int, *, gzip: bool = False, dictionary: bytes = b"") -> bytes:
     """Return what zlib, or gzip, has packed into ``data``: at most ``most`` bytes, and no more are unpacked.
+
+    ``dictionary`` is what zlib was given as if it came before, if it says that it was.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def unpacked(data: bytes, most: int, *, gzip: bool = False) -> bytes:
     """
     found, left = bytearray(), data
     while left or not found:
-        engine = zlib.decompressobj(_GZIP if gzip else _ZLIB)
+        engine = zlib.decompressobj(_GZIP if gzip else _ZLIB, dictionary)
         try:
             found += engine.decompress(left, most + 1 - len(found))
         except zlib.error as error:

@@ -88,6 +88,7 @@ from cobs import cobs
 from attractor.intake.documents import parsed_json
 from attractor.intake.errors import DAMAGE, told
 from attractor.intake.files import unpacked
+from attractor.spec.description import DICTIONARY
 from attractor.spec.memory_map import PAYLOAD_BYTES
 
 __all__ = [
@@ -131,6 +132,7 @@ __all__ = [
 
 #: Raised when the meaning of any frame changes.
 PROTOCOL_VERSION = 2
+#: Rate of a line unless another one is agreed on, in bits a second.
 DEFAULT_BAUD = 1_000_000
 #: Number of the window that holds the compressed description; one byte a word.
 DESCRIPTION_WINDOW = 0
@@ -437,14 +439,25 @@ def rate_step(clock_hz: float, baud: float) -> int:
 
 
 def encode_description(description: dict[str, Any]) -> bytes:
-    """Compress a device's description: ``spec``, ``gateware`` version, ``board``, ``clock_hz``, ``baud``."""
-    return zlib.compress(json.dumps(description, sort_keys=True, separators=(",", ":")).encode(), 9)
+    """Compress a device's description: ``spec``, ``gateware`` version, ``board``, ``clock_hz``, ``baud``, ``map``.
+
+    ``map`` is the memory map as :mod:`attractor.spec.description` writes it. Fixed codes cost nothing behind the
+    dictionary, and are easy to read.
+    """
+    compressor = zlib.compressobj(9, strategy=zlib.Z_FIXED, zdict=DICTIONARY)
+    text = json.dumps(description, sort_keys=True, separators=(",", ":"))
+    return compressor.compress(text.encode()) + compressor.flush()
 
 
 def decode_description(data: bytes) -> dict[str, Any]:
-    """Inverse of :func:`encode_description`; raise :class:`FrameError` if the bytes are no description."""
+    """Inverse of :func:`encode_description`; raise :class:`FrameError` if the bytes are no description.
+
+    Earlier devices compressed theirs without a dictionary, and said nothing of their memory map.
+    """
     try:
-        description = parsed_json(unpacked(data, DESCRIPTION_BYTES), most_values=_DESCRIPTION_VALUES)
+        description = parsed_json(
+            unpacked(data, DESCRIPTION_BYTES, dictionary=DICTIONARY), most_values=_DESCRIPTION_VALUES
+        )
     except DAMAGE as error:
         raise FrameError(f"the device's description cannot be read: {told(error)}") from error
     if not isinstance(description, dict):

@@ -15,6 +15,7 @@ from attractor.golden import Network
 from attractor.golden import network as golden_network
 from attractor.sim.golden_link import GoldenLink
 from attractor.spec import Region, Spec
+from attractor.spec.description import described_map
 from attractor.spec.files import load_spec
 from attractor.spec.protocol import encode_description
 
@@ -79,7 +80,14 @@ class GoldenBoard:
             gateware = version("attractor")
         except PackageNotFoundError:
             gateware = "unknown"
-        return {"spec": self.spec.to_dict(), "gateware": gateware, "board": BOARD_NAME, "clock_hz": 0, "baud": 0}
+        return {
+            "spec": self.spec.to_dict(),
+            "gateware": gateware,
+            "board": BOARD_NAME,
+            "clock_hz": 0,
+            "baud": 0,
+            "map": described_map(self.spec.memory_map),
+        }
 
     def _run(self, windows: dict[str, bytes], inputs: bytes) -> bytes:
         # What a core keeps from call to call ends with any write of a parameter.

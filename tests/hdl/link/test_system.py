@@ -192,6 +192,7 @@ def test_description_tells_all_about_the_device() -> None:
         "board": "bench",
         "clock_hz": 5_000_000,
         "baud": 1_000_000,
+        "map": ["weights/p2x12", "start/i2x8", "result/o5x8"],
     }
 
 

@@ -208,17 +208,26 @@ class FelifLayer:
     @property
     def record(self) -> Record:
         """What the memory holds for each neuron."""
-        fields = [Field("scale", self.scale_bits), Field("bias", self.drive_bits, signed=True)]
+        decay = Field("decay", 16, high=DECAY_ONE, meaning="what is left of the state after a tick, 32,768 for all")
+        fields = [
+            Field("scale", self.scale_bits, meaning="factor of the sum of the weights"),
+            Field("bias", self.drive_bits, signed=True, meaning="drive without any input"),
+        ]
         if self.kind == READOUT:
-            return Record((*fields, Field("decay", 16, high=DECAY_ONE)))
-        fields.append(Field("threshold", self.state_bits, signed=True))
+            return Record((*fields, decay))
+        fields.append(Field("threshold", self.state_bits, signed=True, meaning="state at which the neuron spikes"))
         if self.kind == LIF:
-            fields.append(Field("decay", 16, high=DECAY_ONE))
-            fields += [Field("synapse_decay", 16, high=DECAY_ONE)] if self.synapse else []
-            fields += [Field("reset", self.state_bits, signed=True)] if self.reset == "value" else []
+            synapse = Field("synapse_decay", 16, high=DECAY_ONE, meaning="the same of the synaptic state")
+            reset = Field("reset", self.state_bits, signed=True, meaning="state after a spike")
+            fields += [decay, *([synapse] if self.synapse else []), *([reset] if self.reset == "value" else [])]
             return Record(tuple(fields))
-        fields += [Field("leak_scale", 8), Field("field_offset", 12, signed=True), Field("coupling", 12)]
-        fields += [Field("inverse", 16)] if self.kind == FELIF_A else []
+        fields += [
+            Field("leak_scale", 8, meaning="factor of the leak, 64 for 1"),
+            Field("field_offset", 12, signed=True, meaning="added to the field at which the polarisation turns"),
+            Field("coupling", 12, meaning="voltage that a turning polarisation takes, 256 for 1"),
+        ]
+        inverse = Field("inverse", 16, meaning="part of the distance that the polarisation goes, 65,536 for 1")
+        fields += [inverse] if self.kind == FELIF_A else []
         return Record(tuple(fields))
 
     @property
@@ -231,9 +240,17 @@ class FelifLayer:
             return {}
         # 1 is an entry of B's table, so it has a bit more than a fraction.
         highest = self.polarisation_high if self.kind == FELIF_B else None
-        limits = Record((Field("reset", self.state_bits, signed=True), Field("limit", self.state_bits - 1)))
+        field_bits = _FIELD_BITS[self.kind]
+        limits = Record(
+            (
+                Field("reset", self.state_bits, signed=True, meaning="voltage after a spike"),
+                Field("limit", self.state_bits - 1, meaning="greatest magnitude of a voltage"),
+            )
+        )
+        leak = Record((Field("leak", 16, meaning="voltage that leaks, by the voltage"),))
+        field = Record((Field("field", field_bits, high=highest, meaning="what turns the polarisation, by the field"),))
         return {
-            "leak": (LEAK_ENTRIES, Record((Field("leak", 16),))),
-            "field": (FIELD_ENTRIES[self.kind], Record((Field("field", _FIELD_BITS[self.kind], high=highest),))),
+            "leak": (LEAK_ENTRIES, leak),
+            "field": (FIELD_ENTRIES[self.kind], field),
             "limits": (1, limits),
         }
