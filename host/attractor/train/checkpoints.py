@@ -91,7 +91,10 @@ def load_checkpoint(path: str | Path, identity: Mapping[str, Any]) -> tuple[dict
         if theirs.get(key) != ours.get(key)
     ]
     if differences:
-        raise CheckpointError(f"{path} is a checkpoint of another training: {'; '.join(differences)}")
+        raise CheckpointError(
+            f"{path} is a checkpoint of another training: train with the same settings, or delete it to begin anew; "
+            f"{'; '.join(differences)}"
+        )
     return state, arrays
 
 
