@@ -162,7 +162,7 @@ def annealed_graph(board: str) -> Work:
     model = Model(spec, {"weights": weights, "schedule": schedule, "settle": np.array(0)})
     seeds = source.integers(1 << SEED_BITS, size=100).tolist()
     inputs = [spec.encode_input(np.zeros(200, int), seed=seed, random_start=True) for seed in seeds]
-    return Work("Max-Cut, 200 vertices", "solve", model, 8 * inputs, SEED_BITS, spec.spin_bytes, spec.targets, board)
+    return Work("Max-Cut, 200 vertices", "solve", model, 5 * inputs, SEED_BITS, spec.spin_bytes, spec.targets, board)
 
 
 WORKS: dict[str, Callable[[], Work]] = {
