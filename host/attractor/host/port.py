@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
+from urllib.parse import urlsplit
 
 import serial
 from serial.tools import list_ports
@@ -25,6 +26,9 @@ ENTRY_POINTS = "attractor.ports"
 SPEC_OPENER = "open_spec"
 #: Least time in seconds in which the operating system must take over what is written.
 WRITE_SECONDS = 5.0
+
+
+_RFC2217, _NETWORK = "rfc2217://", ("rfc2217://", "socket://")
 
 
 @runtime_checkable
@@ -52,7 +56,7 @@ class Port(Protocol):
 
 
 class SerialPort:
-    """A serial line, or anything else that pySerial opens: pseudo-terminals, ``socket://``, ``loop://`` ...
+    """A serial line, or what else pySerial opens: pseudo-terminals, ``socket://``, ``rfc2217://``, ``spy://`` ...
 
     Parameters
     ----------
@@ -70,11 +74,14 @@ class SerialPort:
     def __init__(self, address: str, baud: int = DEFAULT_BAUD) -> None:
         self.name = address
         self._baud = baud
+        self._heard = False
+        # Over the network pySerial knows no time limit for writing, and no exclusive use.
+        self._limits_writing = not address.startswith(_RFC2217)
+        options = {"write_timeout": WRITE_SECONDS, "exclusive": True} if self._limits_writing else {}
+        _check_url(address)
         try:
-            self._serial = serial.serial_for_url(
-                address, baudrate=baud, timeout=0, write_timeout=WRITE_SECONDS, exclusive=True
-            )
-        except (OSError, ValueError) as error:
+            self._serial = serial.serial_for_url(address, baudrate=baud, timeout=0, **options)
+        except (OSError, ValueError, NotImplementedError) as error:
             raise PortError(_explain(address, baud, error)) from error
         self._low_latency = LowLatency(self._serial)
 
@@ -98,7 +105,8 @@ class SerialPort:
         """Send ``data``; raise :class:`PortError` if the port broke down or takes nothing."""
         try:
             # A full buffer empties at the line's speed, ten bits a byte, so allow for that too.
-            self._serial.write_timeout = WRITE_SECONDS + 20 * len(data) / self._baud
+            if self._limits_writing:
+                self._serial.write_timeout = WRITE_SECONDS + 20 * len(data) / self._baud
             self._serial.write(data)
         except OSError as error:
             raise self._broken(error) from error
@@ -106,12 +114,13 @@ class SerialPort:
     def read(self, timeout: float) -> bytes:
         """Return what has arrived within ``timeout`` seconds; raise :class:`PortError` if the port broke down."""
         try:
-            waiting = self._serial.in_waiting
-            if waiting:
-                return self._serial.read(waiting)
-            self._serial.timeout = timeout
-            first = self._serial.read(1)
-            return first + self._serial.read(self._serial.in_waiting) if first else b""
+            data = self._serial.read(self._serial.in_waiting)
+            if not data:
+                self._serial.timeout = timeout
+                first = self._serial.read(1)
+                data = first + self._serial.read(self._serial.in_waiting) if first else b""
+            self._heard = self._heard or bool(data)
+            return data
         except (OSError, TypeError) as error:  # pySerial's TypeError: closed while reading
             raise self._broken(error) from error
 
@@ -125,6 +134,11 @@ class SerialPort:
             left.close()
 
     def _broken(self, error: Exception) -> PortError:
+        if self.name.startswith(_NETWORK) and not self._heard:
+            return PortError(
+                f"{self.name}: the other end hung up before it said anything ({error}); is another program using the "
+                "board? Close that one and try again"
+            )
         return PortError(f"{self.name} broke down: {error}; check the cable and open the port again")
 
 
@@ -195,6 +209,18 @@ def _made_board(entry: EntryPoint, spec: Spec | None) -> Port | None:
             f"{entry.name}:FILE, or use {entry.name}: where there is a network"
         )
     return opener(spec)
+
+
+def _check_url(address: str) -> None:
+    """Raise :class:`PortError` if a URL of a network names no host or no port, of which pySerial says nothing clear."""
+    if address.startswith(_NETWORK):
+        try:
+            parts = urlsplit(address)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise PortError(f"{address} is no address: {error}; give HOST:PORT after //") from error
+        if not host or not port:
+            raise PortError(f"{address} names no {'port' if host else 'host'}; give HOST:PORT after //")
 
 
 def _explain(address: str, baud: int, error: Exception) -> str:

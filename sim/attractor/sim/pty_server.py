@@ -167,7 +167,7 @@ class PseudoTerminal:
 
 
 class TcpSocket:
-    """A TCP port of this machine for one program at a time; works on every system.
+    """A TCP port of this machine for one program at a time, others are disconnected; works on every system.
 
     Parameters
     ----------
@@ -203,6 +203,7 @@ class TcpSocket:
         try:
             data = self._program.recv(_CHUNK_BYTES)
         except BlockingIOError:
+            self._refuse_another()
             return b""
         except OSError:
             data = b""
@@ -226,6 +227,11 @@ class TcpSocket:
         """Disconnect and stop listening."""
         self._disconnect()
         self._listener.close()
+
+    def _refuse_another(self) -> None:
+        """Disconnect a program that comes while there is one, or it would wait for answers without an end."""
+        with contextlib.suppress(OSError):
+            self._listener.accept()[0].close()
 
     def _disconnect(self) -> None:
         if self._program is not None:
