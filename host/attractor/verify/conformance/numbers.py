@@ -149,6 +149,11 @@ def _refused_identify(bench: Bench) -> None:
         bench.counters()
 
 
+def _replies_from(begins: list[int], now: int, index: int) -> int:
+    """Return how many replies begin at a position or after it: four of COUNTERS, and one of the SYNC before."""
+    return len(begins) - 1 - index + (now != begins[-1])
+
+
 @rule("SYNC")
 def _sync(bench: Bench) -> None:
     """SYNC sends all bytes from a position on again, then the session and the number that is taken next."""
@@ -167,11 +172,6 @@ def _sync(bench: Bench) -> None:
         start = (begins[index] - begins[0]) % NUMBERS
         if not again.startswith(sent[start:]):
             raise Broken("other bytes come again than were sent")
-
-
-def _replies_from(begins: list[int], now: int, index: int) -> int:
-    """Return how many replies begin at a position or after it: four of COUNTERS, and one of the SYNC before."""
-    return len(begins) - 1 - index + (now != begins[-1])
 
 
 @rule("SYNC within a reply")
