@@ -29,6 +29,8 @@ from attractor.spec.protocol import (
     crc32,
     decode_description,
 )
+from attractor.verify.conformance import CLIENT_RULES
+from attractor.verify.conformance.bench import RULES
 
 PAGE = Path(__file__).parents[1] / "docs" / "protocol.md"
 #: Network of the examples.
@@ -66,6 +68,8 @@ def parts() -> dict[str, str]:
         "vectors": _vectors(),
         "exchange": _exchange(),
         "description": _description(),
+        "device-rules": _rules({rule.name: rule.meaning for rule in RULES}),
+        "client-rules": _rules(CLIENT_RULES),
         "dictionary": "```\n" + "\n".join(_wrapped(description.DICTIONARY.decode())) + "\n```",
     }
 
@@ -124,6 +128,12 @@ def _constants() -> str:
 def _commands() -> str:
     rows = [f"| {command.name} | {command.value} |" for command in Command]
     return "\n".join(["| command | number |", "| --- | --- |", *rows])
+
+
+def _rules(rules: dict[str, str]) -> str:
+    return "\n".join(
+        ["| rule | what it says |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in rules.items())]
+    )
 
 
 def _statuses() -> str:

@@ -73,7 +73,8 @@ def test_a_board_that_differs_is_reported(run: Callable, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(FelifCalls, "run_ticks", wrong)
     outcome = run("demo", "--family", "felif", "--board", "none", "--json")
-    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.code == 1
+    assert outcome.error["message"].startswith("the board differs from the golden model")
     assert "error: the board differs from the golden model: call 7, window outputs, field output[3] is" in outcome.err
 
 

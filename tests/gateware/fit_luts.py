@@ -133,7 +133,7 @@ def utilisation(spec: Spec, board: Board) -> dict[str, int]:
     top = system_top(spec, board, board.default_baud)
     plan = flow.prepare(top, board, large_weights=large, multipliers=multipliers)
     toolchain = find_toolchain(board.family)
-    synthesis, placement, _ = flow._commands(plan)
+    synthesis, placement, _ = flow._commands(plan, board)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         flow._write({name: text.encode() for name, text in plan.items()}, folder)

@@ -177,6 +177,15 @@ def test_descriptions_that_do_not_fit(spec: OscillatorSpec, description: bytes, 
     assert "build its gateware with this version" in str(caught.value)
 
 
+def test_a_device_whose_memory_is_laid_out_otherwise(spec: OscillatorSpec) -> None:
+    class Otherwise(GoldenBoard):
+        def _description(self) -> dict[str, object]:
+            return {**super()._description(), "map": ["weights.0/p5x8"]}
+
+    with pytest.raises(NotADevice, match="it lays its memory out otherwise than this version does"):
+        Device.open(Otherwise(spec))
+
+
 def test_reconnect(board: GoldenBoard, device: Device, model: Model) -> None:
     device.load(model)
     board.reset()

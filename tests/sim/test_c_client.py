@@ -23,6 +23,7 @@ from attractor.estimators.base import ImageClassifier
 from attractor.sim.golden_board import GoldenBoard
 from attractor.sim.pty_server import serve
 from attractor.sim.rtl_board import RtlBoard
+from attractor.verify.conformance import CheckingLine
 
 FOLDER = Path(__file__).parents[2] / "examples" / "c"
 SOURCE = FOLDER / "attractor_client.c"
@@ -157,6 +158,18 @@ def test_a_line_that_loses_doubles_and_damages(client: Path, oscillators: Job) -
     with served(lossy, 0) as address:
         assert winners(client, address, job) == oscillators.expected[:20]
     assert lossy.faults > 5
+
+
+def test_the_client_keeps_all_rules_of_the_standard(client: Path, oscillators: Job) -> None:
+    few = Job(oscillators.classifier, oscillators.parameters, oscillators.inputs.with_name("some"), [])
+    size = len(oscillators.inputs.read_bytes()) // TEST_IMAGES
+    few.inputs.write_bytes(oscillators.inputs.read_bytes()[: 60 * size])
+    line = CheckingLine(GoldenBoard(oscillators.classifier.model_.spec), seed=2)
+    with served(line, 0) as address:
+        assert winners(client, address, few) == oscillators.expected[:60]
+    found = line.report()
+    assert found.holds, [finding for finding in found.findings if not finding.holds]
+    assert sum(line.happened.values()) > 3
 
 
 def test_what_does_not_fit_is_refused(client: Path, oscillators: Job, tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def test_random_messages_get_equal_answers(spec: OscillatorSpec, seed: int) -> N
 
 
 def test_numbers_and_positions_begin_anew_alike() -> None:
-    session, size, batch = NUMBERS - 8, 150, 4
+    session, size, batch = NUMBERS - 8, 60, 8
     with RtlBoard(SMALL) as rtl:
         golden = same_description(SMALL, rtl)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from attractor.cli import boards, exchange, models, verification
+from attractor.cli.conformance import conform
 from attractor.cli.demo import DemoCommand, demo
 from attractor.cli.line import link
 from attractor.cli.output import output, show_version
@@ -75,6 +76,7 @@ for command in (
     boards.boards,
     link,
     verification.test,
+    conform,
     verification.bench,
     verification.doctor,
 ):

@@ -10,6 +10,7 @@ from attractor.host.link import LinkClient
 from attractor.host.reports import checked_description
 from attractor.intake.errors import DAMAGE, told
 from attractor.spec import Region, Spec, SpecError, Window, spec_from_dict
+from attractor.spec.description import described_map
 from attractor.spec.protocol import DESCRIPTION_WINDOW, PROTOCOL_VERSION, Identity, decode_description
 
 __all__ = ["meet"]
@@ -60,6 +61,9 @@ def _described_spec(identity: Identity, description: dict[str, Any]) -> Spec:
             f"its description is of a spec with fingerprint {spec.fingerprint.hex()}, its core's is "
             f"{identity.fingerprint.hex()}"
         )
+    expected = described_map(spec.memory_map)
+    if description.get("map", expected) != expected:
+        raise SpecError("it lays its memory out otherwise than this version does")
     return spec
 
 

@@ -16,6 +16,7 @@ from attractor.intake.documents import parsed_object
 from attractor.intake.files import read_file
 from attractor.machine.cache import cache_folder, digest
 from attractor.machine.files import write_whole
+from attractor.spec import Window
 from attractor.spec.protocol import LEAST_CYCLES_PER_BIT, BaudError, Command, rate_step
 
 if TYPE_CHECKING:
@@ -144,8 +145,10 @@ def _measured(device: Device, baud: int, clock: Callable[[], float]) -> Measured
         began = clock()
         device.counters()
         trips.append(clock() - began)
-    size = min(240, device.identity.description_bytes)
-    asks = [Ask(Command.READ, 0, 0, bytes([size]), size) for _ in range(FRAMES)]
+    memory_map = device.spec.memory_map
+    window = max(memory_map.windows, key=_frame_bytes)
+    size, number = _frame_bytes(window), memory_map.number(window.name)
+    asks = [Ask(Command.READ, number, 0, bytes([size // window.word_bytes]), size) for _ in range(FRAMES)]
     began = clock()
     for answer in link.stream(asks):
         accept(answer)
@@ -161,6 +164,11 @@ def _measured(device: Device, baud: int, clock: Callable[[], float]) -> Measured
         bytes_per_second=round(size * FRAMES / seconds, 1),
         round_trip_ms=round(1000 * sorted(trips)[len(trips) // 2], 3),
     )
+
+
+def _frame_bytes(window: Window) -> int:
+    """Return the most bytes of a window that one frame carries."""
+    return min(window.words, window.words_per_frame) * window.word_bytes
 
 
 def remember(device: Device, rows: Sequence[Measured]) -> int:
