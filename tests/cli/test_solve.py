@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import dimod
 import numpy as np
 import pytest
 
+from attractor.golden import OscillatorNetwork
 from attractor.solve.problems import Graph
 from attractor.spec import OscillatorSpec
 
@@ -109,6 +111,44 @@ def test_networks_that_draw_their_starts(
     run(*words)
     plain = json.loads((tmp_path / "a.json").read_text())["values"]
     assert all(values == found[0] != plain for values in found)
+
+
+@pytest.mark.parametrize("options", [(), ("--colours", 3)])
+def test_an_interrupt_keeps_what_was_finished(
+    run: Callable, ring: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[object, ...]
+) -> None:
+    monkeypatch.setattr("attractor.solve.annealer.BATCH", 3)
+    whole = run("solve", ring, *options, "--periods", 12, "--reads", 6, "--seed", 1, "--json").json
+    finished, right = [], OscillatorNetwork.run
+
+    def interrupted(*arguments: Any, **given: Any) -> Any:
+        if len(finished) == 2:
+            raise KeyboardInterrupt
+        finished.append(right(*arguments, **given))
+        return finished[-1]
+
+    monkeypatch.setattr(OscillatorNetwork, "run", interrupted)
+    outcome = run(
+        "solve", ring, *options, *QUICK[:2], "--reads", 60, "--seed", 1, "-o", tmp_path / "kept.json", "--json"
+    )
+    assert outcome.code == 130
+    assert "interrupted" in outcome.err
+    found = json.loads(outcome.out)
+    assert (found["reads"], found["interrupted"]) == (6, True)
+    measure = "conflicts" if options else "cut"
+    assert (found[measure], found["best_read"]) == (whole[measure], whole["best_read"])
+    assert json.loads((tmp_path / "kept.json").read_text())["reads"] == 6
+
+
+def test_an_interrupt_before_anything_is_finished_ends_it(
+    run: Callable, ring: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(OscillatorNetwork, "run", interrupted)
+    outcome = run("solve", ring, *QUICK, "--json")
+    assert (outcome.code, outcome.error["kind"]) == (130, "interrupted")
 
 
 def test_what_is_printed(run: Callable, ring: Path) -> None:

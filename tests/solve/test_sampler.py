@@ -425,3 +425,23 @@ def test_gateware_gives_the_samples_of_the_golden_model(random_start: bool) -> N
     assert (found.record.sample == golden.record.sample).all()
     assert found.info["timing"]["cycles"] > 4 * 8 * 16  # reads, periods, slots
     assert found.info["timing"]["anneal"] > 0
+
+
+def test_an_interrupt_passes_through_unless_finished_reads_are_to_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attractor.solve.annealer.BATCH", 2)
+    right = OscillatorNetwork.run
+    calls = []
+
+    def interrupted(*arguments: Any, **given: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) % 2 == 0:
+            raise KeyboardInterrupt
+        return right(*arguments, **given)
+
+    monkeypatch.setattr(OscillatorNetwork, "run", interrupted)
+    problem = dimod.BinaryQuadraticModel({}, {("a", "b"): 1}, "SPIN")
+    options = {"num_reads": 5, "seed": 0, "periods": 5}
+    with pytest.raises(KeyboardInterrupt):
+        OscillatorSampler().sample(problem, **options)
+    found = OscillatorSampler(keep_interrupted=True).sample(problem, **options)
+    assert (len(found), found.info["interrupted"]) == (2, True)

@@ -95,7 +95,7 @@ def _minimise(problem: Graph | dimod.BinaryQuadraticModel, request: Request) -> 
     bqm = max_cut(graph).bqm if graph is not None else problem
     assert isinstance(bqm, dimod.BinaryQuadraticModel)
     annealing = Annealing(**request.annealing)
-    made = {"random_start": request.random_start}
+    made = {"random_start": request.random_start, "keep_interrupted": True}
     with OscillatorSampler(request.device, progress=request.progress, **made) as sampler:
         samples = sampler.sample(bqm, scale=request.scale, **vars(annealing), **request.reads)
         program = sampler.program(bqm, annealing, scale=request.scale)
@@ -133,7 +133,8 @@ def _minimise(problem: Graph | dimod.BinaryQuadraticModel, request: Request) -> 
 def _colour(graph: Graph, colours: int, request: Request) -> Found:
     annealing = Annealing(**vars(COLOURING) | request.annealing)
     made = {"annealing": annealing, "random_start": request.random_start}
-    found = sample_colouring(graph, colours, device=request.device, progress=request.progress, **made, **request.reads)
+    run = {"progress": request.progress, "keep_interrupted": True, **request.reads}
+    found = sample_colouring(graph, colours, device=request.device, **made, **run)
     best = found.best
     values: dict[Hashable, int] = {vertex + 1: int(colour) for vertex, colour in enumerate(found.colours[best])}
     about = {"problem": "colouring", "vertices": graph.vertices, "edges": len(graph.edges), "colours": colours}
@@ -165,6 +166,7 @@ def _summary(name: str, measures: npt.NDArray[Any], best: int, info: dict[str, A
         "periods": sum(row[0] for row in info["schedule"]),
         "device": info["device"],
         "timing": info["timing"],
+        **({"interrupted": True} if info.get("interrupted") else {}),
     }
 
 

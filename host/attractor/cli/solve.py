@@ -77,6 +77,8 @@ def solve(
             found.figure().savefig(plot)
             result["picture"] = str(plot)
     output.result(result, _text(result))
+    if result.get("interrupted"):
+        raise KeyboardInterrupt  # what was finished is told and saved; the exit code is that of an interrupt
 
 
 def _text(result: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,10 +39,13 @@ class Reads:
         ``upload``: seconds to load the parameters. ``anneal``: seconds that the networks ran; on a board that reports
         cycles, these divided by its clock. ``download``: what else the calls took, start phases and results on the
         line; 0 where no cycles are reported. ``cycles``: of all reads together, None where none are reported.
+    interrupted:
+        Whether Ctrl-C ended it; these are the reads that were finished.
     """
 
     phases: npt.NDArray[np.uint8]
     timing: dict[str, float | int | None]
+    interrupted: bool = False
 
 
 class Annealer:
@@ -56,10 +59,15 @@ class Annealer:
         until :meth:`close`.
     call_limit:
         Seconds for one run on a device; None for :data:`attractor.host.link.CALL_SECONDS`.
+    keep_interrupted:
+        Whether :meth:`run` gives the reads that are finished when Ctrl-C interrupts it, if there are any.
     """
 
-    def __init__(self, device: str | Device | None = None, *, call_limit: float | None = None) -> None:
+    def __init__(
+        self, device: str | Device | None = None, *, call_limit: float | None = None, keep_interrupted: bool = False
+    ) -> None:
         self._device = device
+        self._keep_interrupted = keep_interrupted
         self._opened: Device | None = None
         self._call_limit = call_limit
 
@@ -138,7 +146,7 @@ class Annealer:
             def golden(rows: slice) -> tuple[IntegerArray, int]:
                 return network.run(phases[rows], clamp, seeds=seeds[rows], random_start=random_start).phases, 0
 
-            return _timed(golden, len(phases), BATCH, time_limit, progress)
+            return self._timed(golden, len(phases), BATCH, time_limit, progress)
         with self._holding(model.spec) as device:
             began = time.monotonic()
             if not device.holds(model):
@@ -153,8 +161,36 @@ class Annealer:
                 return last, sum(result.cycles for result in results)
 
             batch = READS_AT_ONCE if time_limit is None else 1
-            reads = _timed(call, len(phases), batch, time_limit, progress)
-            return Reads(reads.phases, _split(reads.timing, upload, device.description))
+            reads = self._timed(call, len(phases), batch, time_limit, progress)
+            return replace(reads, timing=_split(reads.timing, upload, device.description))
+
+    def _timed(
+        self,
+        run: Callable[[slice], tuple[IntegerArray, int]],
+        count: int,
+        batch: int,
+        time_limit: float | None,
+        progress: Progress | None,
+    ) -> Reads:
+        """Run batch after batch until all are done, the time is over, or an interrupt comes that is to be kept."""
+        began, interrupted = time.monotonic(), False
+        parts, cycles = [], 0
+        for start in range(0, count, batch):
+            if parts and time_limit is not None and time.monotonic() - began >= time_limit:
+                break
+            try:
+                phases, spent = run(slice(start, min(start + batch, count)))
+            except KeyboardInterrupt:
+                if not (parts and self._keep_interrupted):
+                    raise
+                interrupted = True
+                break
+            parts.append(phases)
+            cycles += spent
+            if progress is not None:
+                progress(min(start + batch, count), count)
+        timing = {"upload": 0.0, "anneal": time.monotonic() - began, "download": 0.0, "cycles": cycles or None}
+        return Reads(np.concatenate(parts).astype(np.uint8), timing, interrupted)
 
     @contextmanager
     def _holding(self, spec: Spec) -> Iterator[Device]:
@@ -216,28 +252,6 @@ def replay(
 def _spec(model: Model) -> OscillatorSpec:
     assert isinstance(model.spec, OscillatorSpec)
     return model.spec
-
-
-def _timed(
-    run: Callable[[slice], tuple[IntegerArray, int]],
-    count: int,
-    batch: int,
-    time_limit: float | None,
-    progress: Progress | None,
-) -> Reads:
-    """Run batch after batch until all are done or the time is over."""
-    began = time.monotonic()
-    parts, cycles = [], 0
-    for start in range(0, count, batch):
-        if parts and time_limit is not None and time.monotonic() - began >= time_limit:
-            break
-        phases, spent = run(slice(start, min(start + batch, count)))
-        parts.append(phases)
-        cycles += spent
-        if progress is not None:
-            progress(min(start + batch, count), count)
-    timing = {"upload": 0.0, "anneal": time.monotonic() - began, "download": 0.0, "cycles": cycles or None}
-    return Reads(np.concatenate(parts).astype(np.uint8), timing)
 
 
 def _split(timing: dict[str, Any], upload: float, description: dict[str, Any]) -> dict[str, float | int | None]:

@@ -61,6 +61,7 @@ def sample_colouring(
     time_limit: float | None = None,
     call_limit: float | None = None,
     progress: Progress | None = None,
+    keep_interrupted: bool = False,
 ) -> Colouring:
     """Colour a graph so that few edges join equal colours.
 
@@ -77,7 +78,7 @@ def sample_colouring(
     device:
         As for :class:`attractor.solve.sampler.OscillatorSampler`. If ``annealing`` has a lock, the device's spec must
         have ``lock_phases`` equal to ``colours``.
-    num_reads, seed, time_limit, call_limit, progress:
+    num_reads, seed, time_limit, call_limit, progress, keep_interrupted:
         As there.
     annealing:
         Periods, noise, step and lock.
@@ -92,7 +93,7 @@ def sample_colouring(
     if num_reads < 1:
         raise ValueError(f"num_reads is {num_reads}; at least one is needed")
     chosen = checked_seed(seed)
-    annealer = Annealer(device, call_limit=call_limit)
+    annealer = Annealer(device, call_limit=call_limit, keep_interrupted=keep_interrupted)
     try:
         made = {"phase_bits": phase_bits, "random_start": random_start}
         model, placement = colouring_program(annealer, graph, colours, annealing=annealing, **made)
@@ -105,6 +106,7 @@ def sample_colouring(
     found, conflicts = read_colours(graph, reads.phases[:, placement.places], colours, placement.spec.period)
     schedule = model.parameters["schedule"].tolist()
     info = {"seed": chosen, "device": annealer.name, "schedule": schedule, "timing": reads.timing}
+    info |= {"interrupted": True} if reads.interrupted else {}
     return Colouring(found, conflicts, info)
 
 

@@ -76,6 +76,8 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         Seconds for one read on a device; None for the link's own limit.
     progress:
         Called with the number of finished reads and of all.
+    keep_interrupted:
+        Whether Ctrl-C ends reads as a time limit does, once one is finished: ``info["interrupted"]`` is True then.
 
     Notes
     -----
@@ -101,8 +103,9 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         random_start: bool = False,
         call_limit: float | None = None,
         progress: Progress | None = None,
+        keep_interrupted: bool = False,
     ) -> None:
-        self._annealer = Annealer(device, call_limit=call_limit)
+        self._annealer = Annealer(device, call_limit=call_limit, keep_interrupted=keep_interrupted)
         self._made = {"weight_bits": weight_bits, "phase_bits": phase_bits, "random_start": random_start}
         self.progress = progress
 
@@ -179,7 +182,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
             info["timing"] = {"upload": 0.0, "anneal": 0.0, "download": 0.0, "cycles": None}
             return dimod.SampleSet.from_samples_bqm(np.empty((parsed.num_reads, 0), np.int8), bqm, info=info)
         reads = self._run(program, seed, parsed.num_reads, states, time_limit)
-        info["timing"] = reads.timing
+        info |= {"timing": reads.timing} | ({"interrupted": True} if reads.interrupted else {})
         samples = best_samples(program.placement.spins(reads.phases), bqm)
         return dimod.SampleSet.from_samples_bqm((samples, list(bqm.variables)), bqm, info=info)
 
