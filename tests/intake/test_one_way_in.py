@@ -31,6 +31,9 @@ HARMLESS = {
     "device.load": "writes a model into a device",
     "opened.load": "as above",
     "loader.load": "as above",
+    "bench.load": "writes parameters into a device that is checked",
+    "bench.read_bytes": "words of such a device, whose frames and lengths are checked",
+    "self.read_bytes": "as above",
     "entry.load": "an entry point of an installed package",
 }
 #: Modules that read what this project has written for itself, or the machine under it, and nobody else hands over.
