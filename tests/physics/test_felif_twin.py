@@ -156,6 +156,15 @@ def test_rasters_of_integer_neurons(drive: Callable[[int], np.ndarray], most_a: 
     assert wrong["felif_b"] < wrong["felif_a"]
 
 
+@pytest.mark.parametrize(("drive", "seed", "spikes"), [(stepped_currents, 0, 115), (synaptic_currents, 1, 273)])
+def test_two_drives_of_which_all_is_known(drive: Callable[[int], np.ndarray], seed: int, spikes: int) -> None:
+    """B misses no raster cell of these two, and A at most 60, the bounds of the published check; others are drawn."""
+    currents, reference = drive(seed), reference_of(drive, seed)
+    assert reference.sum() == spikes
+    assert np.array_equal(integer_raster("felif_b", DEVICE, currents), reference)
+    assert 0 < np.count_nonzero(integer_raster("felif_a", DEVICE, currents) != reference) <= 60
+
+
 def test_strong_drives_show_where_the_integer_neurons_fail() -> None:
     """Ramps move spikes by a tick; bursts of up to 9 nA make B spike too often, whose steps are too long for them."""
     wrong = {"felif_a": [], "felif_b": []}
