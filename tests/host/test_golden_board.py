@@ -288,13 +288,13 @@ def test_a_refused_call_writes_nothing_and_one_cut_short_keeps_its_words(bench: 
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Return the inputs of all calls that are run from here on."""
     found: list[bytes] = []
-    run = golden.OscillatorNetwork.call
+    run = golden.OscillatorNetwork.call_until
 
-    def counted(self: golden.OscillatorNetwork, inputs: bytes) -> bytes:
+    def counted(self: golden.OscillatorNetwork, inputs: bytes, stop: Callable[[], bool]) -> bytes:
         found.append(inputs)
-        return run(self, inputs)
+        return run(self, inputs, stop)
 
-    monkeypatch.setattr(golden.OscillatorNetwork, "call", counted)
+    monkeypatch.setattr(golden.OscillatorNetwork, "call_until", counted)
     return found
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -10,12 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import serial
 
-from attractor.sim.pty_server import QUEUE_BYTES, ServedPort, TcpSocket, _pump, serve
+from attractor.host import Device, HostError, LinkTimeout, Model
+from attractor.sim.golden_board import GoldenBoard
+from attractor.sim.pty_server import LINE_BYTES, QUEUE_BYTES, ServedPort, TcpSocket, _pump, serve
 from attractor.sim.verilog import to_verilog
 from attractor.sim.verilog_board import VerilogBoard
+from attractor.spec import OscillatorSpec
 
 from .designs import Commands, Echo
 
@@ -213,6 +218,85 @@ def test_a_process_ends_when_it_is_told(number: signal.Signals) -> None:
         output, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
         assert output.strip() == ("ended" if number == signal.SIGTERM else "interrupted")
+
+
+class Narrow:
+    """A board that takes bytes off its line slowly, and counts how many wait."""
+
+    def __init__(self) -> None:
+        self.pending = self.most = self.taken = 0
+
+    def write(self, data: bytes) -> None:
+        self.pending += len(data)
+        self.most = max(self.most, self.pending)
+
+    def read(self, timeout: float) -> bytes:
+        assert timeout == 0.0
+        step = min(self.pending, 100)
+        self.pending, self.taken = self.pending - step, self.taken + step
+        return bytes(step)
+
+
+@every_address
+def test_a_program_that_writes_too_fast_has_to_wait(tcp_port: int | None) -> None:
+    board, data = Narrow(), os.urandom(200_000)
+    with served(board, tcp_port) as address, open_serial(address) as program:
+        writer = threading.Thread(target=program.write, args=(data,), daemon=True)
+        writer.start()
+        assert program.read(len(data)) == bytes(len(data))
+        writer.join(PATIENCE)
+    assert board.taken == len(data)
+    assert LINE_BYTES <= board.most < LINE_BYTES + 4096
+
+
+LONG = OscillatorSpec(oscillators=40, schedule_entries=8, lanes=8)
+
+
+def endless() -> Model:
+    """Return a model whose calls take a golden model hours: noise never lets it settle."""
+    weights = np.random.default_rng(0).integers(-9, 10, (40, 40))
+    return Model(LONG, {"weights": weights, "schedule": np.full((8, 5), (65535, 20, 8, 0, 0)), "settle": np.array(0)})
+
+
+@every_address
+def test_a_long_call_of_a_golden_board_can_be_aborted(tcp_port: int | None) -> None:
+    inputs = LONG.encode_input(np.zeros(40, int), np.zeros(40, bool), 7, 0)
+    with served(GoldenBoard(LONG), tcp_port) as address, Device.open(address) as device:
+        device.load(endless())
+        with pytest.raises(LinkTimeout, match=r"the call gave no results within 0\.3 s and was aborted"):
+            device.call(inputs, time_limit=0.3)
+        # It answers again at once, and has kept what it holds.
+        assert device.holds(endless())
+        short = Model(LONG, {**endless().parameters, "schedule": np.eye(8, 5, dtype=int)})
+        device.load(short)
+        assert LONG.decode_output(device.call(inputs)).periods == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_ends_in_the_middle_of_a_call(number: signal.Signals, tmp_path: Path) -> None:
+    endless().save(tmp_path / "long.safetensors")
+    command = [
+        sys.executable,
+        "-m",
+        "attractor.cli",
+        "board",
+        "--sim",
+        str(tmp_path / "long.safetensors"),
+        "--tcp",
+        "0",
+    ]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        address = re.search(r"socket://\S+", process.stdout.readline())
+        assert address is not None
+        inputs = LONG.encode_input(np.zeros(40, int), np.zeros(40, bool), 7, 0)
+        with Device.open(address[0]) as device:
+            device.load(endless())
+            threading.Timer(0.5, process.send_signal, [number]).start()
+            with pytest.raises(HostError):
+                device.call(inputs, time_limit=PATIENCE)
+        assert process.wait(PATIENCE) == 0
 
 
 def test_a_port_in_use_is_an_error() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol, runtime_checkable
 
 import numpy.typing as npt
 
@@ -25,6 +25,7 @@ __all__ = [
     "OscillatorNetwork",
     "OscillatorRun",
     "OscillatorState",
+    "Stoppable",
     "network",
 ]
 
@@ -42,6 +43,15 @@ class Network(Protocol):
 
     def call(self, input_bytes: bytes) -> bytes:
         """Run once on the bytes of a device's input region; return those of its output region."""
+        ...
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A golden model whose calls can take long, and can be aborted as those of a core can."""
+
+    def call_until(self, input_bytes: bytes, stop: Callable[[], bool]) -> bytes:
+        """Run once; where ``stop`` returns true before a slot or tick, end there and report an aborted call."""
         ...
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import numpy as np
@@ -85,6 +85,8 @@ class OscillatorRun:
     last_change:
         Slots from the start until the last phase change, the changing slot included; 0 if none changed.
         Shape (batch,), int64.
+    aborted:
+        True if the run was ended before the network stopped, shape (batch,).
     trace:
         Phases before the first slot and after every slot, shape (slots + 1, batch, oscillators), uint8; a network
         that has stopped repeats its last phases. None unless asked for.
@@ -95,6 +97,7 @@ class OscillatorRun:
     settled: BoolArray
     periods: npt.NDArray[np.int64]
     last_change: npt.NDArray[np.int64]
+    aborted: BoolArray
     trace: npt.NDArray[np.uint8] | None = None
 
 
@@ -222,14 +225,16 @@ class OscillatorNetwork:
         seeds: npt.ArrayLike | None = None,
         random_start: bool = False,
         trace: bool = False,
+        stop: Callable[[], bool] | None = None,
     ) -> OscillatorRun:
         """Run every network of a batch until it stops; arguments and errors as in :meth:`start`.
 
-        ``trace`` keeps the phases of every slot, which takes a byte for each oscillator, network and slot.
+        ``trace`` keeps the phases of every slot, which takes a byte for each oscillator, network and slot. Where
+        ``stop`` returns true before a slot, the run ends there.
         """
         state = self.start(phases, clamp, seeds=seeds, random_start=random_start)
         history = [state.phases.copy()]
-        while state.active.any():
+        while state.active.any() and not (stop is not None and stop()):
             self.step(state)
             if trace:
                 history.append(state.phases.copy())
@@ -239,21 +244,26 @@ class OscillatorNetwork:
             settled=state.quiet >= max(self._settle, 1),
             periods=state.periods,
             last_change=state.last_change,
+            aborted=state.active,
             trace=np.stack(history) if trace else None,
         )
 
     def call(self, input_bytes: bytes) -> bytes:
         """Run one network on the bytes of a device's input region; return those of its output region."""
+        return self.call_until(input_bytes, lambda: False)
+
+    def call_until(self, input_bytes: bytes, stop: Callable[[], bool]) -> bytes:
+        """Do what :meth:`call` does; where ``stop`` returns true before a slot, the call is aborted there."""
         spec = self.spec
         given = spec.decode_input(input_bytes)
         if given.margin:
             learnt = self.learn(given.phases, min(given.margin, spec.margin_high), given.clamp)
             return spec.encode_output(self._result(given.phases, not learnt.any()))
-        run = self.run(given.phases[None], given.clamp, seeds=[given.seed], random_start=given.random_start)
+        run = self.run(given.phases[None], given.clamp, seeds=[given.seed], random_start=given.random_start, stop=stop)
         result = self._result(
             run.phases[0], bool(run.settled[0]), periods=int(run.periods[0]), last_change=int(run.last_change[0])
         )
-        return spec.encode_output(result)
+        return spec.encode_output(replace(result, aborted=bool(run.aborted[0])))
 
     def _result(
         self, phases: IntegerArray, settled: bool, *, periods: int = 0, last_change: int = 0

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from attractor.golden import Network
+from attractor.golden import Network, Stoppable
 from attractor.golden import network as golden_network
 from attractor.sim.golden_link import GoldenLink
 from attractor.spec import Region, Spec
@@ -28,7 +28,7 @@ class GoldenBoard:
     """A simulated board, used as the port through which it is reached.
 
     ``read`` never waits: what a board without a clock has not answered it will never answer. A call runs inside of
-    ``write``, so it cannot be aborted.
+    ``write``; :meth:`attention`, from another thread, ends it.
 
     Parameters
     ----------
@@ -48,6 +48,10 @@ class GoldenBoard:
     def write(self, data: bytes) -> None:
         """Send bytes to the board."""
         self._answers += self.link.receive(data)
+
+    def attention(self) -> None:
+        """End the call under way after its slot or tick: the attention sign has come. From any thread."""
+        self.link.attention()
 
     def read(self, timeout: float) -> bytes:  # noqa: ARG002
         """Return all that the board has answered; ``b""`` at once if there is nothing."""
@@ -99,7 +103,8 @@ class GoldenBoard:
             self._network = written, golden_network(self.spec, clipped)
         network = self._network[1]
         before = dict(network.parameters)
-        outputs = network.call(inputs)
+        stoppable = isinstance(network, Stoppable)
+        outputs = network.call_until(inputs, lambda: self.link.halted) if stoppable else network.call(inputs)
         if any(network.parameters[name] is not array for name, array in before.items()):
             windows |= self.spec.encode_changes(windows, before, network.parameters)
         return outputs

@@ -97,8 +97,8 @@ class WindowMemory:
 class GoldenLink:
     """Everything between the serial line and a core.
 
-    A call runs as soon as its frame has ended, so nothing ever waits in the receive buffer, and there is never a call
-    under way that the attention sign could end. The line has one rate.
+    A call runs as soon as its frame has ended, so nothing ever waits in the receive buffer. A call under way ends when
+    another thread that saw the attention sign calls :meth:`attention`. The line has one rate.
 
     Parameters
     ----------
@@ -167,6 +167,15 @@ class GoldenLink:
         self._partial = partial[: _LONGEST + 1]
         answer, self._replies.line = self._replies.line, b""
         return answer
+
+    def attention(self) -> None:
+        """End the call under way and drop what follows, as the sign does that is on its way to :meth:`receive`."""
+        self._halted = True
+
+    @property
+    def halted(self) -> bool:
+        """Whether the attention sign has come, and no SYNC or IDENTIFY since."""
+        return self._halted
 
     def _take(self, frame: bytes) -> None:
         try:
@@ -314,6 +323,8 @@ class GoldenLink:
             if header.want:
                 self._run_core()
                 reply.give(self._outputs()[: header.want])
+                if self._halted:
+                    raise Ended(Status.ABORTED)
         return Status.OK
 
     @staticmethod

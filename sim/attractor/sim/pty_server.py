@@ -11,10 +11,14 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-__all__ = ["QUEUE_BYTES", "Endpoint", "PseudoTerminal", "ServedPort", "TcpSocket", "serve"]
+from attractor.sim.background import Background, Slow
+
+__all__ = ["LINE_BYTES", "QUEUE_BYTES", "Endpoint", "PseudoTerminal", "ServedPort", "TcpSocket", "serve"]
 
 #: Bytes that wait for a slow reader before the simulation pauses for it.
 QUEUE_BYTES = 1 << 16
+#: Bytes that wait for the board before no more are taken from the program, which then waits as on a real line.
+LINE_BYTES = 1 << 12
 # Seconds between two looks at the stop event while nothing happens.
 _IDLE_SECONDS = 0.05
 _CHUNK_BYTES = 4096
@@ -24,7 +28,9 @@ class ServedPort(Protocol):
     """What can be served: any port of a simulated board.
 
     A port that can tell that nothing will come from it has an attribute ``idle``, as
-    :class:`~attractor.sim.verilog_board.VerilogBoard` does; others count as idle when a read gave nothing.
+    :class:`~attractor.sim.verilog_board.VerilogBoard` does; others count as idle when a read gave nothing. One that
+    knows how many bytes wait for its line has an attribute ``pending``. One whose ``write`` can take long has a method
+    ``attention``, as :class:`~attractor.sim.golden_board.GoldenBoard` does: its ``write`` runs in a thread of its own.
     """
 
     def write(self, data: bytes) -> None:
@@ -68,8 +74,9 @@ def serve(
 ) -> None:
     """Offer ``port`` to serial programs until told to stop. Programs may come and go, one at a time.
 
-    Nothing is lost when a program reads slowly: the simulation waits for it. In the main thread SIGTERM ends the
-    function as ``stop`` does; :class:`KeyboardInterrupt` passes through. The port is left open.
+    Nothing is lost when a program reads slowly: the simulation waits for it. One that writes faster than the board
+    takes has to wait. In the main thread SIGTERM ends the function as ``stop`` does; :class:`KeyboardInterrupt` passes
+    through. Either ends a call under way. The port is left open.
 
     Parameters
     ----------
@@ -89,7 +96,9 @@ def serve(
     """
     stop = threading.Event() if stop is None else stop
     endpoint = PseudoTerminal() if tcp_port is None else TcpSocket(tcp_port)
-    with contextlib.closing(endpoint), _stopped_by_sigterm(stop):
+    with contextlib.closing(endpoint), _stopped_by_sigterm(stop), contextlib.ExitStack() as stack:
+        if isinstance(port, Slow):
+            port = stack.enter_context(contextlib.closing(Background(port)))
         announce(endpoint.address)
         _pump(port, endpoint, stop)
 
@@ -97,10 +106,10 @@ def serve(
 def _pump(port: ServedPort, endpoint: Endpoint, stop: threading.Event) -> None:
     queue, idle = b"", True
     while not stop.is_set():
-        full = len(queue) >= QUEUE_BYTES
-        endpoint.wait(_IDLE_SECONDS if idle or full else 0.0, not full, bool(queue))
+        full, takes = len(queue) >= QUEUE_BYTES, getattr(port, "pending", 0) < LINE_BYTES
+        endpoint.wait(_IDLE_SECONDS if idle or full else 0.0, takes and not full, bool(queue))
         if not full:
-            received = endpoint.receive()
+            received = endpoint.receive() if takes else b""
             if received:
                 port.write(received)
             sent = port.read(0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,8 @@ class FelifRun:
         Spikes of all layers, shape (batch,), int64.
     states:
         States of all layers after the last tick.
+    ticks:
+        Ticks that ran.
     traces:
         What each layer did; None unless asked for.
     """
@@ -60,6 +62,7 @@ class FelifRun:
     winner: Integers
     spikes: Integers
     states: list[NeuronState]
+    ticks: int
     traces: tuple[LayerTrace, ...] | None = None
 
 
@@ -146,7 +149,14 @@ class FelifNetwork:
 
     # Whole runs
 
-    def run(self, frames: npt.ArrayLike, *, states: list[NeuronState] | None = None, trace: bool = False) -> FelifRun:
+    def run(
+        self,
+        frames: npt.ArrayLike,
+        *,
+        states: list[NeuronState] | None = None,
+        trace: bool = False,
+        stop: Callable[[], bool] | None = None,
+    ) -> FelifRun:
         """Run a batch.
 
         Parameters
@@ -157,6 +167,8 @@ class FelifNetwork:
             Where to begin; default :meth:`start`. Not changed.
         trace:
             Keep what happened in every tick.
+        stop:
+            Where it returns true before a tick, the run ends there; not before the first.
 
         Raises
         ------
@@ -172,7 +184,11 @@ class FelifNetwork:
         states = self.start(batch) if states is None else [state.copy() for state in states]
         counts, spikes = np.zeros((batch, self.spec.outputs), np.int64), np.zeros(batch, np.int64)
         history: list[tuple[list[Tick], list[NeuronState]]] = []
+        ran = 0
         for tick in range(values.shape[1]):
+            if tick and stop is not None and stop():
+                break
+            ran = tick + 1
             ticks = self.step(states, values[:, tick])
             counts += states[-1].spikes
             spikes += sum(state.spikes.sum(axis=1) for state in states)
@@ -180,15 +196,23 @@ class FelifNetwork:
                 history.append((ticks, [state.copy() for state in states]))
         outputs = counts if self.spec.layers[-1].spikes else states[-1].voltage
         traces = tuple(_trace(history, index) for index in range(len(states))) if trace else None
-        return FelifRun(outputs, outputs.argmax(axis=1), spikes, states, traces)
+        return FelifRun(outputs, outputs.argmax(axis=1), spikes, states, ran, traces)
 
     def call(self, input_bytes: bytes) -> bytes:
         """Run one network on the bytes of a device's input region; return those of its output region."""
+        return self.call_until(input_bytes, lambda: False)
+
+    def call_until(self, input_bytes: bytes, stop: Callable[[], bool]) -> bytes:
+        """Do what :meth:`call` does; where ``stop`` returns true before a tick, the call is aborted there."""
         frames, keep = self.spec.decode_input(input_bytes)
-        run = self.run(frames[None], states=self.kept if keep else None)
+        run = self.run(frames[None], states=self.kept if keep else None, stop=stop)
         self.kept = run.states
         result = FelifResult(
-            winner=int(run.winner[0]), outputs=run.outputs[0], ticks=len(frames), spikes=int(run.spikes[0])
+            winner=int(run.winner[0]),
+            outputs=run.outputs[0],
+            ticks=run.ticks,
+            spikes=int(run.spikes[0]),
+            aborted=run.ticks < len(frames),
         )
         return self.spec.encode_output(result)
 
