@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from attractor.cli.output import output
 
@@ -26,8 +26,10 @@ __all__ = [
     "check_options_for",
     "measured_cycles",
     "train_classifier",
+    "until_interrupted",
 ]
 
+Result = TypeVar("Result")
 #: Called with the number of finished pieces of work and that of all.
 Progress = Callable[[int, int], None]
 
@@ -146,10 +148,13 @@ class FamilyCommands(ABC):
         What its networks can learn from, for the help of ``train``.
     options:
         Options of ``train`` that mean something to it.
+    resumes:
+        :meth:`train` is given a ``checkpoint``, a file to write after each epoch, and to go on from where there is one.
     """
 
     data: ClassVar[str]
     options: ClassVar[tuple[TrainOption, ...]] = ()
+    resumes: ClassVar[bool] = False
 
     @abstractmethod
     def demo(self) -> Demo:
@@ -174,7 +179,10 @@ class FamilyCommands(ABC):
 
     @abstractmethod
     def measure(self, device: Device, model: Model, calls: int, progress: Progress) -> dict[str, Any]:
-        """Make so many calls to a device that holds the model, which it holds afterwards, too; say what they took."""
+        """Make so many calls to a device that holds the model, which it holds afterwards, too; say what they took.
+
+        What was measured before an interrupt is returned with ``interrupted``; see :func:`until_interrupted`.
+        """
 
 
 def check_options_for(kind: str, options: tuple[TrainOption, ...], given: Mapping[str, Any]) -> None:
@@ -184,14 +192,30 @@ def check_options_for(kind: str, options: tuple[TrainOption, ...], given: Mappin
             raise ValueError(f"{option.word} does not go with {kind}; leave it out")
 
 
-def train_classifier(classifier: Any, images: Images) -> Trained:
-    """Fit a classifier and say how well it does; ``accuracy`` only with images that were held out."""
+def train_classifier(classifier: Any, images: Images, **training: Any) -> Trained:
+    """Fit a classifier and say how well it does; ``accuracy`` only with images that were held out.
+
+    ``training`` is what :meth:`fit` of this classifier takes beside.
+    """
     with output.progress("training") as progress:
-        classifier.fit(images.train_images, images.train_labels, progress=progress)
+        classifier.fit(images.train_images, images.train_labels, progress=progress, **training)
     values = {"training_accuracy": float(classifier.score(images.train_images, images.train_labels))}
     if len(images.test_images):
         values["accuracy"] = float(classifier.score(images.test_images, images.test_labels))
     return Trained(classifier.model_, values)
+
+
+def until_interrupted(results: Iterable[Result]) -> tuple[list[Result], bool]:
+    """Return the results that came before Ctrl-C, and whether it was pressed; before the first it ends the command."""
+    found: list[Result] = []
+    try:
+        for result in results:
+            found.append(result)  # noqa: PERF402 - what came before an interrupt is kept
+    except KeyboardInterrupt:
+        if not found:
+            raise
+        return found, True
+    return found, False
 
 
 def measured_cycles(device: Device, cycles: np.ndarray) -> dict[str, Any]:

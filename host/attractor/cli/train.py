@@ -22,6 +22,8 @@ __all__ = ["EPILOG", "TrainCommand", "train", "train_with_options"]
 
 #: Last line of every command's help.
 EPILOG = "--json, --port, -v and -q may stand before or after the command."
+#: What the checkpoint beside a model file ends in.
+CHECKPOINT = ".checkpoint.npz"
 #: Family that is meant unless the user names one.
 _FAMILY = "oscillator"
 
@@ -34,14 +36,26 @@ def train(
 ) -> None:
     """Train a network here and write it to a model file.
 
-    What is not given is chosen by family and data.
+    What is not given is chosen by family and data. Of eqprop and felif, each epoch is kept beside the model file until
+    the last one: where training was interrupted, the same command goes on, and ends as it would have without a break.
     """
     from attractor.host.model import SUFFIX
 
     check_writable(out, SUFFIX)
-    trained = commands_of(family).train(data, given)
+    commands, checkpoint = commands_of(family), out.with_suffix(CHECKPOINT)
+    if commands.resumes:
+        given["checkpoint"] = checkpoint
+        if checkpoint.exists():
+            output.log(f"going on from {checkpoint}")
+    try:
+        trained = commands.train(data, given)
+    except KeyboardInterrupt:
+        if commands.resumes and checkpoint.exists():
+            output.log(f"what was learnt is in {checkpoint}; the same command goes on from there")
+        raise
     model = trained.model
     model.save(out)
+    checkpoint.unlink(missing_ok=True)
     output.result(
         {"model": str(out)}
         | trained.values

@@ -134,6 +134,8 @@ def bench(
         measured = family.measure(device, model, calls, progress)
         measured["link"] = dict(vars(device.link.statistics))
     output.result(measured)
+    if measured.get("interrupted"):
+        raise KeyboardInterrupt  # what was measured is told; the exit code is that of an interrupt
 
 
 def doctor() -> None:

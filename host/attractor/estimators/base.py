@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -73,10 +74,19 @@ class ImageClassifier(ClassifierMixin, Estimator):
     _spec_type: ClassVar[type[Spec]]
     _inputs_type: ClassVar[type[Part]]
     _learning_type: ClassVar[type[Part] | None] = None
+    #: Training can go on from a checkpoint.
+    _resumes: ClassVar[bool] = False
     #: What else can be done with a model that does not.
     _otherwise: ClassVar[str] = ""
 
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, *, progress: Progress | None = None) -> Self:
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        progress: Progress | None = None,
+        checkpoint: str | Path | None = None,
+    ) -> Self:
         """Train on images, on the host, from nothing.
 
         Parameters
@@ -87,15 +97,22 @@ class ImageClassifier(ClassifierMixin, Estimator):
             Class of each image, shape (samples,); at least two classes.
         progress:
             Called after each pass with the number of finished passes and that of all.
+        checkpoint:
+            File that is written after each pass, where the training of this classifier can be resumed. If it exists
+            already, training goes on from there, and ends as it would have without a break.
 
         Raises
         ------
         ValueError
-            If data do not fit, or a parameter is out of range.
+            If data do not fit, a parameter is out of range, or there is no way to resume this training.
+        CheckpointError
+            If the checkpoint is of another training.
         """
         images, labels = self._checked_samples(X, y, reset=True)
         classes = self._checked_classes(labels)
-        self._train(images, np.searchsorted(classes, labels), classes, progress)
+        if checkpoint is not None and not self._resumes:
+            raise ValueError(f"training of {type(self).__name__} cannot be resumed; leave out the checkpoint")
+        self._train(images, np.searchsorted(classes, labels), classes, progress, checkpoint)
         self.classes_ = classes
         return self
 
@@ -145,7 +162,12 @@ class ImageClassifier(ClassifierMixin, Estimator):
 
     @abstractmethod
     def _train(
-        self, images: Images, numbers: IntegerArray, classes: npt.NDArray[Any], progress: Progress | None
+        self,
+        images: Images,
+        numbers: IntegerArray,
+        classes: npt.NDArray[Any],
+        progress: Progress | None,
+        checkpoint: str | Path | None,
     ) -> None:
         """Train the model on images, shape (samples, pixels), by the number of each one's class, shape (samples,)."""
 

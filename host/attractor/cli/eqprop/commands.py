@@ -13,6 +13,7 @@ from attractor.cli.family import (
     TrainOption,
     measured_cycles,
     train_classifier,
+    until_interrupted,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class EqPropCommands(FamilyCommands):
     """Classifiers of images that can go on learning on the device."""
 
     data: ClassVar[str] = "'digits', 'mnist' or a .npz file with arrays images and labels"
+    resumes: ClassVar[bool] = True
     options: ClassVar[tuple[TrainOption, ...]] = (
         TrainOption("hidden", int, "Neurons of the hidden layer; once more for each further one.", repeated=True),
         TrainOption("replicas", int, "Outputs for each class."),
@@ -49,8 +51,8 @@ class EqPropCommands(FamilyCommands):
         if data.endswith(".npy"):
             raise ValueError(f"{data} holds patterns, which eqprop cannot store; give images, or use oscillators")
         arguments = _arguments(data, given)
-        counters = arguments.pop("counters", True)
-        trained = train_classifier(EqPropClassifier(**arguments), load_images(data))
+        counters, checkpoint = arguments.pop("counters", True), arguments.pop("checkpoint", None)
+        trained = train_classifier(EqPropClassifier(**arguments), load_images(data), checkpoint=checkpoint)
         model, said = trained.model, dict(trained.model.provenance)
         if not counters:
             model = _without_counters(model)
@@ -69,11 +71,14 @@ class EqPropCommands(FamilyCommands):
         spec = device.spec_of(EqPropSpec)
         random = np.random.default_rng(0)
         bits, labels = random.integers(0, 2, (calls, spec.layers[0])), random.integers(0, spec.classes, calls)
-        results = device.network.infer(bits, progress=progress)
+        made = device.network.results(map(spec.encode_input, bits), calls, progress=progress)
+        results, interrupted = until_interrupted(made)
         measured = measured_cycles(device, np.array([result.cycles for result in results])) | {
             "steps_per_call": float(np.mean([result.free_steps for result in results])),
             "settled": float(np.mean([result.settled for result in results])),
         }
+        if interrupted:
+            return measured | {"interrupted": True}
         if not spec.learning:
             return measured
         told = model.interface.learning

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from attractor.cli.family import Demo, FamilyCommands, Progress, Trained, TrainOption, measured_cycles
+from attractor.cli.family import (
+    Demo,
+    FamilyCommands,
+    Progress,
+    Trained,
+    TrainOption,
+    measured_cycles,
+    until_interrupted,
+)
 from attractor.cli.output import output
 
 if TYPE_CHECKING:
@@ -22,6 +30,7 @@ class FelifCommands(FamilyCommands):
     """Networks of ferroelectric or LIF neurons, trained to foretell the next chord of a chorale."""
 
     data: ClassVar[str] = f"'{DATA}'"
+    resumes: ClassVar[bool] = True
     options: ClassVar[tuple[TrainOption, ...]] = (
         TrainOption("neuron", str, "felif_a, felif_b, lif or recurrent_lif."),
         TrainOption("weight_bits", int, "Width of a weight."),
@@ -57,7 +66,12 @@ class FelifCommands(FamilyCommands):
         samples = {part: music_samples(rolls) for part, rolls in chorales()._asdict().items()}
         trainer = Trainer(network, replace(RECIPE, seed=chosen["seed"]), samples["train"], LOSS)
         with output.progress("training") as progress:
-            training = trainer.train(chosen["epochs"], validation=samples["validation"], progress=progress)
+            training = trainer.train(
+                chosen["epochs"],
+                validation=samples["validation"],
+                checkpoint=chosen.get("checkpoint"),
+                progress=progress,
+            )
         losses = {
             f"{part}_loss": mean_loss(network, training.parameters, samples[part], LOSS)
             for part in ("validation", "test")
@@ -75,12 +89,17 @@ class FelifCommands(FamilyCommands):
         from attractor.trials.felif import random_frames
 
         spec = device.spec_of(FelifSpec)
-        random, results = np.random.default_rng(0), []
-        for call in range(calls):
-            results.append(device.network.run_sequence(random_frames(spec, random), keep=call > 0))
-            progress(call + 1, calls)
+        random = np.random.default_rng(0)
+
+        def sequences() -> Iterator[Any]:
+            for call in range(calls):
+                yield device.network.run_sequence(random_frames(spec, random), keep=call > 0)
+                progress(call + 1, calls)
+
+        results, interrupted = until_interrupted(sequences())
         cycles, ticks = (np.array([getattr(result, name) for result in results]) for name in ("cycles", "ticks"))
         return measured_cycles(device, cycles) | {
             "cycles_per_tick": float(cycles.sum() / ticks.sum()) or None,
             "spikes_per_tick": float(sum(result.spikes for result in results) / ticks.sum()),
+            **({"interrupted": True} if interrupted else {}),
         }

@@ -15,6 +15,7 @@ from attractor.cli.family import (
     check_options_for,
     measured_cycles,
     train_classifier,
+    until_interrupted,
 )
 
 if TYPE_CHECKING:
@@ -71,10 +72,12 @@ class OscillatorCommands(FamilyCommands):
 
         spec = device.spec_of(OscillatorSpec)
         phases = np.random.default_rng(0).integers(0, spec.period, (calls, spec.oscillators)).astype(np.uint8)
-        results = device.network.recall(phases, progress=progress)
+        made = device.network.results(map(spec.encode_input, phases), calls, progress=progress)
+        results, interrupted = until_interrupted(made)
         return measured_cycles(device, np.array([result.cycles for result in results])) | {
             "periods_per_call": float(np.mean([result.periods for result in results])),
             "settled": float(np.mean([result.settled for result in results])),
+            **({"interrupted": True} if interrupted else {}),
         }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -84,6 +85,7 @@ class EqPropClassifier(ImageClassifier):
 
     code_: PixelCode
     _spec_type = EqPropSpec
+    _resumes = True
     _inputs_type = PixelBits
     _learning_type = EqPropLearning
 
@@ -150,7 +152,12 @@ class EqPropClassifier(ImageClassifier):
     # Learning
 
     def _train(
-        self, images: Images, numbers: IntegerArray, classes: npt.NDArray[Any], progress: Progress | None
+        self,
+        images: Images,
+        numbers: IntegerArray,
+        classes: npt.NDArray[Any],
+        progress: Progress | None,
+        checkpoint: str | Path | None,
     ) -> None:
         if not 0 <= self.validation_fraction < 1:
             raise ValueError(f"validation_fraction is {self.validation_fraction}; it must be 0 or more, and below 1")
@@ -162,7 +169,7 @@ class EqPropClassifier(ImageClassifier):
         held = held_back(numbers, self.validation_fraction, np.random.default_rng([learning.seed, 0, 1]))
         trainer = Trainer(spec, recipe, bits[~held], numbers[~held], parameters=begun.parameters)
         judges = (bits[held], numbers[held]) if held.any() else None
-        training = trainer.train(self.epochs, held_back=judges, progress=progress)
+        training = trainer.train(self.epochs, held_back=judges, checkpoint=checkpoint, progress=progress)
         said = dict(begun.provenance) | {
             "epochs": len(training.history),
             "batch": self.batch,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -98,7 +99,12 @@ class OscillatorClassifier(OscillatorEstimator, ImageClassifier):
         return self.inputs_.white
 
     def _train(
-        self, images: Images, numbers: IntegerArray, classes: npt.NDArray[Any], progress: Progress | None
+        self,
+        images: Images,
+        numbers: IntegerArray,
+        classes: npt.NDArray[Any],
+        progress: Progress | None,
+        checkpoint: str | Path | None,  # noqa: ARG002 - this training cannot be resumed
     ) -> None:
         if self.hidden < 0:
             raise ValueError(f"hidden is {self.hidden}; it must be 0 or a number of hidden oscillators")
