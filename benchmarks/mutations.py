@@ -94,6 +94,12 @@ MUTATIONS = (
         "pipe.write & (executing.group == issued.group)",
         CROSSBAR,
     ),
+    Mutation(
+        "crossbar.py",
+        "pipe.write & ~pipe.learns & (executing.address == pipe.address)",
+        "pipe.write & (executing.address == pipe.address)",
+        LOCKSTEP,
+    ),
     Mutation("crossbar.py", "group.eq(operation.first + offset)", "group.eq(offset)", CROSSBAR),
     Mutation("crossbar.py", "row.eq(operation.row + offset)", "row.eq(operation.row)", CROSSBAR),
     Mutation(

@@ -213,7 +213,7 @@ class Crossbar(wiring.Component):
         if self.parts:
             rereads = pipe.write & ~pipe.learns & (executing.group == issued.group)
         elif pipe.depth > 1:
-            rereads = pipe.write & (executing.address == pipe.address)
+            rereads = pipe.write & ~pipe.learns & (executing.address == pipe.address)
         # The weight stores write what was learnt a cycle after its beat.
         stored = Signal()
         stored_row = Signal.like(issued.row)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attractor.golden.oscillator import OscillatorNetwork, OscillatorState
-from attractor.spec import IntegerArray, OscillatorSpec
+from attractor.spec import OscillatorSpec
 from attractor.spec.base import CHUNK_LANES
 from attractor.spec.oscillator import MIXING_WORDS
 from attractor.timing.base import CycleRange
@@ -130,12 +130,9 @@ def readout_cycles(spec: OscillatorSpec) -> int:
     return spec.labels + 3 if spec.labels else 1
 
 
-def lesson_cycles(spec: OscillatorSpec, phases: IntegerArray) -> int:
-    """Return the cycles of a call that learns a pattern of phases, shape (oscillators,)."""
-    banks = phases % (spec.period // 2)
-    # With one group, what was read with one oscillator is still held back from the next of the same bank.
-    waits = int((banks[1:] == banks[:-1]).sum()) if spec.groups == 1 else 0
-    taught = LOAD_CYCLES - 1 + spec.groups * spec.oscillators + waits + LOADED_CYCLES - 1
+def lesson_cycles(spec: OscillatorSpec) -> int:
+    """Return the cycles of a call that learns a pattern."""
+    taught = LOAD_CYCLES - 1 + spec.groups * spec.oscillators + LOADED_CYCLES - 1
     return loading_cycles(spec) + spec.groups + taught + readout_cycles(spec)
 
 
@@ -232,7 +229,7 @@ def _cycles(network: OscillatorNetwork, inputs: bytes, *, written: bool) -> Cycl
     spec = network.spec
     given = spec.decode_input(inputs)
     if given.margin:
-        cycles = lesson_cycles(spec, given.phases)
+        cycles = lesson_cycles(spec)
         return CycleRange(cycles, cycles)
     state = network.start(given.phases[None], given.clamp, seeds=[given.seed], random_start=given.random_start)
     count = OscillatorCycles(network, state, random_start=given.random_start)
