@@ -183,6 +183,14 @@ def all_of(conditions: Iterable[Value]) -> Value:
     return result
 
 
+def any_of(conditions: Iterable[Value]) -> Value:
+    """Return whether one of the conditions holds."""
+    result = Value.cast(0)
+    for condition in conditions:
+        result = result | condition.bool()
+    return result
+
+
 def _forget_domains(fragment: Any) -> None:
     """Let a fragment find its clock domains again, where it becomes part of a design."""
     fragment.domains.clear()

@@ -28,6 +28,7 @@ flatten
 opt_clean
 memory_nordff
 async2sync
+dffunmap
 chformal -lower
 opt_clean
 write_smt2 -wires design.smt2
@@ -35,7 +36,7 @@ write_smt2 -wires design.smt2
 #: A claim gets a number as its place in the sources, which Yosys hands on to the solver.
 _CHECK = re.compile(r"^  cell \$check \S+\n    parameter \\FORMAT \"(.*)\"\n", re.MULTILINE)
 _FAILED = re.compile(r"Assert failed in top: claim:(\d+)")
-_UNREACHED = re.compile(r"Unreached cover statement at claim:(\d+)")
+_UNREACHED = re.compile(r"Unreached cover statement at top: claim:(\d+)")
 _REACHED = re.compile(r"Reached cover statement in step (\d+)")
 _INDUCTION = re.compile(r"Trying induction in step (\d+)")
 _CHECKED = re.compile(r"Checking assertions in step (\d+)")
@@ -82,7 +83,7 @@ class Design:
 
     def names(self, numbers: Iterable[str]) -> str:
         """Say what claims there are behind some numbers."""
-        return ", ".join(self._claims[number] for number in sorted(set(map(int, numbers))))
+        return "; ".join(self._claims[number] for number in sorted(set(map(int, numbers))))
 
     def failed(self, output: str) -> str:
         """Say which claims failed."""
