@@ -40,7 +40,11 @@ def build(h: Harness, component: type[ChangeList], *, groups: int, lanes: int) -
         waits.eq(Mux(owed.any & ~dut.o.valid, waits + 1, 0)),
         rests.eq(Mux(owed.any | dut.i.valid, 0, Mux(rests.all(), rests, rests + 1))),
     ]
-    h.claim(waits < LATENCY + chunks, "a change is owed and none is offered for too long")
+    h.claim(waits < LATENCY + chunks - 1, "a change is owed and none is offered for too long")
+    number, valid = inside.get("walker.number"), inside.get("valid")
+    h.lemma(dut.o.valid | (waits <= Mux(valid, 2 + number, 2)), "a change goes on in each cycle in which none is offered")
+    h.lemma((rests <= number + 1) | ~valid, "no word stays behind")
+    h.lemma(~valid | (rests == 0) | (number != 0), "no word stays behind")
     h.claim((rests <= chunks) | dut.i.valid | dut.empty, "nothing is waiting and it does not call itself empty")
 
 
@@ -63,12 +67,12 @@ class Place:
 def _places(h: Harness, dut: ChangeList, inside: Inside, words: list[Any]) -> list[Place]:
     """Return all places; claim on the way that they are used as a ring is."""
     lanes = dut.lanes
-    loaded, taken, valid, arrived = map(inside.signal, ("loaded", "taken", "valid", "arrived"))
-    marks = dut.signature.members["i"].signature.members["payload"].shape(inside.signal("marks"))
+    loaded, taken, valid, arrived = map(inside.get, ("loaded", "taken", "valid", "arrived"))
+    marks = inside.get("marks")
     number, chunk, chunk_flags, group, start = (
-        inside.signal(f"walker.{name}") for name in ("number", "chunk", "flags", "group", "start")
+        inside.get(f"walker.{name}") for name in ("number", "chunk", "flags", "group", "start")
     )
-    word: Any = dut._walker.i.payload
+    word = inside.get("walker.i.payload")
     shown, shown_flags, left = Signal(lanes), Signal(lanes), Signal(lanes)
     first, starts = number == 0, range(0, lanes, CHUNK_LANES)
     h.m.d.comb += [shown.eq(chunk << start), shown_flags.eq(chunk_flags << start)]
@@ -140,7 +144,7 @@ PROOF = Proof(
     "change list, 3 groups of 20 lanes",
     ChangeList,
     partial(build, groups=3, lanes=20),
-    depth=8,
+    depth=4,
     faults=(
         Fault("read.en | (valid & ~walker.i.ready)", "read.en"),
         Fault("~(self.i.valid | arrived | waiting)", "~(arrived | waiting)"),

@@ -72,12 +72,11 @@ class Owed:
 
 def _lemmas(h: Harness, dut: ChangeQueue, inside: Inside, owed: Owed) -> None:
     groups, lanes = dut.groups, dut.lanes
-    first, found, stale = map(inside.signal, ("first", "found", "stale"))
-    chunk, chunk_flags, group, start = map(inside.signal, ("chunk", "chunk_flags", "group", "start"))
+    first, found, stale = map(inside.get, ("first", "found", "stale"))
+    chunk, chunk_flags, group, start = map(inside.get, ("chunk", "chunk_flags", "group", "start"))
     starts = range(0, lanes, CHUNK_LANES)
     places = [(group_, start_) for group_ in range(groups) for start_ in starts]
-    waiting = [inside.signal(f"waiting_{group_}_{start_}") for group_, start_ in places]
-    flags = [inside.signal(f"flags_{group_}_{start_}") for group_, start_ in places]
+    waiting, flags = inside.get("waiting"), inside.get("flags")
     pending = Cat(bits.any() for bits in waiting)
     h.lemma(stale | (found == pending.any()), "it is known whether a chunk has a change")
     lowest = (pending & ~((1 << first) - 1))[: len(places)] == pending

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from amaranth.back import rtlil
@@ -26,50 +29,47 @@ __all__ = ["Harness", "Inside"]
 
 
 class Inside:
-    """A component as it was elaborated, and the signals inside of it.
+    """A component as it was elaborated, and what is inside of it.
 
-    A read port that a proof needs is added to a memory of ``module`` before :meth:`signal` is first asked.
+    What a component does not show are mostly local variables of the methods that build it. They are looked at as these
+    return, so that the component neither has to know of proofs nor has to give a signal another name for them.
 
     Parameters
     ----------
     component:
         It must not have been elaborated before.
+    prepare:
+        Changes its module, for example by a further read port of a memory.
     """
 
-    def __init__(self, component: wiring.Component) -> None:
-        self.module: Any = component.elaborate(None)
-        self._fragment: Fragment | None = None
-        self._signals: dict[str, list[Any]] = {}
+    def __init__(self, component: wiring.Component, prepare: Callable[[Any], None] | None = None) -> None:
+        self._component = component
+        self._variables: dict[int, dict[str, Any]] = {}
+        with self._watching():
+            self._module = component.elaborate(None)
+            if prepare is not None:
+                prepare(self._module)
+            self.fragment = Fragment.get(self._module, None)
 
-    @property
-    def fragment(self) -> Fragment:
-        """What the component became; the same each time, so that it has the signals which were named."""
-        if self._fragment is None:
-            self._fragment = Fragment.get(self.module, None)
-            _, names = rtlil.convert_fragment(self._fragment, ports=[])
-            for signal, path in names.items():
-                self._signals.setdefault(path[-1], []).append((path[1:-1], signal))
-            _forget_domains(self._fragment)
-        return self._fragment
-
-    def signal(self, path: str) -> Signal:
-        """Return the signal with a name, behind the names of the submodules that lead to it, such as ``walker.chunk``.
+    def get(self, path: str) -> Any:
+        """Return a local variable or an attribute of the component, or those of its parts, such as ``walker.chunk``.
 
         Raises
         ------
         LookupError
-            If there is not exactly one.
+            If there is none.
         """
-        assert self.fragment is not None
-        *parents, name = path.split(".")
-        found = [signal for where, signal in self._signals.get(name, []) if where[: len(parents)] == tuple(parents)]
-        if len(found) != 1:
-            raise LookupError(f"{len(found)} signals are named {path}; the proof has to follow the component")
-        return found[0]
+        found: Any = self._component
+        for name in path.split("."):
+            variables = self._variables.get(id(found), {})
+            if name not in variables and not hasattr(found, name):
+                raise LookupError(f"nothing is called {name} on the way to {path}; the proof has to follow the component")
+            found = variables[name] if name in variables else getattr(found, name)
+        return found
 
-    def state(self, path: str = "fsm_state") -> Callable[..., Value]:
+    def state(self, path: str = "fsm") -> Callable[..., Value]:
         """Return a function that tells whether a state machine is in one of the states that it is given."""
-        signal = self.signal(path)
+        signal = self.get(path).state
         states = dict(_states(signal))
 
         def within(*names: str) -> Value:
@@ -79,6 +79,21 @@ class Inside:
             return signal.matches(*(states[name] for name in names))
 
         return within
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        """Keep the local variables of all methods of components that return meanwhile."""
+
+        def watch(frame: FrameType, event: str, _: Any) -> None:
+            if event == "return" and isinstance(owner := frame.f_locals.get("self"), wiring.Component):
+                self._variables.setdefault(id(owner), {}).update(frame.f_locals)
+
+        before = sys.getprofile()
+        sys.setprofile(watch)
+        try:
+            yield
+        finally:
+            sys.setprofile(before)
 
 
 class Harness:
@@ -104,9 +119,7 @@ class Harness:
 
     def open(self, component: wiring.Component, prepare: Callable[[Any], None] | None = None) -> Inside:
         """Add a component, whose inputs are free until they are driven; ``prepare`` may change its module."""
-        inside = Inside(component)
-        if prepare is not None:
-            prepare(inside.module)
+        inside = Inside(component, prepare)
         self.m.submodules[f"dut_{self._components}" if self._components else "dut"] = inside.fragment
         self._components += 1
         for _, member, value in component.signature.flatten(component):
@@ -189,13 +202,6 @@ def any_of(conditions: Iterable[Value]) -> Value:
     for condition in conditions:
         result = result | condition.bool()
     return result
-
-
-def _forget_domains(fragment: Any) -> None:
-    """Let a fragment find its clock domains again, where it becomes part of a design."""
-    fragment.domains.clear()
-    for part, *_ in fragment.subfragments:
-        _forget_domains(part)
 
 
 def _states(signal: Signal) -> Iterator[tuple[str, int]]:

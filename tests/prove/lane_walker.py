@@ -48,14 +48,14 @@ def build(h: Harness, component: type[LaneWalker], *, lanes: int) -> None:
     waits, chunks = Signal(8), -(-lanes // CHUNK_LANES)
     m.d.sync += waits.eq(Mux(dut.i.valid & ~dut.o.valid & ~taken, waits + 1, 0))
     h.claim(waits < chunks, "a word waits for longer than its chunks take")
-    h.lemma(waits <= inside.signal("number"), "a chunk is fetched in each cycle in which a word waits")
+    h.lemma(waits <= inside.get("number"), "a chunk is fetched in each cycle in which a word waits")
     _lemmas(h, dut, inside, owed, given)
     _covers(h, dut, owed, got, taken)
 
 
 def _lemmas(h: Harness, dut: LaneWalker, inside: Inside, owed: Any, given: Signal) -> None:
     lanes, marks = dut.lanes, dut.i.payload
-    number, chunk, flags, group, start = map(inside.signal, ("number", "chunk", "flags", "group", "start"))
+    number, chunk, flags, group, start = map(inside.get, ("number", "chunk", "flags", "group", "start"))
     starts = range(0, lanes, CHUNK_LANES)
     shown, shown_flags = (Signal(lanes, name=f"shown_{name}") for name in ("lanes", "flags"))
     fetched = Signal(lanes)

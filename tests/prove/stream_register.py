@@ -31,7 +31,7 @@ def build(h: Harness, component: type[StreamRegister]) -> None:
     h.claim(~o.valid | (o.payload == first), "a payload is lost, doubled, changed or out of order")
     h.claim(i.ready == (count != 2), "there is room and none is shown, or the other way round")
     h.claim_stream(o, "the payload")
-    valid, spare_valid, spare = (inside.signal(name) for name in ("valid", "spare_valid", "spare"))
+    valid, spare_valid, spare = (inside.get(name) for name in ("valid", "spare_valid", "spare"))
     h.lemma(count == valid + spare_valid, "both registers hold as many as the queue")
     h.lemma(valid | ~spare_valid, "the spare register is filled last")
     h.lemma(~spare_valid | (spare == second), "the spare register holds the second payload")
