@@ -51,15 +51,17 @@ class Inside:
                 prepare(self._module)
             self.fragment = Fragment.get(self._module, None)
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str, of: wiring.Component | None = None) -> Any:
         """Return a local variable or an attribute of the component, or those of its parts, such as ``walker.chunk``.
+
+        ``of`` is a part to begin with instead.
 
         Raises
         ------
         LookupError
             If there is none.
         """
-        found: Any = self._component
+        found: Any = of or self._component
         for name in path.split("."):
             variables = self._variables.get(id(found), {})
             if name not in variables and not hasattr(found, name):
@@ -114,6 +116,7 @@ class Harness:
         self._lemmas = lemmas
         domain = ClockDomain("sync")
         self.m.domains += domain
+        self._reset = domain.rst
         self._inputs: list[Signal] = [domain.clk, domain.rst]
         self._components = 0
 
@@ -127,6 +130,10 @@ class Harness:
             if member.flow == In and len(signal):
                 self._inputs.append(signal)
         return inside
+
+    def never_reset(self) -> None:
+        """Let there be no reset but that with which everything begins."""
+        self.drive(self._reset, 0)
 
     def free(self, shape: ShapeLike, name: str) -> Any:
         """Return an input, which may be anything in each cycle."""

@@ -19,7 +19,7 @@ __all__ = ["Result", "Unproven", "cover", "prove", "refute"]
 #: Where the counterexamples go.
 TRACES = Path(__file__).parents[2] / "build" / "prove"
 #: Longest time of one run of a solver.
-SOLVER_SECONDS = 500
+SOLVER_SECONDS = 60
 _SCRIPT = """\
 read_rtlil design.il
 hierarchy -top top
