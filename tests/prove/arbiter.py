@@ -30,14 +30,16 @@ def build(h: Harness, component: type[StreamArbiter]) -> None:
     h.claim_stream(dut.o, "the payload")
 
 
-PROOF = Proof(
-    "arbiter, 4 streams",
-    StreamArbiter,
-    build,
-    faults=(
-        Fault("self.o.payload.eq(source.payload)", "self.o.payload.eq(self.i[0].payload)"),
-        Fault("source.ready.eq(self.o.ready)", "source.ready.eq(1)"),
-        Fault("self.o.valid.eq(source.valid)", "self.o.valid.eq(1)"),
-        Fault('.rjust(self.inputs, "-")', '.rjust(self.inputs, "1")'),
+PROOFS = (
+    Proof(
+        "arbiter, 4 streams",
+        StreamArbiter,
+        build,
+        faults=(
+            Fault("self.o.payload.eq(source.payload)", "self.o.payload.eq(self.i[0].payload)"),
+            Fault("source.ready.eq(self.o.ready)", "source.ready.eq(1)"),
+            Fault("self.o.valid.eq(source.valid)", "self.o.valid.eq(1)"),
+            Fault('.rjust(self.inputs, "-")', '.rjust(self.inputs, "1")'),
+        ),
     ),
 )

@@ -6,13 +6,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Mux, Signal, Value
+from amaranth.hdl import Array, Const, Mux, Signal, Value
 
 from attractor.hdl.change_list import ChangeList
 from attractor.hdl.change_queue import CHUNK_LANES
 
 from .change_queue import Owed
-from .harness import Harness, Inside, all_of, any_of
+from .harness import Harness, Inside, any_of
 from .proof import Fault, Proof
 
 #: Cycles from a mask to its first change, without those for empty chunks.
@@ -42,7 +42,9 @@ def build(h: Harness, component: type[ChangeList], *, groups: int, lanes: int) -
     ]
     h.claim(waits < LATENCY + chunks - 1, "a change is owed and none is offered for too long")
     number, valid = inside.get("walker.number"), inside.get("valid")
-    h.lemma(dut.o.valid | (waits <= Mux(valid, 2 + number, 2)), "a change goes on in each cycle in which none is offered")
+    h.lemma(
+        dut.o.valid | (waits <= Mux(valid, 2 + number, 2)), "a change goes on in each cycle in which none is offered"
+    )
     h.lemma((rests <= number + 1) | ~valid, "no word stays behind")
     h.lemma(~valid | (rests == 0) | (number != 0), "no word stays behind")
     h.claim((rests <= chunks) | dut.i.valid | dut.empty, "nothing is waiting and it does not call itself empty")
@@ -140,17 +142,19 @@ def _order(h: Harness, dut: ChangeList, owed: Owed, places: list[Place]) -> None
             h.lemma(~both | (earlier == (ranks[one] < ranks[other])), f"groups {one} and {other} are in order")
 
 
-PROOF = Proof(
-    "change list, 3 groups of 20 lanes",
-    ChangeList,
-    partial(build, groups=3, lanes=20),
-    depth=4,
-    faults=(
-        Fault("read.en | (valid & ~walker.i.ready)", "read.en"),
-        Fault("~(self.i.valid | arrived | waiting)", "~(arrived | waiting)"),
-        Fault("read.addr.eq(taken[:depth_bits])", "read.addr.eq(loaded[:depth_bits])"),
-        Fault("write.en.eq(arrived & marks.mask.any())", "write.en.eq(arrived)"),
-        Fault("waiting & (~valid | walker.i.ready)", "waiting"),
-        Fault("read.en.eq(waiting & ", "read.en.eq((waiting | write.en) & "),
+PROOFS = (
+    Proof(
+        "change list, 3 groups of 20 lanes",
+        ChangeList,
+        partial(build, groups=3, lanes=20),
+        depth=4,
+        faults=(
+            Fault("read.en | (valid & ~walker.i.ready)", "read.en"),
+            Fault("~(self.i.valid | arrived | waiting)", "~(arrived | waiting)"),
+            Fault("read.addr.eq(taken[:depth_bits])", "read.addr.eq(loaded[:depth_bits])"),
+            Fault("write.en.eq(arrived & marks.mask.any())", "write.en.eq(arrived)"),
+            Fault("waiting & (~valid | walker.i.ready)", "waiting"),
+            Fault("read.en.eq(waiting & ", "read.en.eq((waiting | write.en) & "),
+        ),
     ),
 )

@@ -113,17 +113,19 @@ def _nothing_lower(owed: Owed, group: Value, start: Value, places: list[tuple[in
     ]
 
 
-PROOF = Proof(
-    "change queue, 3 groups of 20 lanes",
-    ChangeQueue,
-    partial(build, groups=3, lanes=20),
-    faults=(
-        Fault("found & ~stale & ", "found & "),
-        Fault("stale.eq(self.i.valid | fetch)", "stale.eq(fetch)"),
-        Fault("~(self.i.valid | stale | found | chunk.any())", "~(found | chunk.any())"),
-        Fault("self.o.ready & ~rest.any()", "self.o.ready"),
-        Fault("self.o.payload.lane.eq(start + lane)", "self.o.payload.lane.eq(lane)"),
-        Fault("waiting[index].eq(0)", "waiting[index].eq(waiting[index])"),
-        Fault("chunk_flags.eq(Array(flags)[first])", "chunk_flags.eq(flags[0])"),
+PROOFS = (
+    Proof(
+        "change queue, 3 groups of 20 lanes",
+        ChangeQueue,
+        partial(build, groups=3, lanes=20),
+        faults=(
+            Fault("found & ~stale & ", "found & "),
+            Fault("stale.eq(self.i.valid | fetch)", "stale.eq(fetch)"),
+            Fault("~(self.i.valid | stale | found | chunk.any())", "~(found | chunk.any())"),
+            Fault("self.o.ready & ~rest.any()", "self.o.ready"),
+            Fault("self.o.payload.lane.eq(start + lane)", "self.o.payload.lane.eq(lane)"),
+            Fault("waiting[index].eq(0)", "waiting[index].eq(waiting[index])"),
+            Fault("chunk_flags.eq(Array(flags)[first])", "chunk_flags.eq(flags[0])"),
+        ),
     ),
 )

@@ -9,7 +9,6 @@ from typing import Any
 
 from amaranth.hdl import Array, Cat, Const, Mux, Signal, Value, signed
 
-from attractor.hdl.core import port_name
 from attractor.hdl.crossbar import Crossbar, OperationKind
 from attractor.hdl.synapse import IntegerSynapse
 from attractor.hdl.weights import WeightStore
@@ -47,7 +46,11 @@ class Memories:
 
     def watch(self, module: Any) -> None:
         """Add read ports to the memories of a module."""
-        for name, depth in (("accumulators", len(self.sums)), ("neurons", len(self.states)), ("weights_0", self.sizes.rows)):
+        for name, depth in (
+            ("accumulators", len(self.sums)),
+            ("neurons", len(self.states)),
+            ("weights_0", self.sizes.rows),
+        ):
             try:
                 storage = module.submodules[name]
             except (AttributeError, KeyError):
@@ -98,7 +101,7 @@ def _build(h: Harness, crossbar: type[Crossbar], store_type: type[WeightStore], 
     _follow(h, dut, sizes, memories)
     number = _sequence(h, dut, sizes)
     _pipeline_lemmas(h, dut, inside, sizes, memories, number)
-    _lemmas(h, dut, inside, store, memories)
+    _memory_lemmas(h, inside, store, memories)
 
 
 def _assume(h: Harness, dut: Any, sizes: Sizes) -> None:
@@ -172,7 +175,9 @@ def _sequence(h: Harness, dut: Any, sizes: Sizes) -> Signal:
     number = Signal(range(sizes.groups + 1))
     with h.m.If(dut.neurons.valid):
         h.m.d.sync += number.eq(Mux(number == visited, 0, number + 1))
-    right = (beat.group == operation.first + number) & (beat.row == operation.row + number) & (beat.bank == operation.bank)
+    right = (
+        (beat.group == operation.first + number) & (beat.row == operation.row + number) & (beat.bank == operation.bank)
+    )
     right = right & (Value.cast(beat.kind) == Value.cast(operation.kind)) & offered
     h.claim(~dut.neurons.valid | right, "a beat is not that of the operation that was offered")
     h.claim(taken == (dut.neurons.valid & (number == visited)), "an operation is not taken with its last beat")
@@ -183,9 +188,7 @@ def _sequence(h: Harness, dut: Any, sizes: Sizes) -> Signal:
     return number
 
 
-def _pipeline_lemmas(
-    h: Harness, dut: Any, inside: Inside, sizes: Sizes, memories: Memories, number: Signal
-) -> None:
+def _pipeline_lemmas(h: Harness, dut: Any, inside: Inside, sizes: Sizes, memories: Memories, number: Signal) -> None:
     pipe, offset, second = (inside.get(name) for name in ("_pipeline", "offset", "second"))
     operation, executing = dut.operation(h.past(dut.i.payload)), pipe.executing
     visited = (operation.more if sizes.parts else Const(sizes.groups - 1))[:8]
@@ -206,10 +209,12 @@ def _pipeline_lemmas(
     h.lemma(~busy | (Cat(map(Value.cast, inside.get("old"))) == Array(words)[read]), "what was read is not old")
     row = pipe.write & (Value.cast(executing.row) < sizes.rows)
     h.lemma(~pipe.write | (executing.group < sizes.groups), "a group exists")
-    h.lemma(~row | (Value.cast(dut.stores[0].word) == Array(memories.weights)[executing.row][:WEIGHT_BITS]), "nor weights")
+    h.lemma(
+        ~row | (Value.cast(dut.stores[0].word) == Array(memories.weights)[executing.row][:WEIGHT_BITS]), "nor weights"
+    )
 
 
-def _lemmas(h: Harness, dut: Any, inside: Inside, store: Any, memories: Memories) -> None:
+def _memory_lemmas(h: Harness, inside: Inside, store: Any, memories: Memories) -> None:
     words = [Cat(total, tag) for total, tag in zip(memories.sums, memories.tags, strict=True)]
     for name, kept in (("accumulators", words), ("neurons", memories.states)):
         if name in memories.ports:

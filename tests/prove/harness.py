@@ -65,7 +65,9 @@ class Inside:
         for name in path.split("."):
             variables = self._variables.get(id(found), {})
             if name not in variables and not hasattr(found, name):
-                raise LookupError(f"nothing is called {name} on the way to {path}; the proof has to follow the component")
+                raise LookupError(
+                    f"nothing is called {name} on the way to {path}; the proof has to follow the component"
+                )
             found = variables[name] if name in variables else getattr(found, name)
         return found
 

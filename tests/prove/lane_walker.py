@@ -59,7 +59,11 @@ def _lemmas(h: Harness, dut: LaneWalker, inside: Inside, owed: Any, given: Signa
     starts = range(0, lanes, CHUNK_LANES)
     shown, shown_flags = (Signal(lanes, name=f"shown_{name}") for name in ("lanes", "flags"))
     fetched = Signal(lanes)
-    h.m.d.comb += [shown.eq(chunk << start), shown_flags.eq(flags << start), fetched.eq((1 << (number * CHUNK_LANES)) - 1)]
+    h.m.d.comb += [
+        shown.eq(chunk << start),
+        shown_flags.eq(flags << start),
+        fetched.eq((1 << (number * CHUNK_LANES)) - 1),
+    ]
     first = number == 0
     chunk_number = Mux(first, len(starts) - 1, number - 1)
     width = min(CHUNK_LANES, lanes)

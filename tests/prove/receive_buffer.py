@@ -18,7 +18,9 @@ DEPTH = 4
 def build(h: Harness, component: type[ReceiveBuffer]) -> None:
     dut = component(DEPTH)
     words: list[Any] = []
-    inside = h.open(dut, lambda module: words.extend(module.submodules.storage.read_port(domain="comb") for _ in range(DEPTH)))
+    inside = h.open(
+        dut, lambda module: words.extend(module.submodules.storage.read_port(domain="comb") for _ in range(DEPTH))
+    )
     m, i, o = h.m, dut.i, dut.o
     m.d.comb += [port.addr.eq(place) for place, port in enumerate(words)]
     # What came and was not lost, the oldest first; one byte more than the memory holds, which is the one on ``o``.
@@ -50,15 +52,17 @@ def build(h: Harness, component: type[ReceiveBuffer]) -> None:
     h.cover((put_count == 2 * DEPTH - 1) & got & (count == 1), "the memory was filled again from its start")
 
 
-PROOF = Proof(
-    "receive buffer, 4 bytes",
-    ReceiveBuffer,
-    build,
-    faults=(
-        Fault("meet & (put[-1] != got[-1])", "meet"),
-        Fault("writer.en.eq(self.i.valid & ~full)", "writer.en.eq(self.i.valid)", depth=16),
-        Fault("~(meet & (put[-1] == got[-1])) & ~self.o.valid", "~(meet & (put[-1] == got[-1]))"),
-        Fault("reader.addr.eq(got[:-1])", "reader.addr.eq(got[:-1] | 1)"),
-        Fault("self.overrun.eq(self.i.valid & full)", "self.overrun.eq(0)"),
+PROOFS = (
+    Proof(
+        "receive buffer, 4 bytes",
+        ReceiveBuffer,
+        build,
+        faults=(
+            Fault("meet & (put[-1] != got[-1])", "meet"),
+            Fault("writer.en.eq(self.i.valid & ~full)", "writer.en.eq(self.i.valid)", depth=16),
+            Fault("~(meet & (put[-1] == got[-1])) & ~self.o.valid", "~(meet & (put[-1] == got[-1]))"),
+            Fault("reader.addr.eq(got[:-1])", "reader.addr.eq(got[:-1] | 1)"),
+            Fault("self.overrun.eq(self.i.valid & full)", "self.overrun.eq(0)"),
+        ),
     ),
 )

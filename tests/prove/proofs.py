@@ -1,0 +1,19 @@
+"""All proofs."""
+
+from __future__ import annotations
+
+from . import arbiter, change_list, change_queue, crossbar, lane_walker, line, receive_buffer, stream_register
+from .proof import Proof
+
+__all__ = ["PROOFS"]
+
+PROOFS: tuple[Proof, ...] = (
+    *stream_register.PROOFS,
+    *arbiter.PROOFS,
+    *lane_walker.PROOFS,
+    *change_queue.PROOFS,
+    *change_list.PROOFS,
+    *crossbar.PROOFS,
+    *receive_buffer.PROOFS,
+    *line.PROOFS,
+)
