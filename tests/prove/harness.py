@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """What is said of a component in a proof: claims and lemmas about its signals, also those that it does not show."""
 
 from __future__ import annotations
