@@ -15,7 +15,7 @@ from .proof import Fault, Proof
 
 #: Bits of a number.
 BITS = 16
-#: What is done to the numbers, each alone: they are compared, the next one is set, the session too, one of both is shown.
+#: What is done to the numbers, each alone: both are compared, the next one is set, and the session, one is shown.
 _ALONE = 0b00001, 0b00010, 0b00110, 0b01000, 0b10000
 
 
@@ -78,7 +78,9 @@ class Numbers:
         h, order, turn = self._h, self._order, self.turn
         compared = self.compared & (turn == 0)
         behind = (self.number - self.next)[:BITS]
-        h.claim(~compared | (order.same_session == (self.known & (self.number == self.session))), "the session is wrong")
+        h.claim(
+            ~compared | (order.same_session == (self.known & (self.number == self.session))), "the session is wrong"
+        )
         h.claim(~compared | (order.expected == (behind == 0)), "it is not the number of the next request")
         later = (behind != 0) & (behind < 1 << BITS - 1)
         h.claim(~compared | (order.later == later), "the number is not a later one, or is one")
@@ -98,13 +100,23 @@ class Numbers:
         number, middle = self.number & low, turn != 0
         compares, adopts, begins, shows_session, shows_next = (middle & bit for bit in doing)
         next_low, session_low = self.next & low, self.session & low
-        h.lemma(session == _turned(self.session, Mux(begins, number, session_low), _when(turn, begins | compares | shows_session)), "the session turns")
+        h.lemma(
+            session
+            == _turned(self.session, Mux(begins, number, session_low), _when(turn, begins | compares | shows_session)),
+            "the session turns",
+        )
         new_low = (number + 1) & low
-        h.lemma(following == _turned(self.next, Mux(adopts, new_low, next_low), _when(turn, adopts | compares | shows_next)), "the next number turns")
+        h.lemma(
+            following
+            == _turned(self.next, Mux(adopts, new_low, next_low), _when(turn, adopts | compares | shows_next)),
+            "the next number turns",
+        )
         h.lemma(~middle | doing.matches(*_ALONE), "one thing is done")
         h.lemma(~adopts | (carry == (number == low)), "a carry runs through ones")
         h.lemma(adopts | carry | (~middle & doing[1]), "a carry is there at first")
-        h.lemma(~compares | ((other == (number != session_low)) & (differs == (number != next_low))), "bits were compared")
+        h.lemma(
+            ~compares | ((other == (number != session_low)) & (differs == (number != next_low))), "bits were compared"
+        )
         h.lemma(~compares | (borrow == (number < next_low)), "numbers are subtracted")
         h.lemma(~middle | ~(compares | adopts) | (self.number == number), "bits that did not come are 0")
         h.lemma(~self._fresh | ~(other | differs | borrow), "a comparison begins anew")
