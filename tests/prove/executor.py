@@ -7,18 +7,19 @@ from typing import Any
 
 from amaranth.hdl import Array, Cat, Mux, Signal, Value
 
+from attractor.hdl.link.check import HeaderCheck
 from attractor.hdl.link.decoder import HEADER, PAYLOAD, FrameSignature
 from attractor.hdl.link.executor import Executor
 from attractor.hdl.link.request import CAPTURED
 from attractor.hdl.link.words import WindowKind, WordsSignature
-from attractor.spec.protocol import CRC32, Command, Status
+from attractor.spec.protocol import CRC32, REQUEST_HEADER, Command, Status
 
 from .harness import Harness, Inside
 from .order import Numbers
 from .proof import Fault, Proof
 
 #: Widths of a frame's addresses, of windows and words, and of the length of a word; bytes of all outputs.
-ADDRESS_BITS, WINDOW_BITS, WORD_BITS, LENGTH_BITS, OUTPUT_BYTES = 9, 2, 2, 3, 2
+ADDRESS_BITS, WINDOW_BITS, WORD_BITS, LENGTH_BITS, OUTPUT_BYTES = 9, 3, 2, 3, 2
 
 
 class Request:
@@ -38,7 +39,7 @@ class Request:
 
     def __init__(self, h: Harness, dut: Any) -> None:
         frame = dut.frame
-        content = h.free(8 * CAPTURED, "content")
+        self.content = content = h.free(8 * CAPTURED, "content")
         stays = h.past(frame.valid)
         h.assume(~stays | ((content == h.past(content)) & (frame.end == h.past(frame.end))))
         h.assume(frame.valid == (frame.valid & ~h.past(frame.release) | h.past(frame.valid & ~frame.release)))
@@ -56,21 +57,89 @@ class Request:
 
 
 def build(h: Harness, component: type[Executor]) -> None:
+    _build(h, component, HeaderCheck)
+
+
+def build_check(h: Harness, component: type[HeaderCheck]) -> None:
+    _build(h, Executor, component)
+
+
+def _build(h: Harness, executor: type[Executor], check: type[HeaderCheck]) -> None:
     words = WordsSignature(WINDOW_BITS, WORD_BITS, LENGTH_BITS)
-    dut = component(FrameSignature(ADDRESS_BITS), words, OUTPUT_BYTES)
+    dut = executor(FrameSignature(ADDRESS_BITS), words, OUTPUT_BYTES)
+    # A broken copy of the part that it has made itself.
+    dut._check.__class__ = check
     inside = h.open(dut)
     request = Request(h, dut)
     kinds = [h.constant(2, f"kind_of_window_{window}") for window in range(1 << WINDOW_BITS)]
     sizes = [h.constant(WORD_BITS + 1, f"words_of_window_{window}") for window in range(1 << WINDOW_BITS)]
     h.drive(dut.words.kind, Array(kinds)[dut.words.window])
     h.drive(dut.words.within, dut.words.address < Array(sizes)[dut.words.window])
-    # A core is busy from the cycle after its start on.
-    h.assume(~dut.core_busy | h.past(dut.start | dut.core_busy))
+    h.assume(~dut.core_busy | h.past(dut.start | dut.core_busy), "a core is busy from the cycle after its start on")
     numbers = Numbers(h, dut._order, h.claim)
     before = _claims(h, dut, inside, request, numbers)
     _commits(h, dut, inside, request)
     numbers.lemmas(lambda name: inside.get(name, dut._order))
     Lemmas(h, dut, inside, request, numbers, before, kinds).say()
+    h.scenario = Host(h, dut, request).run
+
+
+class Host:
+    """A scenario: frames that a host sends, good ones and such that must not be carried out."""
+
+    def __init__(self, h: Harness, dut: Any, request: Request) -> None:
+        self._h, self._dut, self._content = h, dut, request.content
+
+    async def run(self, ctx: Any) -> None:
+        for window, kind in enumerate(WindowKind):
+            ctx.set(self._h.input(f"any_kind_of_window_{window}"), kind.value)
+            ctx.set(self._h.input(f"any_words_of_window_{window}"), 1)
+        dut, call = self._dut, bytes([0, 1, 0, 1, 0])
+        for signal in (dut.reply.bits.ready, dut.reply.sent, dut.reply.kept, dut.line_idle, dut.counters_ready):
+            ctx.set(signal, 1)
+        ctx.set(dut.words.word_bits, 4)
+        await self._send(ctx, 0x12FE, Command.IDENTIFY)
+        await self._send(ctx, 0x12FF, Command.WRITE, 1, bytes(1))
+        await self._send(ctx, 0x1300, Command.COMMIT, payload=bytes(4))
+        # It runs; a copy of it; one comes too early.
+        for number in (0x1301, 0x1301, 0x1303):
+            await self._send(ctx, number, Command.CALL, 2, call)
+        await self._attend(ctx)
+        await self._send(ctx, 0x1302, Command.CALL, 2, call)
+        await self._send(ctx, 0x12FE, Command.SYNC)
+        await self._send(ctx, 0x1302, Command.CALL, 2, call)
+        # No inputs are there; then parameters are not valid any more, and do not become so.
+        await self._send(ctx, 0x1303, Command.CALL, 1, call)
+        await self._send(ctx, 0x1304, Command.WRITE, 1, bytes(1))
+        await self._send(ctx, 0x1305, Command.CALL, 2, call)
+        await self._send(ctx, 0x1306, Command.COMMIT, payload=bytes([1, 0, 0, 0]))
+        await self._send(ctx, 0x1307, Command.CALL, 2, call)
+
+    async def _attend(self, ctx: Any) -> None:
+        """Give the attention sign between two frames."""
+        ctx.set(self._dut.attention, 1)
+        await ctx.tick()
+        ctx.set(self._dut.attention, 0)
+        await ctx.tick()
+
+    async def _send(self, ctx: Any, number: int, command: Command, window: int = 0, payload: bytes = b"") -> None:
+        """Give a frame and play the core until it is released."""
+        dut = self._dut
+        content = bytes(1) + REQUEST_HEADER.pack(number, command, window, 0, 0) + payload
+        ctx.set(self._content, int.from_bytes(content, "little"))
+        ctx.set(dut.frame.end, len(content) + (command == Command.CALL))
+        ctx.set(dut.frame.valid, 1)
+        busy = 0
+        for _ in range(1000):
+            ctx.set(dut.words.exists, ctx.get(dut.words.window) < len(WindowKind))
+            _, _, released, started = await ctx.tick().sample(dut.frame.release, dut.start)
+            busy = 5 if started else max(0, busy - 1)
+            ctx.set(dut.core_busy, busy > 0)
+            if released:
+                ctx.set(dut.frame.valid, 0)
+                await ctx.tick()
+                return
+        raise RuntimeError(f"{command.name} {number:#x} is not done with")
 
 
 def _claims(h: Harness, dut: Any, inside: Inside, request: Request, numbers: Numbers) -> Value:
@@ -98,7 +167,11 @@ def _claims(h: Harness, dut: Any, inside: Inside, request: Request, numbers: Num
     writable = dut.words.within & (parameters | (dut.words.kind == WindowKind.INPUT))
     h.claim(~dut.words.write | writable, "a word is written that cannot be")
     h.claim(~(dut.words.write & parameters & request.is_call), "a call writes parameters")
-    h.cover(dut.frame.release & h.past(dut.frame.valid), "a frame is released")
+    h.cover(start & h.past(~dut.attention), "a call runs")
+    h.cover(dut.words.write & parameters, "parameters are written")
+    h.cover(dut.reply.finish & request.is_call & ~in_turn, "a call is complained about")
+    h.cover(dut.frame.release & was_halted & request.is_call, "a call is dropped after the attention sign")
+    h.cover(dut.frame.release & request.is_call & (numbers.next == (request.number + 1)[:16]), "a call is released")
     turn = request.ordered & (inside.get("_request._command") != Command.SYNC)
     h.lemma(~halted | inside.get("_halted"), "it is known that the attention sign came")
     h.lemma(~(was_halted & dut.frame.valid & request.ordered) | halted, "a frame in its turn does not end that")
@@ -119,7 +192,11 @@ def _commits(h: Harness, dut: Any, inside: Inside, request: Request) -> None:
         h.m.d.sync += [equal.eq(equal & (bit == dut.frame.crc.result)), compared.eq(compared + 1)]
     becomes = dut.parameters_valid & ~h.past(dut.parameters_valid)
     good = h.past(request.command) == Command.COMMIT
-    h.claim(~becomes | (good & equal & (compared == 8 * CRC32.size)), "parameters become valid without a COMMIT of theirs")
+    h.cover(becomes, "parameters become valid")
+    h.cover(h.past(dut.parameters_valid) & ~dut.parameters_valid, "parameters become invalid")
+    h.claim(
+        ~becomes | (good & equal & (compared == 8 * CRC32.size)), "parameters become valid without a COMMIT of theirs"
+    )
     state, index, place = inside.state(), inside.get("_cursor.index"), inside.get("_place")
     commits = inside.get("_request._command") == Command.COMMIT
     reports = state("REPORT") & commits
@@ -159,7 +236,23 @@ class Lemmas:
         self.h.lemma(~self.dut.core_busy | self.state("RUN"), "the core runs while it is waited for")
         early = ("COMPARE", "ADMIT", "FLUSH", "SEEK", "DISPATCH", "ADOPT")
         self.at("IDLE", *early, condition=~self.begun, text="no reply was begun")
-        late = ("FETCH", "TAKE", "STORE", "COUNT", "START", "RUN", "NEXT", "LOAD", "GIVE", "FILL", "WORDS", "CHANGE", "REPORT", "STATUS", "FINISH")
+        late = (
+            "FETCH",
+            "TAKE",
+            "STORE",
+            "COUNT",
+            "START",
+            "RUN",
+            "NEXT",
+            "LOAD",
+            "GIVE",
+            "FILL",
+            "WORDS",
+            "CHANGE",
+            "REPORT",
+            "STATUS",
+            "FINISH",
+        )
         self.at(*late, condition=self.begun, text="a reply was begun")
         still = ("IDLE", "CAPTURE", "ADMIT", "FLUSH", "BEGIN", "DISPATCH")
         self.h.lemma(~self.state(*still) | self.begun | (self.place == 0), "a byte begins")
@@ -202,7 +295,9 @@ class Lemmas:
         self.at("COMPARE", condition=place == 0, text="nothing was taken in")
         self.h.lemma(~capturing | (place == 0) | (self.request.read == place), "the byte is shown")
         self.h.lemma(~capturing | ~(self.begun | (place > 3)) | same, "the command was taken in")
-        self.h.lemma(self.state("IDLE", "COMPARE", "CAPTURE", "RELEASE") | same | complained, "the command is that of the frame")
+        self.h.lemma(
+            self.state("IDLE", "COMPARE", "CAPTURE", "RELEASE") | same | complained, "the command is that of the frame"
+        )
         window = self.get("_request._window") == self.request.window
         self.h.lemma(~capturing | (place <= 4) | window, "the window was taken in")
         want, beyond = self.get("_request._want"), self.get("_request._want_beyond")
@@ -248,7 +343,9 @@ class Lemmas:
         for names, commands in states.items():
             self.at(*names, condition=self.command.matches(*commands), text="the command is one of these")
         again = self.state("CAPTURE") & self.begun
-        self.h.lemma(~again | self.command.matches(Command.CALL, Command.BAUD), "what is taken in again is one of these")
+        self.h.lemma(
+            ~again | self.command.matches(Command.CALL, Command.BAUD), "what is taken in again is one of these"
+        )
         further = self.state("BEGIN", "COMMAND") & self.begun
         self.h.lemma(~further | (self.command == Command.CALL), "a further reply is that to a call")
         calls, kind = self.command == Command.CALL, Array(self.kinds)[self.request.window]
@@ -272,7 +369,9 @@ class Lemmas:
         self.at("TAKE", "STORE", condition=self.dut.words.within, text="the word exists")
         good = self.get("_status") == Status.OK.value
         admitted = self.state("BEGIN", "COMMAND", "ADOPT", "DISPATCH") & ~self.begun & good
-        self.h.lemma(~(admitted & calls) | ((kind == WindowKind.INPUT.value) & (valid | self.request.nothing_wanted)), "checked")
+        self.h.lemma(
+            ~(admitted & calls) | ((kind == WindowKind.INPUT.value) & (valid | self.request.nothing_wanted)), "checked"
+        )
         ends = self.state("STATUS", "FINISH") & good
         self.h.lemma(~(admitted | ends) | self.command.matches(*Command), "the command exists")
         may = (kind == WindowKind.INPUT.value) | (kind == WindowKind.PARAMETERS.value)
@@ -283,12 +382,13 @@ class Lemmas:
         self.h.lemma(~fresh | (~(want.any() | beyond) == self.request.nothing_wanted), "what is wanted stays")
         self.h.lemma(~fresh | (self.get("_request._window") == self.request.window), "the window stays")
 
-
     def _reports(self) -> None:
         """A report shows the numbers where it has them."""
         index, place, turn, doing = self.index, self.place, self.numbers.turn, self.numbers._doing
         reports, command = self.state("REPORT"), self.command
-        last = Mux(command == Command.IDENTIFY, PAYLOAD + 17, Mux(command == Command.COUNTERS, PAYLOAD + 11, PAYLOAD + 3))
+        last = Mux(
+            command == Command.IDENTIFY, PAYLOAD + 17, Mux(command == Command.COUNTERS, PAYLOAD + 11, PAYLOAD + 3)
+        )
         self.h.lemma(~reports | ((index >= PAYLOAD) & (index <= last)), "a report has as many bytes")
         shown = (command == Command.IDENTIFY) & index.matches(PAYLOAD + 9, PAYLOAD + 10)
         start = Mux(command == Command.IDENTIFY, PAYLOAD + 9, PAYLOAD)
@@ -297,10 +397,16 @@ class Lemmas:
         self.h.lemma(~reports | (turn == Mux(number, counted, 0)), "a number is shown bit by bit")
         kind = Mux((command == Command.SYNC) & index[1], 0b10000, 0b01000)
         self.h.lemma(~reports | (turn == 0) | (doing == kind), "the number that is shown")
-        self.at("DISPATCH", condition=index == Mux(command[:4] == Command.CALL, CAPTURED, PAYLOAD), text="the payload is next")
+        self.at(
+            "DISPATCH",
+            condition=index == Mux(command[:4] == Command.CALL, CAPTURED, PAYLOAD),
+            text="the payload is next",
+        )
         adopts = self.get("adopts")
         self.h.lemma(~self.state("COMMAND") | self.begun | ~adopts | (index == HEADER), "the number is next")
-        self.h.lemma(~self.state("COMMAND") | self.begun | ~adopts | (self.request.read == HEADER) | (place == 0), "it is shown")
+        self.h.lemma(
+            ~self.state("COMMAND") | self.begun | ~adopts | (self.request.read == HEADER) | (place == 0), "it is shown"
+        )
         plain = command != Command.CALL
         walks = self.state("NEXT", "LOAD", "GIVE") & plain
         self.h.lemma(~walks | (index == PAYLOAD), "the payload is next")
@@ -309,4 +415,32 @@ class Lemmas:
         self.h.lemma(~self.state("GIVE") | ~plain | (place == word[:3]), "bits of a word are bits of bytes")
 
 
-PROOFS = (Proof("executor of requests", Executor, build, depth=2, cover_depth=12, faults=()),)
+PROOFS = (
+    Proof(
+        "executor of requests",
+        Executor,
+        build,
+        depth=2,
+        faults=(
+            Fault("self.parameters_valid.eq(0)", "self.parameters_valid.eq(self.parameters_valid)"),
+            Fault("with m.Elif(order.expected):", "with m.Elif(order.expected | order.later):"),
+            Fault("with m.Elif(order.expected):", "with m.Elif(~order.later):"),
+            Fault("with m.Elif(self._halted):", "with m.Elif(0):"),
+            Fault("Mux(self._identifies, begins, ~self._syncs)", "Mux(self._identifies, begins, ~(self._syncs | self._is(Command.CALL)))"),
+            Fault("self.parameters_valid.eq(~differs)", "self.parameters_valid.eq(1)"),
+            Fault("self._differs | (self._bit ^ self.frame.crc.result)", "self._bit ^ self.frame.crc.result"),
+            Fault("with m.If(~self.core_busy):", "with m.If(1):"),
+            Fault("index.matches(HEADER, HEADER + 1)", "index.matches(HEADER)"),
+        ),
+    ),
+    Proof(
+        "check of headers before the executor",
+        HeaderCheck,
+        build_check,
+        depth=2,
+        faults=(
+            Fault("(self.command == Command.CALL) & ~self.may_run", "0"),
+            Fault("self.word_exists & is_input", "self.word_exists"),
+        ),
+    ),
+)

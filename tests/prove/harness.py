@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -112,10 +112,23 @@ class Harness:
     ----------
     lemmas:
         Have lemmas.
+
+    Attributes
+    ----------
+    scenario:
+        Testbench in which everything that is covered happens, and each fault breaks a claim: for components in which
+        this takes more cycles than a solver looks at.
+    assumptions, claims, covers:
+        What was said, each with its text.
     """
+
+    scenario: Callable[[Any], Coroutine[Any, Any, None]] | None = None
 
     def __init__(self, *, lemmas: bool) -> None:
         self.m = Module()
+        self.assumptions: list[tuple[Signal, str]] = []
+        self.claims: list[tuple[Signal, str]] = []
+        self.covers: list[tuple[Signal, str]] = []
         self._lemmas = lemmas
         domain = ClockDomain("sync")
         self.m.domains += domain
@@ -144,6 +157,10 @@ class Harness:
         self._inputs.append(Value.cast(signal))  # pyright: ignore[reportArgumentType]
         return signal
 
+    def input(self, name: str) -> Signal:
+        """Return the input with a name."""
+        return next(signal for signal in self._inputs if signal.name == name)
+
     def constant(self, shape: ShapeLike, name: str) -> Any:
         """Return a number that may be anything, but always is the same."""
         free, value = self.free(shape, f"any_{name}"), Signal(shape, name=name)
@@ -164,15 +181,15 @@ class Harness:
         self.m.d.sync += before.eq(value)
         return before
 
-    def assume(self, condition: ValueLike) -> None:
+    def assume(self, condition: ValueLike, text: str = "something is assumed") -> None:
         """Let only that happen in which the condition holds in each cycle."""
-        self.m.d.comb += Assume(condition, src_loc_at=1)
+        self._say(self.assumptions, condition, text)
 
     def assume_stream(self, stream: Any) -> None:
         """Let who offers something to a component go on to do so until it is taken."""
         payload = Value.cast(stream.payload)
         waits = self.past(stream.valid & ~stream.ready)
-        self.m.d.comb += Assume(~waits | (stream.valid & (payload == self.past(payload))))
+        self.assume(~waits | (stream.valid & (payload == self.past(payload))), "an offer stays")
 
     def claim_stream(self, stream: Any, name: str) -> None:
         """Claim that a component goes on to offer what it offers until it is taken."""
@@ -182,19 +199,26 @@ class Harness:
 
     def claim(self, condition: ValueLike, otherwise: str) -> None:
         """Claim that a condition holds in each cycle; ``otherwise`` says what happened where it does not."""
-        self.m.d.comb += Assert(condition, otherwise, src_loc_at=1)
+        self._say(self.claims, condition, otherwise)
 
-    def lemma(self, condition: ValueLike, otherwise: str) -> None:
-        """Say the same of what no one sees from outside."""
+    def lemma(self, condition: ValueLike, text: str) -> None:
+        """Claim something that no one sees from outside; ``text`` says what holds."""
         if self._lemmas:
-            self.m.d.comb += Assert(condition, f"lemma: {otherwise}", src_loc_at=1)
+            self._say(self.claims, condition, f"not so: {text}")
 
     def cover(self, condition: ValueLike, name: str) -> None:
         """Claim that a condition can hold, so that nothing is proven of what never happens."""
-        self.m.d.comb += Cover(condition, name, src_loc_at=1)
+        self._say(self.covers, condition, name)
+
+    def _say(self, what: list[tuple[Signal, str]], condition: ValueLike, text: str) -> None:
+        holds = Signal()
+        self.m.d.comb += holds.eq(Value.cast(condition).bool())
+        what.append((holds, text))
 
     def convert(self) -> str:
         """Return the design in RTLIL, with the name ``top``."""
+        for statement, said in ((Assume, self.assumptions), (Assert, self.claims), (Cover, self.covers)):
+            self.m.d.comb += [statement(holds, text) for holds, text in said]
         return rtlil.convert(self.m, ports=self._inputs, emit_src=False)
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amaranth.sim import Simulator
+
 from .harness import Harness
 from .proof import Fault, Proof
 
@@ -141,7 +143,7 @@ class Design:
 
 def prove(proof: Proof) -> Result:
     """Prove all claims for every cycle: the first ones by looking at them, those that follow by induction."""
-    with _design(proof, "induction", proof.component, lemmas=True) as design:
+    with _design(proof, "induction", proof.design(proof.component, lemmas=True)) as design:
         good, output = design.solve(proof.depth, "-i")
         if not good:
             raise ProofError(f"{proof.name}: no induction: {design.failed(output)}; trace in {design.trace}")
@@ -155,7 +157,10 @@ def prove(proof: Proof) -> Result:
 
 def cover(proof: Proof) -> Result:
     """See that all that is covered can happen."""
-    with _design(proof, "cover", proof.component, lemmas=False) as design:
+    harness = proof.design(proof.component, lemmas=False)
+    if harness.scenario is not None:
+        return _cover_in_scenario(proof, harness)
+    with _design(proof, "cover", harness) as design:
         good, output = design.solve(proof.cover_depth, "-c")
         if not good:
             missing = design.names(_UNREACHED.findall(output)) or design.failed(output)
@@ -165,21 +170,84 @@ def cover(proof: Proof) -> Result:
 
 def refute(proof: Proof, fault: Fault) -> Result:
     """See that a broken copy breaks a claim, after a reset and without any lemma."""
-    name = f"fault {proof.faults.index(fault)}"
-    with _design(proof, name, fault.put_into(proof.component), lemmas=False) as design:
+    harness, name = proof.design(fault.put_into(proof.component), lemmas=False), f"fault {proof.faults.index(fault)}"
+    if harness.scenario is not None:
+        start, seen = time.monotonic(), Scenario(proof, name, harness)
+        if not seen.broken:
+            raise ProofError(f"{proof.name}: no claim is broken in its scenario by {fault}; trace in {seen.trace}")
+        return Result(proof.name, name, seen.cycles, time.monotonic() - start, seen.broken)
+    with _design(proof, name, harness) as design:
         good, output = design.solve(fault.depth)
         if good:
             raise ProofError(f"{proof.name}: no claim is broken within {fault.depth} cycles by {fault}")
         return design.result(proof, int(_CHECKED.findall(output)[-1]), design.failed(output))
 
 
+def _cover_in_scenario(proof: Proof, harness: Harness) -> Result:
+    start, seen = time.monotonic(), Scenario(proof, "cover", harness)
+    if seen.broken:
+        raise ProofError(f"{proof.name}: in its scenario {seen.broken}; trace in {seen.trace}")
+    missing = [text for _, text in harness.covers if text not in seen.reached]
+    if missing:
+        raise ProofError(f"{proof.name}: not reached in its scenario: {'; '.join(missing)}; trace in {seen.trace}")
+    return Result(proof.name, "cover", max(seen.reached.values()), time.monotonic() - start)
+
+
+class Scenario:
+    """What happens in the scenario of a proof, in Amaranth's simulator; every assumption has to hold in it.
+
+    Attributes
+    ----------
+    cycles, broken:
+        How long it took, up to the first claim that was broken, if one was.
+    reached:
+        What is covered, and in which cycle it happened first.
+    """
+
+    def __init__(self, proof: Proof, mode: str, harness: Harness) -> None:
+        self.cycles, self.broken = 0, ""
+        self.reached: dict[str, int] = {}
+        self.trace = _folder(proof, mode) / "trace.vcd"
+        self._harness = harness
+        assert harness.scenario is not None
+        simulator = Simulator(harness.m)
+        simulator.add_clock(1e-6)
+        simulator.add_testbench(harness.scenario)
+        simulator.add_testbench(self._watch, background=True)
+        with simulator.write_vcd(str(self.trace)):
+            try:
+                simulator.run()
+            except AssertionError as failure:
+                self.broken = str(failure).removeprefix("Assertion violated: ")
+
+    async def _watch(self, ctx: Any) -> None:
+        harness = self._harness
+        said = [*harness.assumptions, *harness.claims, *harness.covers]
+        claims, covers = len(harness.assumptions), len(harness.assumptions) + len(harness.claims)
+        async for _, _, *hold in ctx.tick().sample(*(holds for holds, _ in said)):
+            for number, (holds, (_, text)) in enumerate(zip(hold, said, strict=True)):
+                if number >= covers:
+                    if holds:
+                        self.reached.setdefault(text, self.cycles)
+                elif not holds:
+                    if number < claims:
+                        raise RuntimeError(f"the scenario does what is not assumed, in cycle {self.cycles}: {text}")
+                    raise AssertionError(text)
+            self.cycles += 1
+
+
 @contextmanager
-def _design(proof: Proof, mode: str, component: type[Any], *, lemmas: bool) -> Iterator[Design]:
+def _design(proof: Proof, mode: str, harness: Harness) -> Iterator[Design]:
     """Give a design; its folder stays if something is not as it should be."""
+    folder = _folder(proof, mode)
+    yield Design(mode, folder, harness)
+    shutil.rmtree(folder)
+
+
+def _folder(proof: Proof, mode: str) -> Path:
     folder = TRACES / re.sub(r"\W+", "-", f"{proof.name} {mode}")
     folder.mkdir(parents=True, exist_ok=True)
-    yield Design(mode, folder, proof.design(component, lemmas=lemmas))
-    shutil.rmtree(folder)
+    return folder
 
 
 def _environment() -> dict[str, str]:
