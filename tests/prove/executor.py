@@ -157,6 +157,7 @@ def _claims(h: Harness, dut: Any, inside: Inside, request: Request, numbers: Num
     h.claim(~start | (dut.frame.valid & request.is_call), "something runs that is no call")
     h.claim(~start | in_turn, "a call runs out of its turn")
     h.claim(~start | (numbers.next == (before + 1)[:16]), "a call runs before it is counted, so that it may run again")
+    h.claim(~(dut.frame.release | dut.frame.crc.drain) | dut.frame.valid, "a frame is used that is not there")
     h.claim(~start | ~was_halted, "a call runs that came after the attention sign")
     kept = numbers.next == before
     counted = request.ordered & in_turn & (numbers.next == (before + 1)[:16])
@@ -426,7 +427,10 @@ PROOFS = (
             Fault("with m.Elif(order.expected):", "with m.Elif(order.expected | order.later):"),
             Fault("with m.Elif(order.expected):", "with m.Elif(~order.later):"),
             Fault("with m.Elif(self._halted):", "with m.Elif(0):"),
-            Fault("Mux(self._identifies, begins, ~self._syncs)", "Mux(self._identifies, begins, ~(self._syncs | self._is(Command.CALL)))"),
+            Fault(
+                "Mux(self._identifies, begins, ~self._syncs)",
+                "Mux(self._identifies, begins, ~(self._syncs | self._is(Command.CALL)))",
+            ),
             Fault("self.parameters_valid.eq(~differs)", "self.parameters_valid.eq(1)"),
             Fault("self._differs | (self._bit ^ self.frame.crc.result)", "self._bit ^ self.frame.crc.result"),
             Fault("with m.If(~self.core_busy):", "with m.If(1):"),

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from . import arbiter, change_list, change_queue, crossbar, lane_walker, line, receive_buffer, stream_register
+from . import (
+    arbiter,
+    change_list,
+    change_queue,
+    crossbar,
+    decoder,
+    executor,
+    lane_walker,
+    line,
+    order,
+    receive_buffer,
+    stream_register,
+)
 from .proof import Proof
 
 __all__ = ["PROOFS"]
@@ -15,5 +27,8 @@ PROOFS: tuple[Proof, ...] = (
     *change_list.PROOFS,
     *crossbar.PROOFS,
     *receive_buffer.PROOFS,
+    *decoder.PROOFS,
+    *order.PROOFS,
+    *executor.PROOFS,
     *line.PROOFS,
 )
