@@ -143,7 +143,7 @@ class Harness:
         self._components += 1
         for _, member, value in component.signature.flatten(component):
             signal: Any = Value.cast(value)
-            if member.flow == In and len(signal):
+            if member.flow == In and isinstance(signal, Signal) and len(signal):
                 self._inputs.append(signal)
         return inside
 

@@ -14,6 +14,7 @@ from . import (
     order,
     receive_buffer,
     stream_register,
+    uart,
 )
 from .proof import Proof
 
@@ -31,4 +32,5 @@ PROOFS: tuple[Proof, ...] = (
     *order.PROOFS,
     *executor.PROOFS,
     *line.PROOFS,
+    *uart.PROOFS,
 )
