@@ -34,22 +34,24 @@ class Numbers:
         What the order stands for.
     number, compared:
         The number that was compared last, and whether its comparison is to be looked at.
-    turn:
-        Bits that were done of what is being done.
+    turn, doing:
+        Bits that were done of what is being done, and what that is.
+    fresh:
+        A comparison may begin.
     """
 
     def __init__(self, h: Harness, order: Any, require: Callable[[ValueLike, str], None]) -> None:
         self._h, self._order = h, order
         self.session, self.next = Signal(BITS, name="number_of_session"), Signal(BITS, name="number_of_next")
-        self.known, self.compared, self._fresh = Signal(), Signal(), Signal()
-        self.number, self.turn, self._doing = Signal(BITS), Signal(range(BITS)), Signal(5)
+        self.known, self.compared, self.fresh = Signal(), Signal(), Signal()
+        self.number, self.turn, self.doing = Signal(BITS), Signal(range(BITS)), Signal(5)
         self._asked = Cat(order.compare, order.adopt, order.adopt & order.begin, order.show_session, order.show_next)
         middle = self.turn != 0
         require(self._asked.matches(0, *_ALONE), "two things are done to the numbers at once")
-        require(~middle | (self._asked == self._doing), "something that is done to the numbers is left half way")
-        require(~(order.adopt & ~middle & self._doing[1]), "a number is adopted right after another")
-        require(~order.compare | middle | self._fresh, "numbers are compared without a restart")
-        require(~(order.restart & (order.compare | (middle & self._doing[0]))), "a comparison is restarted half way")
+        require(~middle | (self._asked == self.doing), "something that is done to the numbers is left half way")
+        require(~(order.adopt & ~middle & self.doing[1]), "a number is adopted right after another")
+        require(~order.compare | middle | self.fresh, "numbers are compared without a restart")
+        require(~(order.restart & (order.compare | (middle & self.doing[0]))), "a comparison is restarted half way")
         self._follow()
 
     def _follow(self) -> None:
@@ -58,7 +60,7 @@ class Numbers:
         #: The number as far as its bits came, this one included.
         coming = Signal(BITS)
         m.d.comb += coming.eq(Mux(self.turn == 0, 0, self.number) | (order.bit << self.turn)[:BITS])
-        m.d.sync += self._doing.eq(asked)
+        m.d.sync += self.doing.eq(asked)
         with m.If(asked.any()):
             m.d.sync += self.turn.eq(self.turn + 1)
         with m.If(takes):
@@ -67,7 +69,7 @@ class Numbers:
             m.d.sync += self.compared.eq(order.compare)
         with m.Elif(takes | order.restart):
             m.d.sync += self.compared.eq(0)
-        m.d.sync += self._fresh.eq(order.restart | (self._fresh & ~order.compare))
+        m.d.sync += self.fresh.eq(order.restart | (self.fresh & ~order.compare))
         with m.If(order.adopt & (self.turn == BITS - 1)):
             m.d.sync += self.next.eq(coming + 1)
             with m.If(order.begin):
@@ -92,7 +94,7 @@ class Numbers:
 
     def lemmas(self, get: Callable[[str], Any]) -> None:
         """Say what the registers of the order hold, on the way and afterwards."""
-        h, turn, doing = self._h, self.turn, self._doing
+        h, turn, doing = self._h, self.turn, self.doing
         session, following = get("session"), get("following")
         other, differs, borrow, sign, carry = map(get, ("other", "differs", "borrow", "sign", "carry"))
         low = Signal(BITS)
@@ -119,7 +121,7 @@ class Numbers:
         )
         h.lemma(~compares | (borrow == (number < next_low)), "numbers are subtracted")
         h.lemma(~middle | ~(compares | adopts) | (self.number == number), "bits that did not come are 0")
-        h.lemma(~self._fresh | ~(other | differs | borrow), "a comparison begins anew")
+        h.lemma(~self.fresh | ~(other | differs | borrow), "a comparison begins anew")
         stands = self.compared & ~(middle & (compares | adopts))
         behind = (self.number - self.next)[:BITS]
         equal = (other == (self.number != self.session)) & (differs == (behind != 0)) & (sign == behind[-1])

@@ -26,7 +26,7 @@ TRACES = Path(__file__).parents[2] / "build" / "prove"
 #: Where the tools are installed; this Python's own folder, of whatever environment.
 PROGRAMS = Path(sys.executable).parent
 #: Longest time of one run of a solver.
-SOLVER_SECONDS = 60
+SOLVER_SECONDS = 300
 _SCRIPT = """\
 read_rtlil design.il
 hierarchy -top top
