@@ -1,7 +1,7 @@
 # make demo   train, simulate the gateware and check it, from nothing but Python, make and a C++ compiler
 # make test   lint and all tests that take less than a minute each
 # make fuzz   damaged files, hostile devices and hosts, thousands of each, with figures; some 10 minutes
-# make prove  proofs of components for every cycle, and broken copies that they refute; some 5 minutes
+# make prove  proofs of components for every cycle, and broken copies that they refute; some 2 minutes
 # They make .venv themselves; everything comes from PyPI.
 
 VENV ?= .venv

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,6 +48,14 @@ def test_a_fault_breaks_a_claim(proof: Proof, fault: Fault) -> None:
 def test_each_proof_has_faults() -> None:
     assert all(proof.faults for proof in PROOFS)
     assert len({proof.name for proof in PROOFS}) == len(PROOFS)
+
+
+def test_the_page_names_each_proof() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "proofs.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| ")]
+    faults = {name.strip(): row[5] for row in rows for name in row[1].split(";") if len(row) == 7}
+    for proof in PROOFS:
+        assert str(len(proof.faults)) in faults[proof.name], proof.name
 
 
 def counter(h: Harness, component: type[StreamRegister]) -> None:
