@@ -1,6 +1,7 @@
 # make demo   train, simulate the gateware and check it, from nothing but Python, make and a C++ compiler
 # make test   lint and all tests that take less than a minute each
 # make fuzz   damaged files, hostile devices and hosts, thousands of each, with figures; some 10 minutes
+# make prove  proofs of components for every cycle, and broken copies that they refute; some 2 minutes
 # They make .venv themselves; everything comes from PyPI.
 
 VENV ?= .venv
@@ -15,7 +16,7 @@ CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 # Tests run make themselves: keep our own flags out of it.
 unexport MAKEFLAGS MAKELEVEL MFLAGS
 
-.PHONY: help demo test lint fuzz warm clean
+.PHONY: help demo test lint fuzz prove warm clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -35,6 +36,9 @@ lint: $(VENV)/dev.stamp
 
 fuzz: $(VENV)/dev.stamp
 	@$(BIN)/python benchmarks/fuzz.py --workers $(WORKERS)
+
+prove: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.prove
 
 # The first run of each WebAssembly tool compiles it, which takes a minute and up to 1.7 GB: one after the other, here,
 # and not in several tests at once.

@@ -25,7 +25,7 @@ class RequestOrder(wiring.Component):
     expected, later: ``Out(1)``
         The number that was compared is that of the next request, or one of the 2**15 - 1 after it.
     adopt: ``In(1)``
-        Make the number after the given one that of the next request.
+        Make the number after the given one that of the next request. Not in the cycle after another one was adopted.
     begin: ``In(1)``
         With ``adopt``: make the given one the number of the session.
     known: ``Out(1)``
