@@ -219,6 +219,55 @@ def test_numbers_of_ticks_that_a_device_reads_as_others_are_drawn() -> None:
     assert max(ticks) > FELIF.ticks
 
 
+# What is counted
+
+
+def test_features_are_what_a_call_did() -> None:
+    """Entries that a call did not reach, clamps of inputs and labels of which there is one count for nothing."""
+    spec = OscillatorSpec(oscillators=6, inputs=2, labels=1, schedule_entries=3, learning=True)
+    schedule = np.array([[2, 0, 8, 0, 0], [0, 9, 8, 9, 1], [3, 9, 8, 9, 1]])
+    parameters = {"weights": np.zeros((4, 6), int), "schedule": schedule, "settle": np.array(0)}
+    golden, trials = network(spec, parameters), trials_of(spec)
+    clamp = np.arange(6) < 2
+
+    def features(margin: int, clamped: np.ndarray) -> dict[str, bool]:
+        inputs = spec.encode_input(np.zeros(6, int), clamped, 0, margin)
+        return trials.features(spec, golden.parameters, inputs, golden.call(inputs))
+
+    found = features(0, clamp)
+    assert found["parameter schedule.periods"]
+    assert not any(found[f"parameter schedule.{name}"] for name in ("noise", "lock", "alternate"))
+    assert not found["input state.clamp"]
+    assert not found["input margin.margin"]
+    assert "result result.winner" not in found
+    assert not any("cycles" in name or "aborted" in name for name in found)
+    lesson = features(5, ~clamp)
+    assert lesson["input state.clamp"]
+    assert lesson["input margin.margin"]
+    assert not lesson["parameter schedule.periods"]
+    assert found.keys() == lesson.keys()
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=named)
+def test_whatever_a_network_declares_is_a_feature(spec: Spec) -> None:
+    rng, trials = np.random.default_rng(0), trials_of(spec)
+    golden = network(spec, trials.parameters(spec, rng))
+    inputs = trials.inputs(spec, rng)
+    found = trials.features(spec, dict(golden.parameters), inputs, golden.call(inputs))
+    declared = {
+        f"{what} {window.name}.{field.name}"
+        for what, region in (("input", Region.INPUT), ("result", Region.OUTPUT))
+        for window in spec.memory_map.region(region)
+        if window.record is not None
+        for field in window.record.used
+        if field.name not in ("cycles", "aborted")
+    }
+    lessons = {f"result result.{name}" for name in ("learnt", "nudged_steps", "touched", "flips")}
+    never = lessons if isinstance(spec, EqPropSpec) and not spec.learning else set()
+    assert declared - never == {name for name in found if not name.startswith("parameter") and name in declared}
+    assert {name.split()[1].split(".")[0] for name in found if name.startswith("parameter")} == set(spec.parameters)
+
+
 # What is compared
 
 

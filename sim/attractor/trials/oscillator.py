@@ -61,11 +61,12 @@ class OscillatorTrials(Trials[OscillatorSpec]):
         return with_unused_bits(spec.memory_map, Region.INPUT, data, rng)
 
     def features(self, spec: OscillatorSpec, parameters: Parameters, inputs: bytes, outputs: bytes) -> Features:
-        """Return what a call had; of a schedule only the entries that it ran."""
-        result, margin = spec.decode_output(outputs), spec.decode_input(inputs).margin
+        """Return what a call had: of a schedule only the entries that it ran, of clamps only those of targets."""
+        result, given = spec.decode_output(outputs), spec.decode_input(inputs)
         begins = np.cumsum([0, *parameters["schedule"][:-1, 0]])
-        ran = (begins < result.periods)[:, None] & (margin == 0)
+        ran = (begins < result.periods)[:, None] & (given.margin == 0)
         found = features_of(spec, {**parameters, "schedule": parameters["schedule"] * ran}, inputs, outputs)
+        found["input state.clamp"] = bool(given.clamp[spec.inputs :].any())
         if spec.labels < 2:
             del found["result result.winner"]
         return found
