@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Array, Signal, Value
+from amaranth.hdl import Array, Signal
 
 from attractor.hdl.link.check import HeaderCheck
 from attractor.hdl.link.decoder import PAYLOAD, FrameSignature
@@ -51,7 +51,7 @@ def _build(h: Harness, executor: type[Executor], check: type[HeaderCheck]) -> No
     h.scenario = Host(h, dut, request).run
 
 
-def _claims(h: Harness, dut: Any, inside: Inside, request: Request, numbers: Numbers) -> Value:
+def _claims(h: Harness, dut: Any, inside: Inside, request: Request, numbers: Numbers) -> Signal:
     """Claim what a host may count on; return the next number as it was before the frame."""
     before, halted, was_halted = Signal(16), Signal(), Signal()
     with h.m.If(~dut.frame.valid):
