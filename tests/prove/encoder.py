@@ -23,7 +23,9 @@ LONGEST, CHECK = REPLY_HEADER.size + PAYLOAD_BYTES + 1, 4
 def build(h: Harness, component: type[FrameEncoder]) -> None:
     dut = component(DEPTH)
     probes: list[Any] = []
-    inside = h.open(dut, lambda module: probes.extend(module.submodules.storage.read_port(domain="comb") for _ in "ab"))
+    inside = h.open(
+        dut, lambda module: probes.extend(module.submodules.storage.read_port(domain="comb") for _ in range(3))
+    )
     reply, count, place = dut.reply, inside.get("_count"), inside.get("_place")
     # No bytes are sent again: positions that are kept are not followed here.
     h.drive(reply.seek, 0)
@@ -40,6 +42,7 @@ def build(h: Harness, component: type[FrameEncoder]) -> None:
     _contents(h, inside, probes)
     _check(h, inside)
     _ring(h, dut, inside)
+    _sent(h, dut, inside, probes[2])
     state, past = inside.state(), h.past(inside.state()("NEXT"))
     h.cover(state("NEXT") & (place == LONGEST + CHECK + 2), "the longest reply ends")
     h.cover(past & (inside.get("_head") > 2 * DEPTH), "the ring is written again")
@@ -127,6 +130,18 @@ def _ring(h: Harness, dut: Any, inside: Inside) -> None:
     h.lemma(~state("LAST", "DISTANCE", "DELIMITER", "NEXT") | (place >= 2), "the frame is not empty")
 
 
+def _sent(h: Harness, dut: Any, inside: Inside, probe: Any) -> None:
+    """Claim that bytes of the ring leave one after another."""
+    tail = inside.get("_tail")
+    sent = Signal.like(tail)
+    h.m.d.sync += sent.eq(sent + (dut.o.valid & dut.o.ready))
+    h.m.d.comb += probe.addr.eq(sent[: len(probe.addr)])
+    shown = h.past(inside.get("reader").en)
+    h.claim(~shown | (dut.o.valid & (dut.o.payload == probe.data)), "another byte is sent than comes next")
+    h.claim(shown | h.past(dut.o.valid) | ~dut.o.valid, "a byte is sent that was not read")
+    h.lemma(tail == (sent + dut.o.valid)[: len(tail)], "bytes that were sent are counted")
+
+
 async def _replies(h: Harness, dut: FrameEncoder, ctx: Any) -> None:
     """A scenario: replies with zeros and without, the longest too, to a line that is slow at first."""
     ctx.set(h.input("any_place"), 4)
@@ -164,6 +179,7 @@ PROOFS = (
             Fault("(self.depth >> _FRAME_BITS) - 1", "(self.depth >> _FRAME_BITS)"),
             Fault("m.d.comb += self._zero.eq(1)", "m.d.comb += self._zero.eq(0)"),
             Fault("reader.en.eq(~empty & ", "reader.en.eq("),
+            Fault("self._tail.eq(self._tail + 1)", "self._tail.eq(self._tail + 2)"),
             Fault("Cat(self._byte[1:], bit)", "Cat(bit, self._byte[:7])"),
             Fault("bit.eq(crc.result)", "bit.eq(~crc.result)"),
         ),
