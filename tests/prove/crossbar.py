@@ -158,7 +158,7 @@ def _follow(h: Harness, dut: Any, sizes: Sizes, memories: Memories) -> None:
     with m.If(port.write):
         m.d.sync += Array(memories.weights)[port.address].eq(port.write_data.as_signed())
     read = h.past(port.read)
-    stored = Array(memories.weights)[h.past(port.address)]
+    stored: Any = Array(memories.weights)[h.past(port.address)]
     h.claim(~read | (port.read_data == stored[:WEIGHT_BITS]), "a window shows an old weight")
     for kind, name in zip((adds, pushes, learns), ("an event", "a push", "a lesson"), strict=True):
         h.cover(neurons.valid & h.past(neurons.valid) & kind & (total != 0), f"{name} follows another beat")

@@ -48,7 +48,7 @@ class Frame:
             self.byte.eq(Mux(code, 0, i.payload)),
             self.good.eq((self.count >= SHORTEST) & (self.count <= LONGEST) & code & (self.crc == RESIDUE)),
         ]
-        self.partial = [self.crc]
+        self.partial: list[Value] = [self.crc]
         for bit in range(8):
             feedback = self.partial[-1][0] ^ self.byte[bit]
             self.partial.append(Cat(self.partial[-1][1:], Const(0, 1)) ^ Mux(feedback, POLYNOMIAL, 0))

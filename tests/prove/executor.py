@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Array, Signal, Value
+from amaranth.hdl import Array, Signal
 
 from attractor.hdl.link.check import HeaderCheck
 from attractor.hdl.link.decoder import PAYLOAD, FrameSignature
@@ -46,12 +46,13 @@ def _build(h: Harness, executor: type[Executor], check: type[HeaderCheck]) -> No
     numbers = Numbers(h, dut._order, h.claim)
     before = _claims(h, dut, inside, request, numbers)
     _commits(h, dut, inside, request)
+    _replies(h, dut, inside)
     numbers.lemmas(lambda name: inside.get(name, dut._order))
     Lemmas(h, dut, inside, request=request, numbers=numbers, before=before, kinds=kinds).say()
     h.scenario = Host(h, dut, request).run
 
 
-def _claims(h: Harness, dut: Any, inside: Inside, request: Request, numbers: Numbers) -> Value:
+def _claims(h: Harness, dut: Any, inside: Inside, request: Request, numbers: Numbers) -> Signal:
     """Claim what a host may count on; return the next number as it was before the frame."""
     before, halted, was_halted = Signal(16), Signal(), Signal()
     with h.m.If(~dut.frame.valid):
@@ -118,6 +119,23 @@ def _commits(h: Harness, dut: Any, inside: Inside, request: Request) -> None:
     h.lemma(~walks | (index == PAYLOAD), "the CRC-32 of the request comes next")
 
 
+def _replies(h: Harness, dut: Any, inside: Inside) -> None:
+    """Claim that replies are written as the encoder asks for."""
+    reply, state = dut.reply, inside.state()
+    opened = Signal()
+    h.m.d.sync += opened.eq((reply.begin | opened) & ~reply.finish)
+    h.claim(~(reply.finish & reply.bits.valid), "a reply ends together with a bit")
+    h.claim(~(reply.finish & ~opened), "a reply ends that was not begun")
+    h.claim(~((reply.compare | reply.seek) & opened), "a position is sought within a reply")
+    h.claim(~(reply.bits.valid & ~opened & ~(reply.compare | reply.seek)), "a bit is given to no reply")
+    changes = inside.get("_request._command") == Command.BAUD
+    between = state("IDLE", "COMPARE", "ADMIT", "FLUSH", "SEEK", "RELEASE", "CHANGE")
+    again = state("CAPTURE", "WORDS") & changes
+    opening = state("CAPTURE") & ~inside.get("_begun")
+    h.lemma(~(between | again | opening) | ~opened, "no reply was begun, or it has ended")
+    h.lemma(between | opening | again | state("BEGIN") | opened, "a reply is being written")
+
+
 PROOFS = (
     Proof(
         "executor of requests",
@@ -137,6 +155,10 @@ PROOFS = (
             Fault("self._differs | (self._bit ^ self.frame.crc.result)", "self._bit ^ self.frame.crc.result"),
             Fault("with m.If(~self.core_busy):", "with m.If(1):"),
             Fault("index.matches(HEADER, HEADER + 1)", "index.matches(HEADER)"),
+            Fault(
+                "m.d.comb += self.reply.finish.eq(1)",
+                "m.d.comb += [self.reply.finish.eq(1), self.reply.bits.valid.eq(1)]",
+            ),
         ),
     ),
     Proof(

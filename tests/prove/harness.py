@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from amaranth.back import rtlil
+from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue]
 from amaranth.hdl import (
     Assert,
     Assume,
@@ -44,10 +44,10 @@ class Inside:
     """
 
     def __init__(self, component: wiring.Component, prepare: Callable[[Any], None] | None = None) -> None:
-        self._component = component
+        self._component: Any = component
         self._variables: dict[int, dict[str, Any]] = {}
         with self._watching():
-            self._module = component.elaborate(None)
+            self._module = self._component.elaborate(None)
             if prepare is not None:
                 prepare(self._module)
             self.fragment = Fragment.get(self._module, None)
@@ -130,7 +130,7 @@ class Harness:
         self.claims: list[tuple[Signal, str]] = []
         self.covers: list[tuple[Signal, str]] = []
         self._lemmas = lemmas
-        domain = ClockDomain("sync")
+        domain: Any = ClockDomain("sync")
         self.m.domains += domain
         self._reset = domain.rst
         self._inputs: list[Signal] = [domain.clk, domain.rst]

@@ -8,6 +8,7 @@ from . import (
     change_queue,
     crossbar,
     decoder,
+    encoder,
     executor,
     lane_walker,
     line,
@@ -31,6 +32,7 @@ PROOFS: tuple[Proof, ...] = (
     *decoder.PROOFS,
     *order.PROOFS,
     *executor.PROOFS,
+    *encoder.PROOFS,
     *line.PROOFS,
     *uart.PROOFS,
 )

@@ -175,6 +175,7 @@ def refute(proof: Proof, fault: Fault) -> Result:
         start, seen = time.monotonic(), Scenario(proof, name, harness)
         if not seen.broken:
             raise ProofError(f"{proof.name}: no claim is broken in its scenario by {fault}; trace in {seen.trace}")
+        shutil.rmtree(seen.trace.parent)
         return Result(proof.name, name, seen.cycles, time.monotonic() - start, seen.broken)
     with _design(proof, name, harness) as design:
         good, output = design.solve(fault.depth)
@@ -190,6 +191,7 @@ def _cover_in_scenario(proof: Proof, harness: Harness) -> Result:
     missing = [text for _, text in harness.covers if text not in seen.reached]
     if missing:
         raise ProofError(f"{proof.name}: not reached in its scenario: {'; '.join(missing)}; trace in {seen.trace}")
+    shutil.rmtree(seen.trace.parent)
     return Result(proof.name, "cover", max(seen.reached.values()), time.monotonic() - start)
 
 

@@ -72,6 +72,12 @@ def counter(h: Harness, component: type[StreamRegister]) -> None:
 WRONG = Proof("test of the runner", StreamRegister, counter, faults=(Fault("~spare_valid", "1"),))
 
 
+@pytest.fixture
+def _own_traces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(runner, "TRACES", tmp_path)
+
+
+@pytest.mark.usefixtures("_own_traces")
 def test_what_is_wrong_is_named_with_its_trace() -> None:
     with pytest.raises(runner.ProofError, match=r"the counter is at 5; trace in (.*)") as failure:
         runner.prove(WRONG)
@@ -80,11 +86,13 @@ def test_what_is_wrong_is_named_with_its_trace() -> None:
     assert "$enddefinitions" in (runner.TRACES / trace).read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("_own_traces")
 def test_what_never_happens_is_named() -> None:
     with pytest.raises(runner.ProofError, match="not reached in 20 cycles: the counter jumps"):
         runner.cover(WRONG)
 
 
+@pytest.mark.usefixtures("_own_traces")
 def test_a_fault_that_breaks_nothing_is_reported() -> None:
     with pytest.raises(runner.ProofError, match="no claim is broken within 3 cycles by"):
         runner.refute(replace(WRONG, faults=(fault := Fault("~spare_valid", "1", depth=3),)), fault)
