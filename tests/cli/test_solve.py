@@ -71,6 +71,27 @@ def test_weights_of_edges_count(run: Callable, tmp_path: Path) -> None:
     assert Graph(12, pairs, weights).cut(sides) == result["cut"]
 
 
+def test_what_a_text_is_taken_as(run: Callable, refused: Callable, tmp_path: Path) -> None:
+    path = tmp_path / "three.txt"
+    path.write_text("3 3\n1 2 -4\n2 3 -4\n1 3 3\n")
+    cut, qubo = (run("solve", path, *QUICK, *words, "--json") for words in ((), ("--as", "qubo")))
+    assert (cut.json["problem"], cut.json["cut"]) == ("max-cut", 0)
+    assert "is taken as a graph with weights to cut; say --as cut, or --as qubo" in cut.err.replace("\n", " ")
+    assert (qubo.json["problem"], qubo.json["energy"]) == ("qubo", -5)
+    assert "taken as" not in qubo.err + run("solve", path, *QUICK, "--as", "cut").err
+    assert run("solve", path, *QUICK, "--as", "ising", "--json").json["energy"] == -5
+    refused("solve", path, "--as", "colouring", says=("--as colouring needs a number of colours; add --colours N",))
+    refused("solve", path, "--as", "qubo", "--colours", 3, says=("--colours does not go with --as qubo; leave out",))
+
+
+def test_a_graph_of_dimacs_is_coloured_or_cut(run: Callable, refused: Callable, tmp_path: Path) -> None:
+    path = tmp_path / "ring.col"
+    path.write_text("p edge 4 4\ne 1 2\ne 2 3\ne 3 4\ne 4 1\n")
+    refused("solve", path, says=(str(path), "say --colours N to colour it, or --as cut to cut it"))
+    assert run("solve", path, *QUICK, "--as", "cut", "--json").json["cut"] == 4
+    assert run("solve", path, *QUICK, "--colours", 3, "--json").json["problem"] == "colouring"
+
+
 def test_a_model_keeps_its_labels_and_offset(run: Callable, model: Path, tmp_path: Path) -> None:
     result = run("solve", model, *QUICK, "-o", tmp_path / "s.json", "--json").json
     assert (result["problem"], result["variables"], result["couplings"]) == ("qubo", 2, 1)

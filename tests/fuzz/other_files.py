@@ -38,6 +38,17 @@ def _bqm() -> Any:
     return dimod.BinaryQuadraticModel({"a": 1.0, ("x", 1): 2.0, "c": 0.5}, {("a", ("x", 1)): -1.5}, 0.5, "SPIN")
 
 
+def _dimacs() -> list[bytes]:
+    return [
+        b"c a graph\np edge 5 4\ne 1 2\ne 2 3\nn 1 7\ne 3 4\ne 5 1\n",
+        b"c a QUBO problem\np qubo 0 4 2 2\n0 0 3.4\n3 3 -2\n0 1 2.2\n1 3 -0.5\n",
+    ]
+
+
+def _packed() -> list[bytes]:
+    return [gzip.compress(data) for data in _dimacs() + _graphs()]
+
+
 def _json_problems() -> list[bytes]:
     return [json.dumps(_bqm().to_serializable()).encode()]
 
@@ -169,6 +180,8 @@ def _read_chorales(path: Path) -> object:
 OTHER_FILES = (
     FileKind("graph", "a.txt", _graphs, (damaged_text,), _read_problem),
     FileKind("coordinates", "a.txt", _coordinates, (damaged_text,), _read_problem),
+    FileKind("DIMACS and qbsolv", "a.txt", _dimacs, (damaged_text,), _read_problem),
+    FileKind("packed problems", "a.gz", _packed, (damaged,), _read_problem),
     FileKind("dimod as JSON", "a.json", _json_problems, (damaged_text, _json_file), _read_problem),
     FileKind("dimod as binary", "a.bqm", _binary_problems, (damaged, _binary_header), _read_problem),
     FileKind("nir", "a.nir", _nir, (damaged, _hdf5), _read_nir),

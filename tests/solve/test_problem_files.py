@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from attractor.solve.problem_files import ProblemFileError, Solution, read_problem
+from attractor.solve.problem_files import Kind, ProblemFileError, Solution, open_problem, read_problem
 from attractor.solve.problems import Graph
 
 #: A model with labels of two kinds.
@@ -40,6 +41,85 @@ def test_graph(tmp_path: Path) -> None:
     empty = read_problem(write(tmp_path, "3 0\n"))
     assert isinstance(empty, Graph)
     assert (empty.vertices, len(empty.edges)) == (3, 0)
+
+
+def test_graph_of_dimacs(tmp_path: Path) -> None:
+    text = (
+        "c a triangle and a vertex, edges in both directions\nc\np edge 4 6\ne 1 2\ne 2 1\ne 2 3\ne 3 2\ne 1 3\ne 3 1\n"
+    )
+    for content in (text, gzip.compress(text.encode()), text.replace("edge 4 6", "col 4 3")):
+        found = open_problem(write(tmp_path, content))
+        assert isinstance(found.problem, Graph)
+        assert found.kinds == ("colouring", "cut")
+        assert (found.problem.vertices, found.problem.edges.tolist()) == (4, [[0, 1], [1, 2], [0, 2]])
+
+
+def test_qubo_of_qbsolv(tmp_path: Path) -> None:
+    text = "c any thing\np qubo 0 5 2 2\n0 0 3.4\n2 2 -2\n0 1 2.2\n3 1 -1e-3\n"
+    found = open_problem(write(tmp_path, gzip.compress(text.encode())))
+    linear = {0: 3.4, 1: 0.0, 2: -2.0, 3: 0.0, 4: 0.0}
+    assert found.problem == dimod.BinaryQuadraticModel(linear, {(0, 1): 2.2, (1, 3): -0.001}, 0.0, "BINARY")
+    assert found.kinds == ("qubo",)
+
+
+def test_coefficients_where_they_are_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path, "3 4\n1 1 2\n1 2 -1.5\n2 1 1\n3 3 1\n")
+    terms = {1: 2.0, 2: 0.0, 3: 1.0}, {(1, 2): -0.5}
+    assert read_problem(path, "qubo") == dimod.BinaryQuadraticModel(*terms, 0.0, "BINARY")
+    assert read_problem(path, "ising") == dimod.BinaryQuadraticModel(*terms, 0.0, "SPIN")
+    with pytest.raises(
+        ProblemFileError, match="an edge cannot join a vertex to itself; are these coefficients, --as q"
+    ):
+        read_problem(path)
+
+
+@pytest.mark.parametrize(
+    ("weights", "doubtful"), [(("", ""), False), (("1", "-1"), False), (("2", "1"), True), (("0.5", ""), True)]
+)
+def test_weights_could_be_coefficients(tmp_path: Path, weights: tuple[str, str], doubtful: bool) -> None:
+    path = write(tmp_path, f"3 2\n1 2 {weights[0]}\n2 3 {weights[1]}\n")
+    found = open_problem(path)
+    assert isinstance(found.problem, Graph)
+    assert bool(found.doubt) == doubtful
+    if doubtful:
+        assert found.doubt.startswith(f"{path} is taken as a graph with weights to cut; say --as cut, or --as qubo")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "message"),
+    [
+        ("p edge 3\n", None, "line 1: 'p edge 3': 'p edge', vertices and edges are expected"),
+        ("p edge 3 1\ne 1 4\n", None, "line 2: 'e 1 4': vertices are numbered from 1 to 3"),
+        ("p edge 3 1\ne 2 2\n", None, "line 2: 'e 2 2': an edge cannot join a vertex to itself"),
+        ("p edge 3 1\n1 2\n", None, "line 2: '1 2': 'e' and two vertices are expected"),
+        ("c x\np edge 3 5\ne 1 2\n", None, "announces 5 edges and has 1; copy it again"),
+        ("p edge 0 0\n", None, "there must be one vertex or variable"),
+        ("p qubo 0 2 1\n", None, "line 1: 'p qubo 0 2 1': 'p qubo', a topology and three sizes are expected"),
+        ("p qubo 0 2 -1 1\n", None, "'p qubo', a topology and three sizes are expected"),
+        ("p qubo 0 2 1 0\n0 0 x\n", None, "line 2: '0 0 x': two variables and a coefficient are expected, as n"),
+        ("p qubo 0 2 1 0\n2 2 1\n", None, "line 2: '2 2 1': variables are numbered from 0 to 1"),
+        ("p qubo 0 2 0 2\n0 1 1\n1 0 1\n", None, "line 3: '1 0 1': line 2 has this coefficient already"),
+        ("p qubo 0 2 1 1\n0 1 1\n", None, "announces 1 diagonal entries and has 0; copy it again"),
+        ("p qubo 0 2 0 2\n0 1 1\n", None, "announces 2 couplers and has 1; copy it again"),
+        ("p qubo 0 2 0 0\n", "cut", "is nothing to take as cut; take it as qubo"),
+        ("# vartype=SPIN\n0 1 1\n", "qubo", "is nothing to take as qubo; take it as ising"),
+        ("p edge 2 1\ne 1 2\n", "ising", "is nothing to take as ising; take it as colouring or cut"),
+        ("2 2\n1 2 1\n", "qubo", "announces 2 lines and has 1; copy it again, or correct line 1"),
+        ("2 1\n1 3 1\n", "ising", "line 2: '1 3 1': variables are numbered from 1 to 2"),
+        ("# nothing\n", "qubo", "holds nothing but comments"),
+        ("c x\np cnf 3 1\n1 2 3 0\n", None, "is a formula in conjunctive normal form (DIMACS cnf), and such files are"),
+        ("%%MatrixMarket matrix\n", None, "is a matrix of the Matrix Market, and such files are not read; give a g"),
+        ("NAME: x\nEDGE_WEIGHT_TYPE: GEO\n", None, "is a tour of TSPLIB, and such files are not read"),
+        ("\\ LP\nMinimize\n obj: x\n", None, "is a linear program (LP), and such files are not read"),
+        (gzip.compress(b"3 1\n1 2 1\n")[:-4], None, "is no intact file of gzip: its packed contents are cut off; copy"),
+        (gzip.compress(b" \n"), None, "is empty"),
+    ],
+)
+def test_other_damage(tmp_path: Path, content: str | bytes, kind: Kind | None, message: str) -> None:
+    path = write(tmp_path, content)
+    with pytest.raises(ProblemFileError, match=re.escape(message)) as caught:
+        read_problem(path, kind)
+    assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["m.bqm", "m.cbqm", "m.json", "m"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,12 +19,27 @@ from attractor.cli.pictures import check_picture
 if TYPE_CHECKING:
     from attractor.host import Device
 
-__all__ = ["solve"]
+__all__ = ["Taken", "solve"]
+
+
+class Taken(StrEnum):
+    """What a file may be taken as."""
+
+    CUT = "cut"
+    COLOURING = "colouring"
+    QUBO = "qubo"
+    ISING = "ising"
 
 
 def solve(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A graph (rudy, G-set), or a model that dimod wrote.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A graph (rudy, G-set, DIMACS), a QUBO problem (qbsolv), or a model that dimod wrote."),
+    ],
+    taken_as: Annotated[
+        Taken | None, typer.Option("--as", help="What the file is, where it could be one thing or another.")
+    ] = None,
     colours: Annotated[
         int | None, typer.Option(help="Colour a graph with so many colours, instead of cutting it.")
     ] = None,
@@ -56,7 +72,7 @@ def solve(
         check_picture(plot)
     files = optional("attractor.solve.problem_files", "solve")
     solutions = optional("attractor.cli.solutions", "solve")
-    problem = files.read_problem(file)
+    problem = _problem(files.open_problem(file, taken_as and taken_as.value), file, taken_as, colours)
     given = {"periods": periods, "noise": noise, "max_step": max_step, "lock": lock, "alternate": alternate}
     annealing = {name: value for name, value in given.items() if value is not None}
     limits = {"num_reads": reads, "seed": seed, "time_limit": time_limit}
@@ -79,6 +95,19 @@ def solve(
     output.result(result, _text(result))
     if result.get("interrupted"):
         raise KeyboardInterrupt  # what was finished is told and saved; the exit code is that of an interrupt
+
+
+def _problem(found: Any, file: Path, taken_as: Taken | None, colours: int | None) -> Any:
+    """Return the problem of a file that was read; ask what to do with it if that is not clear."""
+    if taken_as is Taken.COLOURING and colours is None:
+        raise ValueError("--as colouring needs a number of colours; add --colours N")
+    if colours is not None and taken_as not in (None, Taken.COLOURING):
+        raise ValueError(f"--colours does not go with --as {taken_as}; leave out one of them")
+    if colours is None and taken_as is None and found.kinds[0] == Taken.COLOURING:
+        raise ValueError(f"{file} is a graph of DIMACS: say --colours N to colour it, or --as cut to cut it")
+    if found.doubt and taken_as is None and colours is None:
+        output.log(found.doubt)
+    return found.problem
 
 
 def _text(result: dict[str, Any]) -> str:

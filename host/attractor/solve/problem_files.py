@@ -1,67 +1,131 @@
 """Files that hold problems and their solutions.
 
-Read: graphs as the G-set and rudy have them, and dimod's models as binary file, JSON or COOrdinate text. What a file
-is, is seen from its first bytes, because graphs seldom have a suffix.
+Read: graphs as the G-set and rudy have them, and those of DIMACS; QUBO problems as qbsolv has them; and dimod's models
+as binary file, JSON or COOrdinate text; each of them packed by gzip, too. What a file is, is seen from its first bytes,
+because graphs seldom have a suffix.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from attractor.intake import IntakeError, refusing
 from attractor.intake.documents import parsed_object
-from attractor.intake.files import read_file
+from attractor.intake.files import read_file, unpacked
 from attractor.machine.files import write_whole
+from attractor.solve import dimacs_files
 from attractor.solve.dimod_extra import dimod
 from attractor.solve.ising import MOST_OSCILLATORS
+from attractor.solve.problem_lines import MOST_VERTICES, ProblemFileError, damage, numbered, numbers
 from attractor.solve.problems import Graph
 
-__all__ = ["MOST_BYTES", "MOST_VERTICES", "ProblemFileError", "Solution", "read_problem"]
+__all__ = [
+    "MOST_BYTES",
+    "MOST_VERTICES",
+    "Kind",
+    "ProblemFile",
+    "ProblemFileError",
+    "Solution",
+    "open_problem",
+    "read_problem",
+]
 
 #: First bytes of dimod's binary files, and first characters of its text.
 _BINARY, _COORDINATES = b"DIMODBQM", re.compile(r"\s*#.*?vartype\s*[:=]\s*(\w+)", re.IGNORECASE)
 #: Longest problem file in bytes: four times the text of the densest problem that a network can hold.
 MOST_BYTES = 4 * 16 * MOST_OSCILLATORS**2 // 2
-#: Most vertices of a graph, and greatest number of a variable: what no network takes is told later, by its size.
-MOST_VERTICES = 1 << 20
 #: Most values of a model as JSON: two ends and a bias for each coupling, and some more.
 _MOST_VALUES = 4 * MOST_OSCILLATORS**2 // 2
 #: Longest header of a binary file, in bytes, and the types of its numbers.
 _MOST_HEADER, _NUMBER = 1 << 16, re.compile(r"u?int(8|16|32|64)|float(32|64)")
-#: Longest number and shortest line of an edge, in characters.
-_MOST_DIGITS, _LEAST_LINE = 64, 4
+#: Shortest line of an edge, in characters.
+_LEAST_LINE = 4
+#: First bytes of a file that gzip packed.
+_PACKED = b"\x1f\x8b"
+#: Texts that hold problems of kinds that are not read: what they begin with, and what they are.
+_OTHERS = (
+    (re.compile(r"%%MatrixMarket", re.IGNORECASE), "a matrix of the Matrix Market"),
+    (re.compile(r"(?s).*^\s*(NODE_COORD_SECTION|EDGE_WEIGHT_TYPE)\b", re.MULTILINE), "a tour of TSPLIB"),
+    (re.compile(r"\s*(\\.*\s+)*(maximi[sz]e|minimi[sz]e)\b", re.IGNORECASE), "a linear program (LP)"),
+)
+#: The same, by the kind that their problem line names.
+_OTHER_KINDS = {
+    "cnf": "a formula in conjunctive normal form (DIMACS cnf)",
+    "wcnf": "a weighted formula in conjunctive normal form (DIMACS wcnf)",
+    "max": "a maximum flow problem of DIMACS",
+    "min": "a minimum cost flow problem of DIMACS",
+    "sp": "a shortest path problem of DIMACS",
+}
 
 
-class ProblemFileError(IntakeError):
-    """A file of a problem or a solution cannot be read or written; the message names it, and the line."""
+#: What a file may be taken as.
+Kind = Literal["cut", "colouring", "qubo", "ising"]
 
 
-def read_problem(path: str | Path) -> Graph | dimod.BinaryQuadraticModel:
+class ProblemFile(NamedTuple):
+    """What a file holds.
+
+    Parameters
+    ----------
+    problem:
+        A graph to cut or to colour, or a model.
+    kinds:
+        What it can be taken as; of a graph of DIMACS the first is ``colouring``, for which they are made.
+    doubt:
+        Where the same text could mean something else: what, and how to say so. Empty otherwise.
+    """
+
+    problem: Graph | dimod.BinaryQuadraticModel
+    kinds: tuple[Kind, ...]
+    doubt: str = ""
+
+
+def read_problem(path: str | Path, kind: Kind | None = None) -> Graph | dimod.BinaryQuadraticModel:
     """Read a problem.
+
+    Parameters
+    ----------
+    path:
+        The file.
+    kind:
+        What it is to be taken as; None for what it looks like.
 
     Returns
     -------
     Graph or dimod.BinaryQuadraticModel
-        What the file holds: ``vertices edges`` and then ``i j weight`` with vertices from 1 (rudy, G-set); or a model
-        from ``BinaryQuadraticModel.to_file``, as JSON from ``to_serializable``, or as COOrdinate text with the header
-        ``# vartype=SPIN`` or ``BINARY``. In a graph a weight that is left out is 1.
+        What the file holds: ``vertices edges`` and then ``i j weight`` with vertices from 1 (rudy, G-set), in which a
+        weight that is left out is 1, or ``p edge`` and ``e i j`` (DIMACS); ``p qubo`` and ``i j coefficient`` (qbsolv);
+        or a model from ``BinaryQuadraticModel.to_file``, as JSON from ``to_serializable``, or as COOrdinate text with
+        the header ``# vartype=SPIN`` or ``BINARY``. With ``kind`` qubo or ising, lines ``i j coefficient`` after
+        ``variables lines`` are coefficients, with those of the diagonal linear; variables are numbered from 1 then.
 
     Raises
     ------
     ProblemFileError
-        If the file is missing, damaged or no problem.
+        If the file is missing, damaged or no problem, or cannot be taken as ``kind``.
     """
+    return open_problem(path, kind).problem
+
+
+def open_problem(path: str | Path, kind: Kind | None = None) -> ProblemFile:
+    """Do what :func:`read_problem` does, and tell what else the file can be taken as."""
     path = Path(path)
-    data = _read(path)
+    found = _open(path, _read(path), kind)
+    if kind is not None and kind not in found.kinds:
+        raise ProblemFileError(f"{path} is nothing to take as {kind}; take it as {' or '.join(found.kinds)}")
+    return found
+
+
+def _open(path: Path, data: bytes, kind: Kind | None) -> ProblemFile:
     if data.startswith(_BINARY):
-        return _binary(path, data)
+        return _model(_binary(path, data))
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -69,13 +133,41 @@ def read_problem(path: str | Path) -> Graph | dimod.BinaryQuadraticModel:
             f"{path} is neither text nor a model that dimod saved: {error.reason}; {_KINDS}"
         ) from error
     if text.lstrip().startswith("{"):
-        return _json(path, text)
-    header = _COORDINATES.match(text)
-    return _rudy(path, text) if header is None else _coordinates(path, text, header[1])
+        return _model(_json(path, text))
+    if (header := _COORDINATES.match(text)) is not None:
+        return _model(_coordinates(path, text, header[1]))
+    named = dimacs_files.problem_kind(text)
+    if named in dimacs_files.GRAPHS:
+        return ProblemFile(dimacs_files.read_graph(path, text), ("colouring", "cut"))
+    if named == dimacs_files.QUBO:
+        return _model(dimacs_files.read_coefficients(path, text))
+    others = (what for pattern, what in _OTHERS if pattern.match(text[:_MOST_HEADER]))
+    if (other := _OTHER_KINDS.get(named or "") or next(others, None)) is not None:
+        raise ProblemFileError(f"{path} is {other}, and such files are not read; {_KINDS}")
+    return _numbers_only(path, text, kind)
+
+
+def _model(bqm: dimod.BinaryQuadraticModel) -> ProblemFile:
+    return ProblemFile(bqm, ("ising",) if bqm.vartype is dimod.SPIN else ("qubo",))
+
+
+def _numbers_only(path: Path, text: str, kind: Kind | None) -> ProblemFile:
+    """Read two sizes and lines of two numbers or three: a graph, or coefficients if they are asked for."""
+    kinds: tuple[Kind, ...] = ("cut", "colouring", "qubo", "ising")
+    if kind in ("qubo", "ising"):
+        return ProblemFile(_coefficients(path, text, "SPIN" if kind == "ising" else "BINARY"), kinds)
+    graph = _rudy(path, text)
+    doubt = ""
+    if not np.isin(graph.weights, (-1, 1)).all():
+        doubt = f"{path} is taken as a graph with weights to cut; say --as cut, or --as qubo if these are coefficients"
+    return ProblemFile(graph, kinds, doubt)
 
 
 _AGAIN = "save or copy it again"
-_KINDS = "give a graph ('vertices edges', then 'i j weight') or a file that dimod wrote"
+_KINDS = (
+    "give a graph ('vertices edges', then 'i j weight'; or 'p edge', then 'e i j'), a QUBO problem ('p qubo', then "
+    "'i j coefficient') or a file that dimod wrote"
+)
 
 
 def _read(path: Path) -> bytes:
@@ -89,6 +181,9 @@ def _read(path: Path) -> bytes:
         raise ProblemFileError(
             f"{path} has more than {MOST_BYTES} bytes, more than any network's problem; check the name"
         ) from error
+    if data.startswith(_PACKED):
+        with refusing(ProblemFileError, path, "is no intact file of gzip", "copy it again"):
+            data = unpacked(data, MOST_BYTES, gzip=True)
     if not data.strip():
         raise ProblemFileError(f"{path} is empty; {_KINDS}")
     return data
@@ -98,31 +193,33 @@ def _read(path: Path) -> bytes:
 
 
 def _rudy(path: Path, text: str) -> Graph:
-    lines = _numbered(text)
+    lines = numbered(text)
     number, words = next(lines, (0, []))
     if not words:
         raise ProblemFileError(f"{path} holds nothing but comments; {_KINDS}")
-    sizes = _numbers(path, number, words, (2,), "vertices and edges")
+    sizes = numbers(path, number, words, (2,), "vertices and edges")
     vertices, count = int(sizes[0]), int(sizes[1])
     if vertices < 1 or count < 0:
-        raise _damage(path, number, words, "there must be one vertex at least")
+        raise damage(path, number, words, "there must be one vertex at least")
     if vertices > MOST_VERTICES:
-        raise _damage(path, number, words, f"there may be {MOST_VERTICES:,} vertices at most")
+        raise damage(path, number, words, f"there may be {MOST_VERTICES:,} vertices at most")
     room = min(count, len(text) // _LEAST_LINE + 1)  # whatever is announced
     edges, weights, first_seen = np.zeros((room, 2), np.intp), np.ones(room), dict[tuple[int, int], int]()
     found = 0
     for number, words in lines:
         if found == count:
-            raise _damage(path, number, words, f"line 1 announces {count} edges, and this is one more")
-        values = _numbers(path, number, words, (2, 3), "two vertices and a weight")
+            raise damage(path, number, words, f"line 1 announces {count} edges, and this is one more")
+        values = numbers(path, number, words, (2, 3), "two vertices and a weight")
         u, v = int(values[0]), int(values[1])
         pair = (min(u, v), max(u, v))
         if not 1 <= pair[0] <= pair[1] <= vertices:
-            raise _damage(path, number, words, f"vertices are numbered from 1 to {vertices}")
+            raise damage(path, number, words, f"vertices are numbered from 1 to {vertices}")
         if u == v:
-            raise _damage(path, number, words, "an edge cannot join a vertex to itself")
+            raise damage(
+                path, number, words, "an edge cannot join a vertex to itself; are these coefficients, --as qubo"
+            )
         if pair in first_seen:
-            raise _damage(path, number, words, f"line {first_seen[pair]} has this edge already")
+            raise damage(path, number, words, f"line {first_seen[pair]} has this edge already")
         first_seen[pair] = number
         edges[found] = u - 1, v - 1
         weights[found] = values[2] if len(values) == 3 else 1.0
@@ -134,35 +231,34 @@ def _rudy(path: Path, text: str) -> Graph:
     return Graph(vertices, edges, weights)
 
 
-def _numbered(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Give the words of each line that is neither empty nor a comment, with the line's number."""
-    for number, line in enumerate(text.splitlines(), 1):
-        words = line.split("#")[0].split()
-        if words:
-            yield number, words
-
-
-def _numbers(path: Path, number: int, words: list[str], counts: tuple[int, ...], what: str) -> list[float]:
-    """Return a line's numbers: two integers, and perhaps a third number."""
-    if len(words) not in counts:
-        raise _damage(path, number, words, f"{what} are expected")
-    if max(map(len, words)) > _MOST_DIGITS:
-        raise _damage(path, number, words, f"a number has more than {_MOST_DIGITS} digits")
-    try:
-        values = [float(int(words[0])), float(int(words[1])), *map(float, words[2:])]
-    except ValueError:
-        raise _damage(path, number, words, f"{what} are expected, as numbers") from None
-    if not np.isfinite(values).all():
-        raise _damage(path, number, words, "a number is not finite")
-    return values
-
-
-def _damage(path: Path, number: int, words: list[str], why: str) -> ProblemFileError:
-    line = " ".join(words)
-    return ProblemFileError(f"{path}, line {number}: {line[:60]!r}: {why}; correct the line or copy the file again")
-
-
 # Models
+
+
+def _coefficients(path: Path, text: str, vartype: str) -> dimod.BinaryQuadraticModel:
+    """Read ``variables lines`` and lines ``i j coefficient``; what is there twice adds up."""
+    lines = numbered(text)
+    number, words = next(lines, (0, []))
+    if not words:
+        raise ProblemFileError(f"{path} holds nothing but comments; {_KINDS}")
+    variables, count = map(int, numbers(path, number, words, (2,), "variables and lines"))
+    if not 1 <= variables <= MOST_VERTICES:
+        raise damage(path, number, words, f"there must be one variable, and may be {MOST_VERTICES:,} at most")
+    bqm, found = dimod.BinaryQuadraticModel(vartype), 0
+    for variable in range(1, variables + 1):
+        bqm.add_linear(variable, 0.0)
+    for number, words in lines:
+        u, v, bias = numbers(path, number, words, (3,), "two variables and a coefficient")
+        if not (min(u, v) >= 1 and max(u, v) <= variables):
+            raise damage(path, number, words, f"variables are numbered from 1 to {variables}")
+        if u == v:
+            bqm.add_linear(int(u), bias)
+        else:
+            bqm.add_quadratic(int(u), int(v), bias)
+        found += 1
+    if found != count:
+        raise ProblemFileError(f"{path} announces {count} lines and has {found}; copy it again, or correct line 1")
+    with refusing(ProblemFileError, path, "is no problem", "correct the file"):
+        return _checked(bqm)
 
 
 def _coordinates(path: Path, text: str, vartype: str) -> dimod.BinaryQuadraticModel:
@@ -170,12 +266,12 @@ def _coordinates(path: Path, text: str, vartype: str) -> dimod.BinaryQuadraticMo
     if vartype.upper() not in ("SPIN", "BINARY"):
         raise ProblemFileError(f"{path}: its vartype is {vartype!r}; it must be SPIN or BINARY")
     bqm = dimod.BinaryQuadraticModel(vartype.upper())
-    for number, words in _numbered(text):
-        u, v, bias = _numbers(path, number, words, (3,), "two variables and a coefficient")
+    for number, words in numbered(text):
+        u, v, bias = numbers(path, number, words, (3,), "two variables and a coefficient")
         if min(u, v) < 0:
-            raise _damage(path, number, words, "variables are numbered from 0")
+            raise damage(path, number, words, "variables are numbered from 0")
         if max(u, v) >= MOST_VERTICES:
-            raise _damage(path, number, words, f"variables are numbered up to {MOST_VERTICES - 1}")
+            raise damage(path, number, words, f"variables are numbered up to {MOST_VERTICES - 1}")
         if u == v:
             bqm.add_linear(int(u), bias)
         else:
