@@ -1,0 +1,133 @@
+"""Compiles the netlist with all mutants of a core, and runs the benches of ``mutant_bench.py`` on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import get_runner
+from mutant_netlist import TOP
+
+from attractor.machine.sources import source_files
+from attractor.sim.lockstep.program import build_program
+from attractor.spec import Spec
+
+__all__ = ["Bench", "Finding", "sources"]
+
+_HERE = Path(__file__)
+_MODULE = "mutant_bench"
+_ASSERTION = re.compile(r"Assertion failed.*|%Error: .*Verilog \$stop.*")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What tells a mutant from the core without one.
+
+    Parameters
+    ----------
+    call:
+        The set of parameters with which it was found; -1 where that is not known.
+    difference:
+        The first difference.
+    """
+
+    call: int
+    difference: str
+
+
+class Bench:
+    """A compiled netlist of mutants.
+
+    Parameters
+    ----------
+    spec:
+        The network.
+    verilog:
+        The netlist.
+    folder:
+        Where benches run.
+    """
+
+    def __init__(self, spec: Spec, verilog: str, folder: Path) -> None:
+        self._spec, self._folder = spec, folder
+        self._program = build_program(verilog, TOP)
+
+    def run(self, bench: str, selector: int, *, seed: int, calls: int) -> Finding | None:
+        """Return what a bench finds of a mutant in so many calls; None if nothing.
+
+        Raises
+        ------
+        RuntimeError
+            If the core without a mutant fails, or the bench itself.
+        """
+        reference = self._folder / f"{bench}_{calls}.json"
+        if selector and not reference.exists():
+            self.run(bench, 0, seed=seed, calls=calls)
+        found = self._folder / "report.json"
+        found.unlink(missing_ok=True)
+        settings = {
+            "spec": self._spec.to_dict(),
+            "selector": selector,
+            "seed": seed,
+            "calls": list(range(calls)),
+            "report": str(found),
+            "reference": str(reference),
+        }
+        log = self._folder / f"{bench}.log"
+        if self._passes(bench, settings, log):
+            return None
+        finding = _finding(found, log)
+        if finding is None or not selector:
+            raise RuntimeError(f"the bench {bench} fails with mutant {selector} of {self._spec}:\n{log.read_text()}")
+        return finding
+
+    def _passes(self, bench: str, settings: dict[str, object], log: Path) -> bool:
+        with _environment():
+            try:
+                results = get_runner("verilator").test(
+                    hdl_toplevel=TOP,
+                    hdl_toplevel_lang="verilog",
+                    test_module=_MODULE,
+                    test_filter=f"{bench}$",
+                    build_dir=self._program.parent,
+                    test_dir=self._folder,
+                    extra_env={"ATTRACTOR_LOCKSTEP": json.dumps(settings)},
+                    log_file=log,
+                )
+            except (SystemExit, RuntimeError):  # the simulator ends where an assertion in the core fails
+                return False
+        tests, failed = get_results(results)
+        return tests == 1 and not failed
+
+
+def sources() -> list[str | bytes]:
+    """Return all that decides what benches find, besides the design: names and contents of source files."""
+    packages = ("attractor.sim.lockstep", "attractor.golden", "attractor.trials")
+    ours = [_HERE.with_name(f"{name}.py") for name in (_MODULE, "mutant_netlist", "mutant_run")]
+    judges = [part for package in packages for file in source_files(package) for part in file]
+    return [*judges, *(path.read_bytes() for path in ours)]
+
+
+def _finding(report: Path, log: Path) -> Finding | None:
+    if report.exists():
+        return Finding(**json.loads(report.read_text()))
+    assertion = _ASSERTION.search(log.read_text())
+    return Finding(-1, f"assertion: {assertion[0]}") if assertion else None
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """Let cocotb change the environment, and hide from it that it may run within pytest."""
+    before = dict(os.environ)
+    try:
+        os.environ.pop("PYTEST_CURRENT_TEST", None)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
