@@ -14,7 +14,6 @@ the file ``report``, and fails the bench.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.simtime import get_sim_time
-from cocotb.triggers import ClockCycles, First, RisingEdge, SimTimeoutError, with_timeout
+from cocotb.triggers import ClockCycles, First, RisingEdge, SimTimeoutError, Timer, with_timeout
 
 from attractor.sim.lockstep import generic
 from attractor.sim.lockstep.driver import CoreDriver, read_settings
@@ -38,6 +37,10 @@ from attractor.trials import Trials, trials_of
 
 Call = Callable[[Any, np.random.Generator], Awaitable[None]]
 
+#: Input of the netlist that chooses a mutant: its number, counted from 1; 0 is none.
+SELECTOR = "mutant"
+#: Begins the name of the register of 64 bits that says what an output of the bus was until now.
+TRACE = "trace__"
 #: The families' own benches.
 BENCHES: dict[str, tuple[type[CoreDriver[Any]], Call]] = {
     "oscillator": (OscillatorDriver, oscillator_call),
@@ -53,47 +56,24 @@ CYCLE_LIMIT = 400_000
 MOST_CALLS = 4
 
 
-class Trace:
-    """What happens at outputs of a core.
+class Runs:
+    """How long a core is busy, time after time."""
 
-    Parameters
-    ----------
-    driver:
-        The core.
-    names:
-        The outputs.
-    """
+    def __init__(self, driver: CoreDriver[Any]) -> None:
+        self._busy = driver.dut.bus__busy
+        self._durations: list[int] = []
+        cocotb.start_soon(self._watch())
 
-    def __init__(self, driver: CoreDriver[Any], names: list[str]) -> None:
-        #: Changes of each output: the time in nanoseconds, and the value from then on.
-        self._changes: dict[str, list[tuple[float, str]]] = {name: [] for name in names}
-        for name in names:
-            cocotb.start_soon(self._watch(name, getattr(driver.dut, name)))
-
-    async def _watch(self, name: str, signal: Any) -> None:
-        changes = self._changes[name]
+    async def _watch(self) -> None:
         while True:
-            now, value = get_sim_time("ns"), str(signal.value)
-            if changes and changes[-1][0] == now:
-                changes.pop()  # it had not settled
-            if not changes or changes[-1][1] != value:
-                changes.append((now, value))
-            await signal.value_change
+            await self._busy.rising_edge
+            start = get_sim_time("ns")
+            await self._busy.falling_edge
+            self._durations.append(round((get_sim_time("ns") - start) / CYCLE_NS))
 
     def durations(self) -> list[int]:
-        """Return the clock cycles of each time that the only output, a single bit, was high since the last look."""
-        (changes,) = self._changes.values()
-        starts = [now for now, value in changes if value == "1"]
-        ends = [now for now, value in changes[1:] if value == "0"]
-        del changes[:-1]
-        return [round((end - start) / CYCLE_NS) for start, end in zip(starts, ends, strict=False)]
-
-    def digests(self) -> dict[str, str]:
-        """Return a hash of all changes of each output since the last look."""
-        found = {}
-        for name, changes in self._changes.items():
-            found[name] = hashlib.sha256(json.dumps(changes).encode()).hexdigest()
-            del changes[:-1]
+        """Return the clock cycles of each run that ended since the last look."""
+        found, self._durations = self._durations, []
         return found
 
 
@@ -141,7 +121,7 @@ async def _judged(
     driver: CoreDriver[Any], judge: Judge, calls: list[int], run: Callable[[int], Awaitable[Any]]
 ) -> None:
     """Run all calls; whatever a bench raises, it has noticed something."""
-    driver.dut.mutant.value = judge.selector
+    getattr(driver.dut, SELECTOR).value = judge.selector
     await driver.reset()
     for call in calls:
         try:
@@ -158,15 +138,15 @@ async def noticed(dut: Any) -> None:
     spec = spec_from_dict(settings["spec"])
     driver_type, own_call = BENCHES[spec.family]
     driver = driver_type(dut, spec)
-    trace = Trace(driver, ["bus__busy"])
+    runs = Runs(driver)
     if judge.selector:
-        longest = max(cycles for runs in judge.expected for cycles in runs)
+        longest = max(cycles for call in judge.expected for cycles in call)
         cocotb.start_soon(_end_hangs(driver, judge, longest))
 
     async def run(call: int) -> list[int]:
         for number, bench_call in enumerate((own_call, generic.run_call)):
             await bench_call(driver, np.random.default_rng([settings["seed"], call, number]))
-        return trace.durations()
+        return runs.durations()
 
     await _judged(driver, judge, settings["calls"], run)
 
@@ -176,12 +156,12 @@ async def told_apart(dut: Any) -> None:
     """Make calls and look at every output in every cycle."""
     settings, judge = _begin()
     driver = CoreDriver(dut, spec_from_dict(settings["spec"]))
-    windows = [name for name in map(_read_data, driver.memory_map.windows) if hasattr(dut, name)]
-    trace = Trace(driver, ["bus__busy", *windows])
+    outputs = ["bus__busy", *map(_read_data, driver.memory_map.windows)]
+    traces = {name: getattr(dut, f"{TRACE}{name}") for name in outputs}
 
-    async def run(call: int) -> dict[str, str]:
+    async def run(call: int) -> dict[str, int]:
         await _free_calls(driver, np.random.default_rng([settings["seed"], call]))
-        return trace.digests()
+        return {name: int(trace.value) for name, trace in traces.items()}
 
     await _judged(driver, judge, settings["calls"], run)
 
@@ -222,7 +202,8 @@ async def _end(driver: CoreDriver[Any], abort_cycle: int | None, rng: np.random.
     await RisingEdge(dut.clk)
     end = dut.bus__busy.falling_edge
     if abort_cycle is not None:
-        await First(end, ClockCycles(dut.clk, abort_cycle))
+        # In the middle of a cycle. Counting clock edges would take most of the time.
+        await First(end, Timer((2 * abort_cycle - 1) * CYCLE_NS // 2, "ns"))
         driver.abort(aborts=True)
         if rng.random() < 0.5:
             await RisingEdge(dut.clk)

@@ -1,8 +1,9 @@
 """All mutants of a core in one netlist: drawn by Yosys, and inserted so that a selector chooses one of them, or none.
 
 A mutant changes what one bit of one port of one cell carries: the inverse of it (``inv``), a constant (``const0``,
-``const1``), or what another bit of that port says (``cnot0``, ``cnot1``). The hierarchy of the core and all names stay,
-so that a bench finds in the netlist what it finds in the design.
+``const1``), or depends on another bit of that port as well (``cnot0``, ``cnot1``). The hierarchy of the core and all
+names stay, so that a bench finds in the netlist what it finds in the design. Beside each output there is a register
+that follows from all that the output was in any clock cycle.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue]
+from mutant_bench import SELECTOR, TRACE
 
 from attractor.gateware.boards import Family
 from attractor.gateware.tools import find_toolchain
@@ -23,11 +25,22 @@ from attractor.hdl.cores import build_core
 from attractor.machine.programs import Program, call
 from attractor.spec import Spec
 
-__all__ = ["SELECTOR", "TOP", "Mutant", "Netlist", "yosys"]
+__all__ = ["TOP", "Mutant", "Netlist", "yosys"]
 
-#: Name of the core in the netlist, and of its input that chooses a mutant: its number, counted from 1; 0 is none.
-TOP, SELECTOR = "core", "mutant"
+#: Name of the core in the netlist.
+TOP = "core"
 
+# One to one in both arguments, and no bit of a word stays where it is.
+_MIXED = """\
+  function automatic [63:0] mixed(input [63:0] state, input [63:0] word);
+    reg [63:0] product;
+    begin
+      product = (state ^ word) * 64'h9e3779b97f4a7c15;
+      mixed = {product[31:0], product[63:32]};
+    end
+  endfunction
+"""
+_OUTPUT = re.compile(r"^  output (?:\[(\d+):0\] )?(bus__\w+);$", re.MULTILINE)
 _ROOT = Path(__file__).parents[1]
 _OWN = re.compile(r"(?:^|\|)(hdl/[^|:]+:\d+)")
 _READ = "read_rtlil core.il; proc; memory_collect"
@@ -88,7 +101,7 @@ class Netlist:
 
     @property
     def verilog(self) -> str:
-        """The core with all mutants."""
+        """The core with all mutants, and what its outputs were."""
         width = len(self.mutants).bit_length()
         inserted = [
             f"mutate -ctrl {SELECTOR} {width} {number} {mutant.options}"
@@ -97,7 +110,7 @@ class Netlist:
         with tempfile.TemporaryDirectory() as name:
             self._run(Path(name), _READ, *inserted, "write_verilog -norename -noattr core.v")
             # As in attractor.sim.verilog: what has constant inputs is to run once.
-            return (Path(name) / "core.v").read_text().replace("always @*", "always_comb")
+            return _traced((Path(name) / "core.v").read_text().replace("always @*", "always_comb"))
 
     def _draw(self, count: int, seed: int) -> list[Mutant]:
         with tempfile.TemporaryDirectory() as name:
@@ -113,6 +126,22 @@ class Netlist:
         (folder / "core.il").write_text(self._rtlil)
         (folder / "script.ys").write_text("\n".join(part.replace("; ", "\n") for part in script) + "\n")
         call([*yosys().command, "-q", "script.ys"], "yosys", folder)
+
+
+def _traced(verilog: str) -> str:
+    """Add a register beside each output of the bus."""
+    before, begin, after = verilog.partition(f"module {TOP}(")
+    body, end, rest = after.partition("\nendmodule\n")
+    registers = [_register(name, int(high or 0) + 1) for high, name in _OUTPUT.findall(body)]
+    return "".join((before, begin, body, "\n", _MIXED, *registers, end, rest))
+
+
+def _register(output: str, bits: int) -> str:
+    mixed = name = f"{TRACE}{output}"
+    for start in range(0, bits, 64):
+        word = output if bits == 1 else f"{output}[{min(start + 64, bits) - 1}:{start}]"
+        mixed = f"mixed({mixed}, {word})"
+    return f"  reg [63:0] {name} = 64'd1;\n  always @(posedge clk) {name} <= {mixed};\n"
 
 
 def _mutant(pairs: list[tuple[str, str]], modules: Mapping[str, Any]) -> Mutant:

@@ -7,19 +7,26 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cocotb_tools import config
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 from mutant_netlist import TOP
 
 from attractor.machine.sources import source_files
-from attractor.sim.lockstep.program import build_program
+from attractor.sim.lockstep import program
+from attractor.sim.verilator import build_design
 from attractor.spec import Spec
 
 __all__ = ["Bench", "Finding", "sources"]
 
+# A lockstep run is short, and its program not optimised. Here one program runs for minutes.
+_PROGRAM = replace(
+    program._PROGRAM, compiler=tuple("-O1" if option == "-O0" else option for option in program._PROGRAM.compiler)
+)
+_MAIN = config.share_dir / "lib" / "verilator" / "verilator.cpp"
 _HERE = Path(__file__)
 _MODULE = "mutant_bench"
 _ASSERTION = re.compile(r"Assertion failed.*|%Error: .*Verilog \$stop.*")
@@ -56,7 +63,7 @@ class Bench:
 
     def __init__(self, spec: Spec, verilog: str, folder: Path) -> None:
         self._spec, self._folder = spec, folder
-        self._program = build_program(verilog, TOP)
+        self._program = build_design(_PROGRAM, verilog, TOP, _MAIN, TOP)
 
     def run(self, bench: str, selector: int, *, seed: int, calls: int) -> Finding | None:
         """Return what a bench finds of a mutant in so many calls; None if nothing.
