@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from mutant_netlist import Mutant, Netlist, yosys
-from mutant_run import Bench, sources
+from mutant_run import Bench, Finding, sources
 from reporting import log, parser, report
 
 from attractor.hdl.sources import design_sources
@@ -137,7 +137,7 @@ class Trial:
 
     def _judge(self, bench: Bench, number: int, mutant: Mutant) -> Judgement:
         def found(name: str, calls: int) -> str | None:
-            finding = bench.run(name, number, seed=self._seed, calls=calls)
+            finding: Finding | None = bench.run(name, number, seed=self._seed, calls=calls)
             return finding and f"{finding.difference} (call {finding.call})"
 
         if by := found("noticed", CALLS):
