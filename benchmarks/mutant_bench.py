@@ -2,8 +2,8 @@
 
 ``noticed``
     The benches of the tests themselves, that of the family and then the one for any family, call after call, with all
-    that they compare. After each call the clock cycles of all its runs are compared with those of the core without a
-    mutant.
+    that they compare. Where they notice nothing in any call, the clock cycles of all runs are compared with those of
+    the core without a mutant.
 ``told_apart``
     Random parameters and calls, some of them aborted. Nothing is compared with a golden model, but every output of the
     core in every clock cycle with what the core without a mutant did.
@@ -86,13 +86,18 @@ class Judge:
         self.expected: list[Any] = json.loads(self._reference.read_text()) if self.selector else []
         self._seen: list[Any] = []
 
-    def saw(self, call: int, what: Any) -> None:
+    def saw(self, what: Any) -> None:
         """Take what was seen of the next call."""
         self._seen.append(what)
         if not self.selector:
             self._reference.write_text(json.dumps(self._seen))
-        elif (expected := self.expected[len(self._seen) - 1]) != what:
-            raise self.differs(call, _difference(expected, what))
+
+    def compare(self, calls: list[int]) -> None:
+        """Raise what fails the bench at the first of the calls seen by now that was not as without a mutant."""
+        if self.selector:
+            for call, expected, found in zip(calls, self.expected, self._seen, strict=False):
+                if expected != found:
+                    raise self.differs(call, _difference(expected, found))
 
     def differs(self, call: int, difference: str) -> AssertionError:
         """Write the report, and return what fails the bench."""
@@ -118,9 +123,12 @@ async def _end_hangs(driver: CoreDriver[Any], judge: Judge, longest: int) -> Non
 
 
 async def _judged(
-    driver: CoreDriver[Any], judge: Judge, calls: list[int], run: Callable[[int], Awaitable[Any]]
+    driver: CoreDriver[Any], judge: Judge, calls: list[int], run: Callable[[int], Awaitable[Any]], *, at_once: bool
 ) -> None:
-    """Run all calls; whatever a bench raises, it has noticed something."""
+    """Run all calls, and compare what was seen of them ``at_once`` or when all are over.
+
+    Whatever a bench raises, it has noticed something.
+    """
     getattr(driver.dut, SELECTOR).value = judge.selector
     await driver.reset()
     for call in calls:
@@ -128,7 +136,10 @@ async def _judged(
             seen = await run(call)
         except Exception as noticed:
             raise judge.differs(call, f"{type(noticed).__name__}: {noticed}") from noticed
-        judge.saw(call, seen)
+        judge.saw(seen)
+        if at_once:
+            judge.compare(calls)
+    judge.compare(calls)
 
 
 @cocotb.test()
@@ -148,7 +159,8 @@ async def noticed(dut: Any) -> None:
             await bench_call(driver, np.random.default_rng([settings["seed"], call, number]))
         return runs.durations()
 
-    await _judged(driver, judge, settings["calls"], run)
+    # What the benches notice comes first, even where it is noticed later.
+    await _judged(driver, judge, settings["calls"], run, at_once=False)
 
 
 @cocotb.test()
@@ -163,7 +175,7 @@ async def told_apart(dut: Any) -> None:
         await _free_calls(driver, np.random.default_rng([settings["seed"], call]))
         return {name: int(trace.value) for name, trace in traces.items()}
 
-    await _judged(driver, judge, settings["calls"], run)
+    await _judged(driver, judge, settings["calls"], run, at_once=True)
 
 
 def _begin() -> tuple[Any, Judge]:
@@ -188,9 +200,8 @@ async def _free_calls(driver: CoreDriver[Any], rng: np.random.Generator) -> None
         await driver.write_region(Region.INPUT, trials.inputs(spec, rng))
         await ClockCycles(driver.dut.clk, int(rng.integers(1, 4)))
         await driver.start()
-        await _end(
-            driver, int(rng.integers(1, rng.choice([50, 1000]))) if anything or rng.random() < 0.25 else None, rng
-        )
+        aborts = anything or rng.random() < 0.25
+        await _end(driver, int(rng.integers(1, rng.choice([50, 1000]))) if aborts else None, rng)
         await driver.results()
     for window in spec.memory_map.region(Region.PARAMETERS):
         await driver.read(window)

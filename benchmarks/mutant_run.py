@@ -13,6 +13,7 @@ from pathlib import Path
 from cocotb_tools import config
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
+from mutant_bench import BENCHES
 from mutant_netlist import TOP
 
 from attractor.machine.sources import source_files
@@ -29,6 +30,8 @@ _PROGRAM = replace(
 _MAIN = config.share_dir / "lib" / "verilator" / "verilator.cpp"
 _HERE = Path(__file__)
 _MODULE = "mutant_bench"
+# What benches compare with, and what they draw.
+_JUDGES = ("attractor.sim.lockstep", "attractor.golden", "attractor.physics", "attractor.trials")
 _ASSERTION = re.compile(r"Assertion failed.*|%Error: .*Verilog \$stop.*")
 
 
@@ -113,12 +116,18 @@ class Bench:
         return tests == 1 and not failed
 
 
-def sources() -> list[str | bytes]:
-    """Return all that decides what benches find, besides the design: names and contents of source files."""
-    packages = ("attractor.sim.lockstep", "attractor.golden", "attractor.trials")
+def sources(spec: Spec) -> list[str | bytes]:
+    """Return all that decides what benches find, besides the design: names and contents of source files.
+
+    Those of other families are left out.
+    """
+    others = tuple(f"/{family}" for family in BENCHES if family != spec.family)
+    judges = [file for package in _JUDGES for file in source_files(package)]
     ours = [_HERE.with_name(f"{name}.py") for name in (_MODULE, "mutant_netlist", "mutant_run")]
-    judges = [part for package in packages for file in source_files(package) for part in file]
-    return [*judges, *(path.read_bytes() for path in ours)]
+    return [
+        *(part for name, text in judges if not any(other in name for other in others) for part in (name, text)),
+        *(path.read_bytes() for path in ours),
+    ]
 
 
 def _finding(report: Path, log: Path) -> Finding | None:

@@ -108,7 +108,7 @@ class Trial:
         self.netlist = Netlist(self.spec, count, seed)
         parts = [part for file in design_sources(self.spec) for part in file]
         settings = json.dumps([self.spec.to_dict(), seed, CALLS, FURTHER, yosys().version])
-        self._kept = cache_folder(CACHE) / f"{digest(settings, *parts, *sources())}.jsonl"
+        self._kept = cache_folder(CACHE) / f"{digest(settings, *parts, *sources(self.spec))}.jsonl"
         self._known = {judgement.mutant: judgement for judgement in self._read()}
 
     def _read(self) -> Iterator[Judgement]:
