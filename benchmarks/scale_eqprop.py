@@ -11,8 +11,9 @@ learns from, so neither their weights nor their counters ever count.
 
 ``cycles_inference``, ``cycles_learning``
     Mean over samples that follow those that the network was briefly trained with, sample after sample. Counted from the
-    golden model's changes by ``eqprop_cycles.py``; ``verified`` compares the count with the counter of simulated
-    gateware, call by call: the greatest deviation in calls that flip no weight, and that of the mean over all.
+    golden model's changes by :mod:`attractor.timing.eqprop`; ``verified`` compares the count with the counter of
+    simulated gateware, call by call: the greatest deviation in calls that flip no weight, and that of the mean over
+    all.
 ``learning_cost_lut``
     LUTs of a core that learns over those of the same core that does not.
 ``placed`` (``--place``)
@@ -30,7 +31,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from cores import placed, synthesise
-from eqprop_cycles import CycleCount
 from reporting import log, parser, report
 
 from attractor.data.digits import digits
@@ -46,6 +46,7 @@ from attractor.sim.rtl_board import RtlBoard
 from attractor.spec import EqPropSpec, IntegerArray
 from attractor.spec.packing import packed_bytes
 from attractor.spec.protocol import DEFAULT_BAUD, CallHeader, Command, Request
+from attractor.timing.eqprop import EqPropCycles
 from attractor.train.eqprop import Recipe, Trainer, binary_bits, initial_parameters, varying_inputs
 
 STATE_HIGHS, COUNTER_BITS = (50, 40), 6
@@ -143,7 +144,7 @@ def counted(core: Core) -> dict[str, float | None]:
     """Return the cycles of a call in the mean."""
     spec, parameters = spec_of(core), trained(core.inputs, core.hidden)
     parameters = {name: parameters[name] for name in spec.parameters}
-    count = CycleCount(EqPropNetwork(spec, parameters))
+    count = EqPropCycles(EqPropNetwork(spec, parameters))
     inference = float(np.mean([count.infer(bits) for bits, _, _ in lessons(core.inputs)]))
     learning = None
     if core.learning:
@@ -158,7 +159,7 @@ def verified() -> dict[str, Any]:
     """
     spec, samples = EqPropSpec(layers=(64, 48, 20), state_high=15, lanes=8, learning=True), images(DIGITS_PIXELS)
     start = initial_parameters(spec)
-    count = CycleCount(EqPropNetwork(spec, start))
+    count = EqPropCycles(EqPropNetwork(spec, start))
     thresholds = np.full(spec.connections, 2)
     rows = []
     with Device.open(RtlBoard(spec), timeout=120.0) as device:

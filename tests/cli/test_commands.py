@@ -150,7 +150,9 @@ def test_recall_takes_other_values_if_the_model_has_a_threshold(
 
 def test_device_against_the_golden_model(run: Callable, classifier: Path) -> None:
     result = run("test", "--port", f"sim:{classifier}", "--calls", 3, "--json").json
-    assert result == {"calls": 12, "agreement": 1.0, "exact": True}
+    features = result.pop("features")
+    assert result == {"calls": 12, "agreement": 1.0, "exact": True, "timed": 0}
+    assert 0 < features["input seed.seed"] <= 12
 
 
 def test_bench(run: Callable, classifier: Path) -> None:

@@ -130,7 +130,9 @@ def test_info_load_classify(run: Callable, learner: Path, images: Path) -> None:
 
 def test_device_against_the_golden_model(run: Callable, learner: Path) -> None:
     result = run("test", "--port", f"sim:{learner}", "--calls", 3, "--json").json
-    assert result == {"calls": 12, "agreement": 1.0, "exact": True}
+    features = result.pop("features")
+    assert result == {"calls": 12, "agreement": 1.0, "exact": True, "timed": 0}
+    assert 0 < features["input sample.learn"] <= 12
 
 
 def test_a_device_that_learns_wrong_is_told(run: Callable, learner: Path, monkeypatch: pytest.MonkeyPatch) -> None:

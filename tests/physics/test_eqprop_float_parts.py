@@ -21,6 +21,7 @@ from attractor.physics.eqprop import (
     one_hot,
 )
 from attractor.physics.eqprop.maps import convolve, convolve_transposed, correlate, pool, unpool
+from attractor.physics.eqprop.rule import sent
 
 Array = npt.NDArray[Any]
 
@@ -201,6 +202,28 @@ def test_networks_of_a_batch_do_not_know_of_each_other(binary: bool) -> None:
         for index in range(5):
             alone = network.settle(inputs[index : index + 1]).outputs[0]
             np.testing.assert_allclose(together[index], alone, rtol=0, atol=1e-5)
+
+
+def test_a_potential_in_the_middle_sends_a_one() -> None:
+    below = np.nextafter(np.float32(0.5), np.float32(0))
+    assert sent(np.array([below, 0.5], np.float32), binary_activations=True).tolist() == [0, 1]
+
+
+def test_of_equal_sums_the_first_is_pooled() -> None:
+    """Whatever the scaling factors, and though the same products added one after the other would not be equal."""
+    generator = np.random.default_rng(4)
+    shape = ConvolutionShape(image=(9, 9, 1), channels=(6, 5), outputs=6, side=3, padding=1)
+    network = ConvolutionalNetwork(shape, small_rule(binary_activations=True), seed=1)
+    inputs = generator.integers(0, 2, (20, *shape.image))
+    filters = network.connections[0]
+    filters.scale[:] = generator.uniform(0.01, 0.3, filters.scale.shape)
+    state = network.start(inputs)
+    network.step(state)
+    exact = convolve(inputs.astype(np.int64), filters.signs.astype(np.int64), shape.side, shape.padding)
+    squares = exact[:, :8, :8].reshape(20, 4, 2, 4, 2, 6).transpose(0, 1, 3, 5, 2, 4).reshape(20, 4, 4, 6, 4)
+    assert (state.indices[0] == squares.argmax(axis=-1)).all()
+    ties = (squares == squares.max(axis=-1, keepdims=True)).sum(axis=-1) > 1
+    assert 0.2 < ties.mean() < 0.9
 
 
 def learnt_bars(network: FloatNetwork[Any], replicas: int, scale: float) -> float:

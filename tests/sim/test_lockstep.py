@@ -10,15 +10,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from amaranth.hdl import Const, Mux, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import attractor.hdl.crossbar
+import attractor.hdl.oscillator.core
 import attractor.hdl.oscillator.lanes
 import attractor.hdl.oscillator.loader
 import attractor.hdl.oscillator.move
 from attractor.hdl.arithmetic import add_or_subtract, one_hot
+from attractor.hdl.change_queue import ChangeQueue
 from attractor.hdl.noise import spread
 from attractor.hdl.synapse import IntegerSynapse
 from attractor.sim.lockstep import LockstepError, Regression, simulators
@@ -151,6 +154,35 @@ def test_a_broken_core_is_found_and_its_waves_are_kept(tmp_path: Path, monkeypat
 @needs_icarus
 def test_a_broken_core_is_found_in_icarus(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_report(broken(kind, "icarus", tmp_path, monkeypatch), BREAKS[kind][-1])
+
+
+class LateQueue(wiring.Component):
+    """A queue of changes that says a cycle later that it is empty: all results stay right, and each slot is slower."""
+
+    def __init__(self, groups: int, lanes: int) -> None:
+        self._queue = ChangeQueue(groups, lanes)
+        super().__init__(self._queue.signature)
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.queue = queue = self._queue
+        before = Signal()
+        wiring.connect(m, wiring.flipped(self.i), queue.i)
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
+        m.d.sync += before.eq(queue.empty)
+        m.d.comb += self.empty.eq(queue.empty & before)
+        return m
+
+
+@needs_icarus
+def test_a_core_that_is_right_and_slow_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attractor.hdl.oscillator.core, "ChangeQueue", LateQueue)
+    with pytest.raises(LockstepError) as caught:
+        Regression(BROKEN_SPEC, "icarus", tmp_path).run(seed=0, calls=range(5))
+    found = re.search(r"after slot (\d+): reported cycles is (\d+), expected (\d+);", str(caught.value))
+    assert found is not None, caught.value
+    slots, cycles, expected = map(int, found.groups())
+    assert 0 < cycles - expected <= slots + 1
 
 
 @needs_icarus

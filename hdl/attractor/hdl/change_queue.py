@@ -5,11 +5,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import lowest
+from attractor.spec.base import CHUNK_LANES
 
 __all__ = ["CHUNK_LANES", "Change", "ChangeQueue", "Marks"]
-
-#: Targets that share one find-first step; small enough for one short path, large enough to keep chunks few.
-CHUNK_LANES = 16
 
 
 class Change(data.StructLayout):

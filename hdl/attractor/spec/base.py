@@ -16,6 +16,7 @@ import numpy.typing as npt
 from attractor.spec.memory_map import MemoryMap, Region
 
 __all__ = [
+    "CHUNK_LANES",
     "IntegerArray",
     "ParameterSpec",
     "Parameters",
@@ -28,6 +29,9 @@ __all__ = [
     "fields_from_dict",
     "fields_to_dict",
 ]
+
+#: Targets that share one find-first step of a core; small enough for one short path, large enough to keep chunks few.
+CHUNK_LANES = 16
 
 IntegerArray = npt.NDArray[np.integer[Any]]
 Parameters = Mapping[str, IntegerArray]

@@ -40,6 +40,8 @@ class Family:
         What its cores cost, a :class:`attractor.gateware.costs.CostModel`; None for one that fits any core, roughly.
     trials:
         Random parameters and inputs, a :class:`attractor.trials.Trials`; None for uniform ones.
+    timing:
+        Clock cycles of its cores, an :class:`attractor.timing.Timing`; None where nothing is said about them.
     bench:
         Module of a cocotb bench that compares states; None for one that compares results and parameters.
     calls:
@@ -56,6 +58,7 @@ class Family:
     core: str
     costs: str | None = None
     trials: str | None = None
+    timing: str | None = None
     bench: str | None = None
     calls: str | None = None
     classifier: str | None = None

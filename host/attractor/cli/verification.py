@@ -18,6 +18,7 @@ from attractor.cli.output import output
 
 if TYPE_CHECKING:
     from attractor.spec import Spec
+    from attractor.verify import Agreement
 
 __all__ = ["Calls", "Simulator", "bench", "doctor", "test"]
 
@@ -44,8 +45,9 @@ def test(
 ) -> None:
     """Compare a device at --port, or the gateware in a simulator, with the golden model.
 
-    A device is loaded with random models, and taught if it can learn; then it holds again what it held. Several --port
-    are tested one after the other. In the simulator every state is compared after every slot or step.
+    A device is loaded with random models, and taught if it can learn; then it holds again what it held. How many calls
+    had each feature of the network is told at the end. Several --port are tested one after the other. In the simulator
+    every state is compared after every slot or step.
     """
     from attractor.spec.files import load_spec
 
@@ -64,6 +66,7 @@ def _test_devices(ports: list[str], spec: Spec | None, baud: int, calls: int, se
     from attractor.verify import accept
 
     rows: list[dict[str, Any]] = []
+    drawn: dict[str, Agreement] = {}
     for port in ports:
         try:
             with Device.open(port, spec, baud=baud) as device, output.progress(f"comparing {port}") as progress:
@@ -75,14 +78,26 @@ def _test_devices(ports: list[str], spec: Spec | None, baud: int, calls: int, se
             continue
         row = {"port": port, "calls": found.calls, "agreement": found.ratio, "exact": found.exact}
         rows.append(row | {"difference": found.first_difference or ""})
+        drawn[port] = found
     if len(rows) == 1:
-        output.result({name: rows[0][name] for name in ("calls", "agreement", "exact")})
+        (found,) = drawn.values()
+        result = {name: rows[0][name] for name in ("calls", "agreement", "exact")}
+        features = dict(found.features)
+        output.result(result | {"timed": found.timed, "features": features}, only_json=("features",))
+        output.text(_shown(features))
     else:
         output.table("devices", rows)
     for row in rows:
         if not row["exact"]:
             which = "the device" if len(rows) == 1 else row["port"]
             raise RuntimeError(f"{which} differs from the golden model: {row['difference']}")
+
+
+def _shown(features: dict[str, int]) -> str:
+    """Return how many calls had each feature, as text."""
+    width = max(map(len, features), default=0)
+    rows = [f"  {name:<{width}}  {count}" for name, count in features.items()]
+    return "\n".join([f"calls that had each of the network's {len(features)} features", *rows])
 
 
 def _test_in_simulator(spec: Spec, simulator: Simulator, calls: int, seed: int) -> None:

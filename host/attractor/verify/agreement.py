@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from attractor.golden import Network
 from attractor.host.device import Device
 from attractor.spec import IntegerArray, Region, Spec
 from attractor.spec.protocol import crc32
-from attractor.trials import first_unequal, output_fields
+from attractor.timing import cycles_of, reported_cycles
+from attractor.trials import first_unequal, output_fields, trials_of
 
 __all__ = ["Agreement", "compare_arrays", "compare_calls", "compare_parameters"]
 
@@ -28,6 +30,11 @@ class Agreement:
         Calls of which everything else that was reported was equal, too: the single numbers, such as the winner.
     first_difference:
         What differed first; None if nothing did.
+    timed:
+        Calls of which the clock cycles were compared.
+    features:
+        Calls that had each feature of the network, by the name of the feature, as
+        :meth:`attractor.trials.Trials.features` says; 0 for those that none had.
     """
 
     calls: int = 0
@@ -35,6 +42,8 @@ class Agreement:
     equal_values: int = 0
     equal_results: int = 0
     first_difference: str | None = None
+    timed: int = 0
+    features: Counter[str] = field(default_factory=Counter, compare=False)
 
     @property
     def exact(self) -> bool:
@@ -53,12 +62,13 @@ class Agreement:
             self.equal_values + other.equal_values,
             self.equal_results + other.equal_results,
             self.first_difference or other.first_difference,
+            self.timed + other.timed,
+            _sum(self.features, other.features),
         )
 
     def named(self, place: str) -> Agreement:
         """Return the same with the place before the difference, if there is one."""
-        first = self.first_difference and f"{place}, {self.first_difference}"
-        return Agreement(self.calls, self.values, self.equal_values, self.equal_results, first)
+        return replace(self, first_difference=self.first_difference and f"{place}, {self.first_difference}")
 
 
 def compare_arrays(expected: Mapping[str, IntegerArray], found: Mapping[str, IntegerArray]) -> Agreement:
@@ -68,10 +78,10 @@ def compare_arrays(expected: Mapping[str, IntegerArray], found: Mapping[str, Int
     return Agreement(values=values, equal_values=equal, first_difference=_told(first_unequal(expected, found)))
 
 
-def compare_calls(spec: Spec, golden: Network, inputs: Iterable[bytes], outputs: Iterable[bytes]) -> Agreement:
+def compare_calls(
+    spec: Spec, golden: Network, inputs: Iterable[bytes], outputs: Iterable[bytes], *, timed: bool = False
+) -> Agreement:
     """Make the calls that a device has answered to the golden model as well, and compare all that they report.
-
-    Clock cycles are not compared: the golden model has none.
 
     Parameters
     ----------
@@ -81,15 +91,30 @@ def compare_calls(spec: Spec, golden: Network, inputs: Iterable[bytes], outputs:
         Golden model with the parameters that the device held before the calls; it learns what they teach.
     inputs, outputs:
         Input and output regions of all calls, in their order. :meth:`Spec.encode_output` makes the latter of a result.
+    timed:
+        The device counts clock cycles, and its parameters were written right before the calls: compare the cycles, too,
+        with those that :mod:`attractor.timing` counts.
     """
     total = Agreement()
     for index, (given, reported) in enumerate(zip(inputs, outputs, strict=True)):
-        expected, found = output_fields(spec, golden.call(given)), output_fields(spec, reported)
+        cycles = cycles_of(spec, golden, given, written=index == 0) if timed else None
+        parameters, answer = dict(golden.parameters), golden.call(given)
+        expected, found = output_fields(spec, answer), output_fields(spec, reported)
         numbers = {name: value for name, value in expected.items() if value.ndim == 0}
         single = compare_arrays(numbers, found)
         several = compare_arrays({name: value for name, value in expected.items() if value.ndim}, found)
-        first = _told(first_unequal(expected, found))
-        made = Agreement(1, several.values, several.equal_values, int(single.exact), first)
+        counted = None if cycles is None else reported_cycles(spec, reported)
+        wrong = cycles is not None and counted is not None and not cycles.holds(counted)
+        made = Agreement(
+            calls=1,
+            values=several.values,
+            equal_values=several.equal_values,
+            equal_results=int(single.exact and not wrong),
+            first_difference=_told(first_unequal(expected, found))
+            or (f"cycles is {counted}, expected {cycles}" if wrong else None),
+            timed=int(counted is not None),
+            features=Counter(trials_of(spec).features(spec, parameters, given, answer)),
+        )
         total += made.named(f"call {index}")
     return total
 
@@ -130,3 +155,10 @@ def _told(difference: tuple[str, int, int] | None) -> str | None:
         return None
     place, expected, found = difference
     return f"{place} is {found}, expected {expected}"
+
+
+def _sum(one: Counter[str], other: Counter[str]) -> Counter[str]:
+    """Return the sum; unlike that of the operator it keeps what is 0."""
+    total = Counter(one)
+    total.update(other)
+    return total

@@ -7,7 +7,18 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from attractor.spec import IntegerArray, MemoryMap, ParameterSpec, Record, Region, Spec, Window, family_of
+from attractor.spec import (
+    IntegerArray,
+    MemoryMap,
+    Parameters,
+    ParameterSpec,
+    Record,
+    Region,
+    Spec,
+    Window,
+    family_of,
+)
+from attractor.trials.features import Features, features_of
 
 __all__ = ["AnySpec", "Trials", "random_parameter", "random_record", "trials_of", "with_unused_bits"]
 
@@ -43,6 +54,13 @@ class Trials(Generic[AnySpec]):
         memory_map = spec.memory_map
         contents = {window.name: _random_window(window, rng) for window in memory_map.region(Region.INPUT)}
         return memory_map.join(Region.INPUT, contents)
+
+    def features(self, spec: AnySpec, parameters: Parameters, inputs: bytes, outputs: bytes) -> Features:
+        """Return what a call had of all that its network can do, as :func:`features_of` does.
+
+        What a network never can have, such as a second class where there is one, is left out in a subclass.
+        """
+        return features_of(spec, parameters, inputs, outputs)
 
 
 def trials_of(spec: Spec) -> Trials[Any]:

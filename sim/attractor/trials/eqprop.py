@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from attractor.spec import EqPropSpec, IntegerArray, Region
+from attractor.spec import EqPropSpec, IntegerArray, Parameters, Region
 from attractor.trials.base import Trials, with_unused_bits
+from attractor.trials.features import Features, features_of
 
 __all__ = ["MOST_STEPS", "NO_CLASS", "TRIALS", "EqPropTrials"]
 
@@ -56,6 +57,18 @@ class EqPropTrials(Trials[EqPropSpec]):
                 "threshold": rng.integers(0, high + 1, spec.connections) | ignored,
             }
         return with_unused_bits(spec.memory_map, Region.INPUT, spec.sample_record.encode(values), rng)
+
+    def features(self, spec: EqPropSpec, parameters: Parameters, inputs: bytes, outputs: bytes) -> Features:
+        """Return what a call had; a network that cannot learn has less to report."""
+        found = features_of(spec, parameters, inputs, outputs)
+        if spec.learning:
+            return found
+        lessons = ("learnt", "nudged_steps", "touched", "flips")
+        return {
+            name: had
+            for name, had in found.items()
+            if not name.startswith(tuple(f"result result.{of}" for of in lessons))
+        }
 
 
 TRIALS = EqPropTrials()

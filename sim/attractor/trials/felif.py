@@ -7,9 +7,10 @@ import numpy.typing as npt
 
 from attractor.physics.felif.device import FelifDevice
 from attractor.physics.felif.tables import felif_parameters
-from attractor.spec import FelifLayer, FelifSpec, IntegerArray, Region
+from attractor.spec import FelifLayer, FelifSpec, IntegerArray, Parameters, Region
 from attractor.spec.felif.layer import FELIF_A, FELIF_B, LIF
 from attractor.trials.base import Trials, with_unused_bits
+from attractor.trials.features import Features, features_of
 
 __all__ = ["TRIALS", "FelifTrials", "Numbers", "random_frames", "random_parameters"]
 
@@ -33,6 +34,15 @@ class FelifTrials(Trials[FelifSpec]):
         elif len(frames) == 1 and rng.random() < 0.5:
             contents["ticks"] = bytes(2)
         return with_unused_bits(spec.memory_map, Region.INPUT, spec.memory_map.join(Region.INPUT, contents), rng)
+
+    def features(self, spec: FelifSpec, parameters: Parameters, inputs: bytes, outputs: bytes) -> Features:
+        """Return what a call had, and whether its number of ticks was one that a device reads as another."""
+        found = features_of(spec, parameters, inputs, outputs)
+        ticks = int.from_bytes(spec.memory_map.split(Region.INPUT, inputs)["ticks"], "little")
+        found |= {"input ticks.ticks = 0": ticks == 0, "input ticks.ticks > most": ticks > spec.ticks}
+        if spec.winners < 2:
+            del found["result result.winner"]
+        return found
 
 
 def random_parameters(spec: FelifSpec, rng: np.random.Generator) -> dict[str, Numbers]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from attractor.spec import IntegerArray, OscillatorSpec, Region
+from attractor.spec import IntegerArray, OscillatorSpec, Parameters, Region
 from attractor.spec.oscillator import SCHEDULE_COLUMNS, SEED_BITS
 from attractor.trials.base import Trials, with_unused_bits
+from attractor.trials.features import Features, features_of
 
 __all__ = ["ENTRY_PERIODS", "SCHEDULE_PERIODS", "TRIALS", "OscillatorTrials"]
 
@@ -58,6 +59,16 @@ class OscillatorTrials(Trials[OscillatorSpec]):
             contents = spec.memory_map.split(Region.INPUT, data)
             data = spec.memory_map.join(Region.INPUT, contents | {"start": b"\1"})
         return with_unused_bits(spec.memory_map, Region.INPUT, data, rng)
+
+    def features(self, spec: OscillatorSpec, parameters: Parameters, inputs: bytes, outputs: bytes) -> Features:
+        """Return what a call had; of a schedule only the entries that it ran."""
+        result, margin = spec.decode_output(outputs), spec.decode_input(inputs).margin
+        begins = np.cumsum([0, *parameters["schedule"][:-1, 0]])
+        ran = (begins < result.periods)[:, None] & (margin == 0)
+        found = features_of(spec, {**parameters, "schedule": parameters["schedule"] * ran}, inputs, outputs)
+        if spec.labels < 2:
+            del found["result result.winner"]
+        return found
 
 
 TRIALS = OscillatorTrials()

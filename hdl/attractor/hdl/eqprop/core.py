@@ -61,8 +61,7 @@ class EqPropCore(wiring.Component):
     flip           about seven, and one for each word; between an input and a neuron only one
     ============== ================================================================================================
 
-    Apart from flips, ``benchmarks/eqprop_cycles.py`` counts these cycle by cycle, and ``benchmarks/scale_eqprop.py``
-    compares the count with the core's counter.
+    Apart from flips, the golden model's steps say how many these are, to the cycle.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ FAMILY = Family(
     core="attractor.hdl.eqprop:EqPropCore",
     costs="attractor.gateware.eqprop:COSTS",
     trials="attractor.trials.eqprop:TRIALS",
+    timing="attractor.timing.eqprop:TIMING",
     bench="attractor.sim.lockstep.eqprop.bench",
     calls="attractor.host.eqprop:EqPropCalls",
     classifier="attractor.estimators.eqprop:EqPropClassifier",

@@ -12,6 +12,7 @@ FAMILY = Family(
     core="attractor.hdl.felif:FelifCore",
     costs="attractor.gateware.felif:COSTS",
     trials="attractor.trials.felif:TRIALS",
+    timing="attractor.timing.felif:TIMING",
     bench="attractor.sim.lockstep.felif.bench",
     calls="attractor.host.felif:FelifCalls",
     commands="attractor.cli.felif:FelifCommands",

@@ -12,6 +12,7 @@ FAMILY = Family(
     core="attractor.hdl.oscillator:OscillatorCore",
     costs="attractor.gateware.oscillator:COSTS",
     trials="attractor.trials.oscillator:TRIALS",
+    timing="attractor.timing.oscillator:TIMING",
     bench="attractor.sim.lockstep.oscillator.bench",
     calls="attractor.host.oscillator:OscillatorCalls",
     classifier="attractor.estimators.oscillator:OscillatorClassifier",

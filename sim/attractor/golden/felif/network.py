@@ -88,6 +88,11 @@ class FelifNetwork:
     ------
     SpecError
         If a parameter does not fit the spec.
+
+    Attributes
+    ----------
+    kept:
+        States in which the last :meth:`call` ended; None if there was none.
     """
 
     def __init__(self, spec: FelifSpec, parameters: Mapping[str, npt.ArrayLike]) -> None:
@@ -95,7 +100,7 @@ class FelifNetwork:
         self.parameters: dict[str, IntegerArray] = spec.check_parameters(parameters)
         self._weights = [self.parameters[f"weights_{index}"].T.astype(np.float64) for index in range(len(spec.layers))]
         self._neurons = [neurons(layer, self._of_layer(index)) for index, layer in enumerate(spec.layers)]
-        self._kept: list[NeuronState] | None = None
+        self.kept: list[NeuronState] | None = None
 
     def _of_layer(self, index: int) -> dict[str, IntegerArray]:
         suffix = f"_{index}"
@@ -180,8 +185,8 @@ class FelifNetwork:
     def call(self, input_bytes: bytes) -> bytes:
         """Run one network on the bytes of a device's input region; return those of its output region."""
         frames, keep = self.spec.decode_input(input_bytes)
-        run = self.run(frames[None], states=self._kept if keep else None)
-        self._kept = run.states
+        run = self.run(frames[None], states=self.kept if keep else None)
+        self.kept = run.states
         result = FelifResult(
             winner=int(run.winner[0]), outputs=run.outputs[0], ticks=len(frames), spikes=int(run.spikes[0])
         )

@@ -11,9 +11,19 @@ from cocotb.triggers import ReadOnly, RisingEdge
 from attractor.golden import Network, network
 from attractor.sim.lockstep.driver import CoreDriver, Difference, MismatchError, read_settings, run_calls
 from attractor.spec import Parameters, Region, spec_from_dict
+from attractor.timing import CycleRange, cycles_of, reported_cycles
 from attractor.trials import first_unequal, output_fields, trials_of
 
-__all__ = ["CYCLE_LIMIT", "MOST_CALLS", "compare_outputs", "compare_parameters", "lockstep", "make_call", "run_call"]
+__all__ = [
+    "CYCLE_LIMIT",
+    "MOST_CALLS",
+    "compare_cycles",
+    "compare_outputs",
+    "compare_parameters",
+    "lockstep",
+    "make_call",
+    "run_call",
+]
 
 #: A call that takes longer than this hangs, in clock cycles.
 CYCLE_LIMIT = 400_000
@@ -41,6 +51,13 @@ def compare_outputs(driver: CoreDriver[Any], moment: str, expected: bytes, found
         raise MismatchError(Difference(moment, *difference))
 
 
+def compare_cycles(driver: CoreDriver[Any], moment: str, expected: CycleRange | None, outputs: bytes) -> None:
+    """Raise :class:`MismatchError` if a call reports more or fewer clock cycles than it should."""
+    cycles = reported_cycles(driver.spec, outputs)
+    if expected is not None and cycles is not None and not expected.holds(cycles):
+        raise MismatchError(Difference(moment, f"reported cycles, which are to be {expected},", expected.most, cycles))
+
+
 async def compare_parameters(
     driver: CoreDriver[Any], moment: str, windows: dict[str, bytes], expected: Parameters
 ) -> None:
@@ -65,7 +82,9 @@ async def run_call(driver: CoreDriver[Any], rng: np.random.Generator) -> None:
     await driver.write_region(Region.PARAMETERS, spec.memory_map.join(Region.PARAMETERS, windows))
     for number in range(int(rng.integers(1, MOST_CALLS + 1))):
         inputs, before, moment = trials.inputs(spec, rng), dict(golden.parameters), f"run {number}"
+        foretold = cycles_of(spec, golden, inputs, written=number == 0)
         found = await make_call(driver, inputs)
+        compare_cycles(driver, moment, foretold, found)
         compare_outputs(driver, moment, golden.call(inputs), found)
         windows = spec.encode_changes(windows, before, golden.parameters)
         await compare_parameters(driver, moment, windows, golden.parameters)

@@ -19,6 +19,7 @@ from attractor.sim.lockstep.eqprop.state import (
     signed,
 )
 from attractor.spec import EqPropResult, EqPropSpec, Region
+from attractor.timing import CycleRange, cycles_of
 from attractor.trials.eqprop import TRIALS
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "EqPropDriver",
     "Sample",
     "check",
+    "compare_cycles",
     "compare_end",
     "compare_result",
     "compare_step",
@@ -151,8 +153,11 @@ def compare_end(driver: EqPropDriver, network: EqPropNetwork, sample: Sample) ->
         raise MismatchError(Difference("the call", "steps", 1, 0))
 
 
-async def run_sample(driver: EqPropDriver, network: EqPropNetwork, rng: np.random.Generator) -> None:
-    """Run one call and compare every state after every step, all weights and counters, and the report."""
+async def run_sample(driver: EqPropDriver, network: EqPropNetwork, rng: np.random.Generator, *, written: bool) -> None:
+    """Run one call and compare every state after every step, all weights and counters, and the report.
+
+    ``written`` says that parameters were written since the call before.
+    """
     spec, dut = driver.spec, driver.dut
     data = TRIALS.inputs(spec, rng)
     sample = Sample(network, data)
@@ -180,8 +185,10 @@ async def run_sample(driver: EqPropDriver, network: EqPropNetwork, rng: np.rando
     aborted = abort_cycle < last_step
     if not aborted and not (sample.over and (not sample.sigma or sample.phase == "nudged")):
         raise MismatchError(Difference(sample.moment, "running", 1, 0))
+    foretold = None if aborted else cycles_of(spec, network, data, written=written)
     expected = sample.aborted() if aborted else network.spec.decode_output(network.call(data))
     compare_result(expected, found, cycle)
+    compare_cycles(foretold, cycle)
     compare_end(driver, network, sample)
 
 
@@ -197,16 +204,25 @@ def compare_result(expected: EqPropResult, found: EqPropResult, cycles: int) -> 
         check(Difference("the call", f"reported {name}", int(wanted), int(value)) if wanted != value else None)
 
 
+def compare_cycles(expected: CycleRange | None, cycles: int) -> None:
+    """Raise :class:`MismatchError` if a call took more or fewer clock cycles than it should."""
+    if expected is not None and not expected.holds(cycles):
+        check(Difference("the call", f"cycles, which are to be {expected},", expected.most, cycles))
+
+
 async def run_call(driver: EqPropDriver, rng: np.random.Generator) -> None:
     """Load random parameters, and run a few samples one after another, with other parameters in between."""
     spec = driver.spec
     network = EqPropNetwork(spec, TRIALS.parameters(spec, rng))
     await load(driver, network, rng)
+    written = True
     for number in range(int(rng.integers(2, 7))):
         if number and rng.random() < 0.2:
             network = EqPropNetwork(spec, TRIALS.parameters(spec, rng))
             await load(driver, network, rng)
-        await run_sample(driver, network, rng)
+            written = True
+        await run_sample(driver, network, rng, written=written)
+        written = False
     for name, data in spec.encode_parameters(network.parameters).items():
         if name != "steps" and await driver.read(spec.memory_map[name]) != data:
             raise MismatchError(Difference("the call", f"window {name} as it was written", 1, 0))

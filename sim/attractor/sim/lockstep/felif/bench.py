@@ -18,6 +18,7 @@ from attractor.sim.lockstep.felif.state import (
     out_of_range,
 )
 from attractor.spec import FelifResult, FelifSpec, Region
+from attractor.timing.felif import sequence_cycles
 from attractor.trials.felif import TRIALS
 
 __all__ = [
@@ -160,6 +161,10 @@ async def run_sequence(
     found = spec.decode_output(await driver.results())
     compare_ticks(course, found.ticks, len(frames))
     end = network.run(frames[None, : found.ticks], states=states)
+    if found.ticks == len(frames):
+        assert course.run.traces is not None
+        foretold = sequence_cycles(network, frames, states, course.run.traces)
+        check(Difference("the call", "cycles", foretold, cycles) if cycles != foretold else None)
     compare_result(end, found, aborted=found.ticks < len(frames), cycles=cycles)
     return end.states
 

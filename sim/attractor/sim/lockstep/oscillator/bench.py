@@ -17,12 +17,14 @@ from attractor.sim.lockstep.oscillator.state import (
 )
 from attractor.spec import IntegerArray, OscillatorResult, OscillatorSpec, Region
 from attractor.spec.oscillator import OscillatorInput
+from attractor.timing.oscillator import OscillatorCycles, lesson_cycles
 from attractor.trials.oscillator import TRIALS
 
 __all__ = [
     "CYCLE_LIMIT",
     "MOST_CALLS",
     "OscillatorDriver",
+    "check_cycles",
     "check_result",
     "check_spins",
     "compare",
@@ -98,6 +100,7 @@ async def run(
     """Run on the inputs that are loaded already, and compare every state after every slot and the results."""
     spec, dut = driver.spec, driver.dut
     state = network.start(given.phases[None], given.clamp, seeds=[given.seed], random_start=given.random_start)
+    count = OscillatorCycles(network, state, random_start=given.random_start)
     abort_slot = int(rng.integers(0, 40)) if rng.random() < 0.2 else -1
     await driver.start()
     for _ in range(CYCLE_LIMIT):
@@ -110,6 +113,7 @@ async def run(
             await RisingEdge(dut.clk)
             await ReadOnly()
             network.step(state)
+            count.slot(state)
             compare(driver, network, state, all_banks=state.slot % spec.period == 0)
         if not busy:
             break
@@ -123,6 +127,8 @@ async def run(
     if not found.aborted and state.active[0]:
         raise MismatchError(Difference(f"slot {state.slot}", "running", 1, 0))
     check_result(network, state, found)
+    if not found.aborted:
+        check_cycles(f"slot {state.slot}", count.total(), found)
 
 
 async def learn(driver: OscillatorDriver, network: OscillatorNetwork, given: OscillatorInput) -> None:
@@ -148,6 +154,13 @@ async def learn(driver: OscillatorDriver, network: OscillatorNetwork, given: Osc
     if (result.phases != given.phases[spec.inputs :]).any() or result.periods or result.last_change:
         raise MismatchError(Difference("slot 0", "phases, periods or last change", 0, 1))
     check_spins(spec, "slot 0", given.phases, result)
+    check_cycles("slot 0", lesson_cycles(spec, given.phases), result)
+
+
+def check_cycles(moment: str, expected: int, found: OscillatorResult) -> None:
+    """Raise :class:`MismatchError` unless a call took as many clock cycles as it should."""
+    if found.cycles != expected:
+        raise MismatchError(Difference(moment, "reported cycles", expected, found.cycles))
 
 
 def check_spins(spec: OscillatorSpec, moment: str, phases: IntegerArray, found: OscillatorResult) -> None:

@@ -2,8 +2,7 @@
 
 The core's pipeline is followed operation by operation: when the scanner or the list of changes shows a source, when the
 sequencer takes it, when the register before the crossbar has room, and when the crossbar issues each group. Only what
-follows from weights that flip is an allowance. ``scale_eqprop.py`` compares the count with the core's own counter in
-simulated gateware.
+follows from weights that flip is an allowance.
 """
 
 from __future__ import annotations
@@ -15,7 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from attractor.golden.eqprop import EqPropNetwork
-from attractor.hdl.change_queue import CHUNK_LANES
+from attractor.spec.base import CHUNK_LANES
+from attractor.timing.base import CycleRange
+
+__all__ = ["TIMING", "EqPropCycles"]
 
 BoolArray = npt.NDArray[np.bool_]
 Bits = npt.NDArray[np.uint8]
@@ -26,8 +28,9 @@ LIST_CYCLES, SCAN_CYCLES = 6, 3
 DRAIN_CYCLES, SHOW_CYCLES = 3, 5
 #: From the issue of a probe to its answer.
 PROBE_CYCLES = 2
-#: What follows from a flip between neurons, beside a cycle for each word with flips.
-FLIP_CYCLES = 7
+#: What follows from a flip between neurons, beside a cycle for each word with flips; and how much more or less than is
+#: counted a flip may take: whether it waits for others is not followed.
+FLIP_CYCLES, FLIP_SPREAD = 7, 4
 
 
 class Shown(NamedTuple):
@@ -59,18 +62,25 @@ class Pipe:
         return accepted, issued
 
 
-class CycleCount:
+class EqPropCycles:
     """Counts the cycles of one call after the other.
 
     Parameters
     ----------
     network:
         The network; what it learns stays in it.
+    written:
+        Parameters were written before the next call.
+
+    Attributes
+    ----------
+    flips:
+        Weights that flipped in the last call.
     """
 
-    def __init__(self, network: EqPropNetwork) -> None:
-        self.network, self.spec = network, network.spec
-        self._pipe, self._now = Pipe(), 0
+    def __init__(self, network: EqPropNetwork, *, written: bool = False) -> None:
+        self.network, self.spec, self.flips = network, network.spec, 0
+        self._written, self._pipe, self._now = written, Pipe(), 0
 
     def infer(self, bits: Bits) -> int:
         """Return the cycles of a call that classifies a sample, shape (inputs,)."""
@@ -93,6 +103,7 @@ class CycleCount:
             self._nudged_step(changed, max((1 << spec.nudge_shift) - sigma, 1))
         ends = self.network.bits(np.stack([free[-1], nudged[-1]]))
         flips = [self.network.parameters[f"weights_{c}"] != old for c, old in enumerate(before)]
+        self.flips = int(sum(map(np.count_nonzero, flips)))
         self._update(bits.astype(bool), ends[0], ends[1], flips)
         return self._now
 
@@ -101,12 +112,22 @@ class CycleCount:
     def _free(self, bits: Bits, states: npt.NDArray[np.uint8]) -> None:
         spec = self.spec
         self._pipe, self._now = Pipe(), 4 if spec.learning else 1
+        if self._written:
+            self._build_base()
         self._now, _ = self._pipe.give(self._now, range(spec.groups))
         self._scan(bits.astype(bool), [range(spec.groups_of(1))])
         for changed in self._changes(states):
             _, issued = self._pipe.give(self._now, range(spec.groups))
             self._settle(changed, issued)
         self._now += spec.layers[-1] + 3 * spec.groups_of(spec.connections) + 3
+
+    def _build_base(self) -> None:
+        """Add up what all neurons send that are on."""
+        spec = self.spec
+        self._now, _ = self._pipe.give(self._now, range(spec.groups))
+        _, issued = self._pipe.give(self._now + 1, range(spec.groups))
+        self._settle(np.ones(spec.targets, bool), issued)
+        self._written = False
 
     def _changes(self, states: npt.NDArray[np.uint8]) -> BoolArray:
         """Return which bits change in each step, shape (steps, neurons)."""
@@ -219,3 +240,16 @@ class CycleCount:
         _, issued = self._pipe.give(self._now, range(spec.first_group(connection), spec.first_group(connection + 1)))
         self._serve(self._listed(marked, [connection], [[[group]]], issued), learns=True)
         self._now = max(self._pipe.last + DRAIN_CYCLES + 1, issued[-1] + SHOW_CYCLES) + 1
+
+
+def _cycles(golden: EqPropNetwork, inputs: bytes, *, written: bool) -> CycleRange:
+    spec = golden.spec
+    bits, sigma, label, thresholds = spec.decode_input(inputs)
+    # A copy learns in its place.
+    count = EqPropCycles(EqPropNetwork(spec, golden.parameters), written=written)
+    cycles = count.learn(bits, label, sigma, thresholds) if sigma else count.infer(bits)
+    spread = FLIP_SPREAD * count.flips
+    return CycleRange(cycles - spread, cycles + spread)
+
+
+TIMING = _cycles
