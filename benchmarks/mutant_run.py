@@ -31,7 +31,7 @@ _MAIN = config.share_dir / "lib" / "verilator" / "verilator.cpp"
 _HERE = Path(__file__)
 _MODULE = "mutant_bench"
 # What benches compare with, and what they draw.
-_JUDGES = ("attractor.sim.lockstep", "attractor.golden", "attractor.physics", "attractor.trials")
+_JUDGES = ("attractor.sim.lockstep", "attractor.golden", "attractor.physics", "attractor.timing", "attractor.trials")
 _ASSERTION = re.compile(r"Assertion failed.*|%Error: .*Verilog \$stop.*")
 
 
