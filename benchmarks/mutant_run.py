@@ -23,16 +23,20 @@ from attractor.spec import Spec
 
 __all__ = ["Bench", "Finding", "sources"]
 
-# A lockstep run is short, and its program not optimised. Here one program runs for minutes.
+# A lockstep run is short, and its program not optimised. Here one program runs for minutes; functions that are not
+# small would take the compiler as long.
 _PROGRAM = replace(
-    program._PROGRAM, compiler=tuple("-O1" if option == "-O0" else option for option in program._PROGRAM.compiler)
+    program._PROGRAM,
+    verilator=(*program._PROGRAM.verilator, "--output-split-cfuncs", "300", "--output-split-ctrace", "300"),
+    compiler=tuple("-O1" if option == "-O0" else option for option in program._PROGRAM.compiler),
 )
 _MAIN = config.share_dir / "lib" / "verilator" / "verilator.cpp"
 _HERE = Path(__file__)
 _MODULE = "mutant_bench"
 # What benches compare with, and what they draw.
 _JUDGES = ("attractor.sim.lockstep", "attractor.golden", "attractor.physics", "attractor.timing", "attractor.trials")
-_ASSERTION = re.compile(r"Assertion failed.*|%Error: .*Verilog \$stop.*")
+# An assertion in the core, or a loop that does not settle.
+_ERROR = re.compile(r"Assertion failed.*|%Error: .*")
 
 
 @dataclass(frozen=True)
@@ -133,8 +137,8 @@ def sources(spec: Spec) -> list[str | bytes]:
 def _finding(report: Path, log: Path) -> Finding | None:
     if report.exists():
         return Finding(**json.loads(report.read_text()))
-    assertion = _ASSERTION.search(log.read_text())
-    return Finding(-1, f"assertion: {assertion[0]}") if assertion else None
+    error = _ERROR.search(log.read_text())
+    return Finding(-1, error[0]) if error else None
 
 
 @contextmanager
