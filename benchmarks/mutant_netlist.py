@@ -141,7 +141,18 @@ def _register(output: str, bits: int) -> str:
     for start in range(0, bits, 64):
         word = output if bits == 1 else f"{output}[{min(start + 64, bits) - 1}:{start}]"
         mixed = f"mixed({mixed}, {word})"
-    return f"  reg [63:0] {name} = 64'd1;\n  always @(posedge clk) {name} <= {mixed};\n"
+    # What a window shows counts from a read of it to the next run: the core uses the same memories itself.
+    window, _, data = output.rpartition("__")
+    shown, lines = f"{name}__shown", [f"reg [63:0] {name} = 64'd1;"]
+    if data == "read_data":
+        lines += [
+            f"reg {shown} = 1'd0;",
+            f"always @(posedge clk) {shown} <= ({shown} | {window}__read) & ~bus__start;",
+            f"always @(posedge clk) if ({shown}) {name} <= {mixed};",
+        ]
+    else:
+        lines.append(f"always @(posedge clk) {name} <= {mixed};")
+    return "".join(f"  {line}\n" for line in lines)
 
 
 def _mutant(pairs: list[tuple[str, str]], modules: Mapping[str, Any]) -> Mutant:

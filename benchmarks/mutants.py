@@ -10,7 +10,8 @@ of another bit. All go into one netlist with an input that selects one of them, 
     the last tells: they do all that they should, but sooner or later.
 ``presumed_equivalent``
     Not killed by the first calls, and with ``further`` more sets of random parameters and calls no output of the core
-    differs from that of the core without a mutant in any clock cycle. There is no proof of it.
+    differs from that of the core without a mutant in any clock cycle in which it means something: what a window shows
+    does from a read of it to the next run. There is no proof of it.
 ``real_survivors``
     Told apart by that, and not killed by as many calls of the lockstep benches either: the tests look away. Fails if
     there are any.
