@@ -12,7 +12,7 @@ from typing import Any, Generic
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ReadOnly, RisingEdge, Timer, with_timeout
+from cocotb.triggers import FallingEdge, RisingEdge, Timer, with_timeout
 
 from attractor.spec import Region, Window
 from attractor.trials.base import AnySpec
@@ -86,28 +86,32 @@ class CoreDriver(Generic[AnySpec]):
             self.dut.bus__abort.value = self._aborts = aborts
 
     async def write(self, window: Window, data: bytes) -> None:
-        """Write a whole window."""
-        self.port(window, "write").value = 1
+        """Write a whole window; what lies on its port afterwards is something else, and must not matter."""
+        self.port(window, "write").value, word_data = 1, 0
         for word in range(window.words):
             if (address := self.port(window, "address")) is not None:
                 address.value = word
             start = word * window.word_bytes
-            self.port(window, "write_data").value = int.from_bytes(data[start : start + window.word_bytes], "little")
+            word_data = int.from_bytes(data[start : start + window.word_bytes], "little")
+            self.port(window, "write_data").value = word_data
             await RisingEdge(self.dut.clk)
         self.port(window, "write").value = 0
+        self.port(window, "write_data").value = word_data ^ ((1 << window.word_bits) - 1)
 
     async def read(self, window: Window) -> bytes:
-        """Read a whole window."""
-        data = b""
+        """Read a whole window; a word is looked at a cycle late, while another one is addressed: it has to stay."""
+        data, read, address = b"", self.port(window, "read"), self.port(window, "address")
         for word in range(window.words):
-            self.port(window, "read").value = 1
-            if (address := self.port(window, "address")) is not None:
+            read.value = 1
+            if address is not None:
                 address.value = word
             await RisingEdge(self.dut.clk)
-            self.port(window, "read").value = 0
-            await ReadOnly()
-            data += int(self.port(window, "read_data").value).to_bytes(window.word_bytes, "little")
+            read.value = 0
+            if address is not None:
+                address.value = (word + 1) % window.words
             await RisingEdge(self.dut.clk)
+            await FallingEdge(self.dut.clk)
+            data += int(self.port(window, "read_data").value).to_bytes(window.word_bytes, "little")
         return data
 
     async def write_region(self, region: Region, data: bytes) -> None:

@@ -12,7 +12,7 @@ from attractor.golden import Network, network
 from attractor.sim.lockstep.driver import CoreDriver, Difference, MismatchError, read_settings, run_calls
 from attractor.spec import Parameters, Region, spec_from_dict
 from attractor.timing import CycleRange, cycles_of, reported_cycles
-from attractor.trials import first_unequal, output_fields, trials_of
+from attractor.trials import Trials, first_unequal, output_fields, trials_of
 
 __all__ = [
     "CYCLE_LIMIT",
@@ -20,6 +20,7 @@ __all__ = [
     "compare_cycles",
     "compare_outputs",
     "compare_parameters",
+    "load",
     "lockstep",
     "make_call",
     "run_call",
@@ -32,8 +33,11 @@ MOST_CALLS = 6
 
 
 async def make_call(driver: CoreDriver[Any], inputs: bytes) -> bytes:
-    """Write the input region, run the core, and return the output region."""
+    """Write the input region, see that it is held, run the core, and return the output region."""
     await driver.write_region(Region.INPUT, inputs)
+    held = b"".join([await driver.read(window) for window in driver.memory_map.region(Region.INPUT)])
+    for byte in [byte for byte, pair in enumerate(zip(inputs, held, strict=True)) if pair[0] != pair[1]][:1]:
+        raise MismatchError(Difference("loading", f"input region, byte {byte}", inputs[byte], held[byte]))
     await driver.start()
     for _ in range(CYCLE_LIMIT):
         await ReadOnly()
@@ -74,12 +78,21 @@ async def compare_parameters(
     raise MismatchError(Difference(moment, *difference))
 
 
+async def load(driver: CoreDriver[Any], parameters: Parameters) -> dict[str, bytes]:
+    """Write all parameters, and see that they are held; return the windows."""
+    windows = driver.spec.encode_parameters(parameters)
+    await driver.write_region(Region.PARAMETERS, driver.spec.memory_map.join(Region.PARAMETERS, windows))
+    await compare_parameters(driver, "loading", windows, driver.spec.check_parameters(parameters))
+    return windows
+
+
 async def run_call(driver: CoreDriver[Any], rng: np.random.Generator) -> None:
     """Load random parameters, and make a few calls one after another, each compared in all that it leaves behind."""
     spec, trials = driver.spec, trials_of(driver.spec)
+    # What networks are given that are of interest seldom has all bits.
+    await load(driver, Trials().parameters(spec, rng))
     golden: Network = network(spec, trials.parameters(spec, rng))
-    windows = spec.encode_parameters(golden.parameters)
-    await driver.write_region(Region.PARAMETERS, spec.memory_map.join(Region.PARAMETERS, windows))
+    windows = await load(driver, golden.parameters)
     for number in range(int(rng.integers(1, MOST_CALLS + 1))):
         inputs, before, moment = trials.inputs(spec, rng), dict(golden.parameters), f"run {number}"
         foretold = cycles_of(spec, golden, inputs, written=number == 0)
