@@ -46,7 +46,7 @@ def _dimacs() -> list[bytes]:
 
 
 def _packed() -> list[bytes]:
-    return [gzip.compress(data) for data in _dimacs() + _graphs()]
+    return [gzip.compress(data, mtime=0) for data in _dimacs() + _graphs()]
 
 
 def _json_problems() -> list[bytes]:
