@@ -111,7 +111,11 @@ def test_weights_could_be_coefficients(tmp_path: Path, weights: tuple[str, str],
         ("%%MatrixMarket matrix\n", None, "is a matrix of the Matrix Market, and such files are not read; give a g"),
         ("NAME: x\nEDGE_WEIGHT_TYPE: GEO\n", None, "is a tour of TSPLIB, and such files are not read"),
         ("\\ LP\nMinimize\n obj: x\n", None, "is a linear program (LP), and such files are not read"),
-        (gzip.compress(b"3 1\n1 2 1\n", mtime=0)[:-4], None, "is no intact file of gzip: its packed contents are cut off; copy"),
+        (
+            gzip.compress(b"3 1\n1 2 1\n", mtime=0)[:-4],
+            None,
+            "is no intact file of gzip: its packed contents are cut off; copy",
+        ),
         (gzip.compress(b" \n", mtime=0), None, "is empty"),
     ],
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from os import SEEK_END
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from attractor.intake.documents import parsed_object
 from attractor.intake.errors import IntakeError
 
-__all__ = ["HEADER_BYTES", "LENGTH_BYTES", "Tensors", "header_of_file", "read_header"]
+__all__ = ["HEADER_BYTES", "LENGTH_BYTES", "Tensors", "metadata_of_file", "read_header"]
 
 #: Longest header, in bytes: far more than any has, far less than memory.
 HEADER_BYTES = 16 << 20
@@ -39,13 +40,14 @@ class Tensors(NamedTuple):
     end: int
 
 
-def header_of_file(path: str | Path) -> bytes:
-    """Return the JSON at the start of a safetensors file, and read no tensors.
+def metadata_of_file(path: str | Path) -> dict[str, str]:
+    """Return the texts at the start of a safetensors file, and read no tensors: only that all of them are there.
 
     Raises
     ------
     IntakeError
-        If it is longer than :data:`HEADER_BYTES`, or cut off.
+        If the header is longer than :data:`HEADER_BYTES`, or damaged, or the file was cut off; ``ValueError`` if it is
+        no JSON.
     OSError
         If the file cannot be read.
     """
@@ -55,9 +57,10 @@ def header_of_file(path: str | Path) -> bytes:
         if length > HEADER_BYTES:
             raise IntakeError(f"it claims a header of {length} bytes, more than the {HEADER_BYTES} that it may have")
         data = file.read(length)
+        size = file.seek(0, SEEK_END)
     if len(prefix) < LENGTH_BYTES or len(data) < length:
         raise IntakeError(f"it ends after {len(prefix) + len(data)} bytes, inside its header")
-    return data
+    return _metadata(data, size - LENGTH_BYTES - length)
 
 
 def read_header(data: bytes) -> Tensors:
@@ -76,7 +79,12 @@ def read_header(data: bytes) -> Tensors:
         raise IntakeError(f"its header has {length} bytes, more than the {HEADER_BYTES} that a model may have")
     if end > len(data):
         raise IntakeError(f"it ends after {len(data)} bytes, inside its header")
-    header = parsed_object(data[LENGTH_BYTES:end])
+    return Tensors(_metadata(data[LENGTH_BYTES:end], len(data) - end), end)
+
+
+def _metadata(text: bytes, following: int) -> dict[str, str]:
+    """Return the texts of a header, once its tensors fit the bytes that follow it."""
+    header = parsed_object(text)
     metadata = header.pop("__metadata__", None) or {}
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise IntakeError("its metadata are no texts by name")
@@ -88,9 +96,9 @@ def read_header(data: bytes) -> Tensors:
         if start != place:
             raise IntakeError("its tensors overlap, or leave gaps")
         place = stop
-    if place != len(data) - end:
-        raise IntakeError(f"its tensors have {place:,} bytes, and {len(data) - end:,} follow its header")
-    return Tensors(metadata, end)
+    if place != following:
+        raise IntakeError(f"its tensors have {place:,} bytes, and {following:,} follow its header")
+    return metadata
 
 
 def _span(name: str, entry: Any) -> tuple[int, int]:

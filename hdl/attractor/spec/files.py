@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from attractor.intake import IntakeError
-from attractor.intake.documents import parsed_json, parsed_object
+from attractor.intake.documents import parsed_json
 from attractor.intake.errors import DAMAGE, advised, told
 from attractor.intake.files import read_file
-from attractor.intake.tensors import HEADER_BYTES, header_of_file
+from attractor.intake.tensors import HEADER_BYTES, metadata_of_file
 from attractor.spec import Spec, SpecError, spec_from_dict, spec_from_json
 
 __all__ = ["HEADER_BYTES", "MODEL_FORMATS", "json_object", "load_spec", "spec_of_model"]
@@ -22,8 +22,8 @@ MODEL_FORMATS = ("attractor-model-1", "attractor-model-2")
 def load_spec(path: str | Path) -> Spec:
     """Read a spec from a ``.json`` file or from the metadata of a ``.safetensors`` model.
 
-    Of a model only the header is read, so that describing hardware needs no library for tensors. Its network comes in
-    the folding that it was trained for.
+    Of a model only the header is read, so that describing hardware needs no library for tensors, and that no tensor is
+    missing is checked. Its network comes in the folding that it was trained for.
 
     Raises
     ------
@@ -107,13 +107,10 @@ def _read_json(path: Path) -> str:
         raise SpecError(f"{path} has more than {HEADER_BYTES} bytes, so it is no spec; check the name") from error
 
 
-def _read_metadata(path: Path) -> dict[str, Any]:
+def _read_metadata(path: Path) -> dict[str, str]:
     try:
-        header = header_of_file(path)
+        return metadata_of_file(path)
     except IntakeError as error:
         raise SpecError(f"{path} is no intact model: {error}; copy or train it again") from error
-    try:
-        metadata = parsed_object(header).get("__metadata__", {})
     except DAMAGE as error:
         raise SpecError(f"{path} has a damaged header: {told(error)}; copy or train it again") from error
-    return metadata if isinstance(metadata, dict) else {}

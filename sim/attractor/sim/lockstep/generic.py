@@ -20,7 +20,7 @@ __all__ = [
     "compare_cycles",
     "compare_outputs",
     "compare_parameters",
-    "load",
+    "load_parameters",
     "lockstep",
     "make_call",
     "run_call",
@@ -78,7 +78,7 @@ async def compare_parameters(
     raise MismatchError(Difference(moment, *difference))
 
 
-async def load(driver: CoreDriver[Any], parameters: Parameters) -> dict[str, bytes]:
+async def load_parameters(driver: CoreDriver[Any], parameters: Parameters) -> dict[str, bytes]:
     """Write all parameters, and see that they are held; return the windows."""
     windows = driver.spec.encode_parameters(parameters)
     await driver.write_region(Region.PARAMETERS, driver.spec.memory_map.join(Region.PARAMETERS, windows))
@@ -90,9 +90,9 @@ async def run_call(driver: CoreDriver[Any], rng: np.random.Generator) -> None:
     """Load random parameters, and make a few calls one after another, each compared in all that it leaves behind."""
     spec, trials = driver.spec, trials_of(driver.spec)
     # What networks are given that are of interest seldom has all bits.
-    await load(driver, Trials().parameters(spec, rng))
+    await load_parameters(driver, Trials().parameters(spec, rng))
     golden: Network = network(spec, trials.parameters(spec, rng))
-    windows = await load(driver, golden.parameters)
+    windows = await load_parameters(driver, golden.parameters)
     for number in range(int(rng.integers(1, MOST_CALLS + 1))):
         inputs, before, moment = trials.inputs(spec, rng), dict(golden.parameters), f"run {number}"
         foretold = cycles_of(spec, golden, inputs, written=number == 0)
