@@ -51,7 +51,7 @@ def test_packages_are_where_they_are_expected() -> None:
     assert where == {
         "hdl": {"intake", "machine", "spec", "hdl"},
         "gateware": {"gateware"},
-        "sim": {"golden", "physics", "trials", "sim"},
+        "sim": {"golden", "physics", "timing", "trials", "sim"},
         "host": {"cli", "data", "estimators", "host", "nir", "plot", "solve", "train", "verify"},
     }
 

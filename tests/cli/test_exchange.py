@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import nir
 import numpy as np
 import pytest
 
+import attractor
 from attractor.host import Model
 from attractor.spec import FelifSpec
 
@@ -119,6 +121,8 @@ def test_usage_errors(run: Callable, words: tuple[str, ...]) -> None:
 def test_without_the_library(
     refused: Callable, graph: Path, tmp_path: Path, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The package is imported anew: what the name leads to has to be put back as well.
+    monkeypatch.setattr(attractor, "nir", importlib.import_module("attractor.nir"))
     monkeypatch.setitem(sys.modules, missing, None)
     for name in [name for name in sys.modules if name.startswith("attractor.nir")]:
         monkeypatch.delitem(sys.modules, name)

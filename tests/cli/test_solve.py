@@ -14,6 +14,7 @@ import dimod
 import numpy as np
 import pytest
 
+import attractor
 from attractor.golden import OscillatorNetwork
 from attractor.solve.problems import Graph
 from attractor.spec import OscillatorSpec
@@ -277,6 +278,8 @@ def test_usage_errors(run: Callable, ring: Path, words: tuple[str, str]) -> None
 
 
 def test_without_dimod(refused: Callable, ring: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The package is imported anew: what the name leads to has to be put back as well.
+    monkeypatch.setattr(attractor, "solve", importlib.import_module("attractor.solve"))
     monkeypatch.setitem(sys.modules, "dimod", None)
     for name in [name for name in sys.modules if name.startswith("attractor.solve")]:
         monkeypatch.delitem(sys.modules, name)

@@ -40,6 +40,7 @@ def test_spec_from_model(tmp_path: Path, model: Model) -> None:
         ("model.safetensors", (2).to_bytes(8, "little") + b"{]", "has a damaged header"),
         ("model.safetensors", (2).to_bytes(8, "little") + b"[]", "has a damaged header"),
         ("model.safetensors", (2).to_bytes(8, "little") + b"{}", "holds tensors but no spec"),
+        ("model.safetensors", (2).to_bytes(8, "little") + b"{}x", "its tensors have 0 bytes, and 1 follow its header"),
     ],
 )
 def test_bad_files_are_named(tmp_path: Path, name: str, data: bytes, message: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from attractor.intake.documents import parsed_object
 from attractor.intake.errors import IntakeError
 
-__all__ = ["HEADER_BYTES", "LENGTH_BYTES", "Tensors", "metadata_of_file", "read_header"]
+__all__ = ["HEADER_BYTES", "LENGTH_BYTES", "Tensors", "checked_metadata", "header_of_file", "read_header"]
 
 #: Longest header, in bytes: far more than any has, far less than memory.
 HEADER_BYTES = 16 << 20
@@ -40,14 +40,13 @@ class Tensors(NamedTuple):
     end: int
 
 
-def metadata_of_file(path: str | Path) -> dict[str, str]:
-    """Return the texts at the start of a safetensors file, and read no tensors: only that all of them are there.
+def header_of_file(path: str | Path) -> tuple[bytes, int]:
+    """Return the JSON at the start of a safetensors file, and the number of bytes that follow; read no tensors.
 
     Raises
     ------
     IntakeError
-        If the header is longer than :data:`HEADER_BYTES`, or damaged, or the file was cut off; ``ValueError`` if it is
-        no JSON.
+        If it is longer than :data:`HEADER_BYTES`, or cut off.
     OSError
         If the file cannot be read.
     """
@@ -60,7 +59,7 @@ def metadata_of_file(path: str | Path) -> dict[str, str]:
         size = file.seek(0, SEEK_END)
     if len(prefix) < LENGTH_BYTES or len(data) < length:
         raise IntakeError(f"it ends after {len(prefix) + len(data)} bytes, inside its header")
-    return _metadata(data, size - LENGTH_BYTES - length)
+    return data, size - LENGTH_BYTES - length
 
 
 def read_header(data: bytes) -> Tensors:
@@ -79,12 +78,12 @@ def read_header(data: bytes) -> Tensors:
         raise IntakeError(f"its header has {length} bytes, more than the {HEADER_BYTES} that a model may have")
     if end > len(data):
         raise IntakeError(f"it ends after {len(data)} bytes, inside its header")
-    return Tensors(_metadata(data[LENGTH_BYTES:end], len(data) - end), end)
+    return Tensors(checked_metadata(parsed_object(data[LENGTH_BYTES:end]), len(data) - end), end)
 
 
-def _metadata(text: bytes, following: int) -> dict[str, str]:
-    """Return the texts of a header, once its tensors fit the bytes that follow it."""
-    header = parsed_object(text)
+def checked_metadata(header: dict[str, Any], following: int) -> dict[str, str]:
+    """Return the texts of a header whose tensors fit the bytes that follow it; raise :class:`IntakeError` if not."""
+    header = dict(header)
     metadata = header.pop("__metadata__", None) or {}
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise IntakeError("its metadata are no texts by name")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from attractor.intake import IntakeError
-from attractor.intake.documents import parsed_json
+from attractor.intake.documents import parsed_json, parsed_object
 from attractor.intake.errors import DAMAGE, advised, told
 from attractor.intake.files import read_file
-from attractor.intake.tensors import HEADER_BYTES, metadata_of_file
+from attractor.intake.tensors import HEADER_BYTES, checked_metadata, header_of_file
 from attractor.spec import Spec, SpecError, spec_from_dict, spec_from_json
 
 __all__ = ["HEADER_BYTES", "MODEL_FORMATS", "json_object", "load_spec", "spec_of_model"]
@@ -109,8 +109,11 @@ def _read_json(path: Path) -> str:
 
 def _read_metadata(path: Path) -> dict[str, str]:
     try:
-        return metadata_of_file(path)
+        header, following = header_of_file(path)
+        try:
+            found = parsed_object(header)
+        except DAMAGE as error:
+            raise SpecError(f"{path} has a damaged header: {told(error)}; copy or train it again") from error
+        return checked_metadata(found, following)
     except IntakeError as error:
         raise SpecError(f"{path} is no intact model: {error}; copy or train it again") from error
-    except DAMAGE as error:
-        raise SpecError(f"{path} has a damaged header: {told(error)}; copy or train it again") from error
