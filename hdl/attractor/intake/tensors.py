@@ -107,7 +107,7 @@ def _span(name: str, entry: Any) -> tuple[int, int]:
         sizes = [*shape, start, stop]
     except (TypeError, ValueError, KeyError) as error:
         raise IntakeError(f"its tensor {name[:80]!r} does not say type, shape and place") from error
-    if dtype not in _TYPES:
+    if not isinstance(dtype, str) or dtype not in _TYPES:
         raise IntakeError(f"its tensor {name[:80]!r} is of the unknown type {str(dtype)[:20]!r}")
     if len(shape) > _MOST_AXES or not all(type(size) is int and size >= 0 for size in sizes):
         raise IntakeError(f"its tensor {name[:80]!r} has a shape or a place that is none")
