@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from mutant_netlist import TOP
 
 from attractor.machine.sources import source_files
 from attractor.sim.lockstep import program
+from attractor.sim.lockstep.regression import cocotb_environment
 from attractor.sim.verilator import build_design
 from attractor.spec import Spec
 
@@ -26,9 +24,9 @@ __all__ = ["Bench", "Finding", "sources"]
 # A lockstep run is short, and its program not optimised. Here one program runs for minutes; functions that are not
 # small would take the compiler as long.
 _PROGRAM = replace(
-    program._PROGRAM,
-    verilator=(*program._PROGRAM.verilator, "--output-split-cfuncs", "300", "--output-split-ctrace", "300"),
-    compiler=tuple("-O1" if option == "-O0" else option for option in program._PROGRAM.compiler),
+    program.PROGRAM,
+    verilator=(*program.PROGRAM.verilator, "--output-split-cfuncs", "300", "--output-split-ctrace", "300"),
+    compiler=tuple("-O1" if option == "-O0" else option for option in program.PROGRAM.compiler),
 )
 _MAIN = config.share_dir / "lib" / "verilator" / "verilator.cpp"
 _HERE = Path(__file__)
@@ -102,7 +100,7 @@ class Bench:
         return finding
 
     def _passes(self, bench: str, settings: dict[str, object], log: Path) -> bool:
-        with _environment():
+        with cocotb_environment():
             try:
                 results = get_runner("verilator").test(
                     hdl_toplevel=TOP,
@@ -139,15 +137,3 @@ def _finding(report: Path, log: Path) -> Finding | None:
         return Finding(**json.loads(report.read_text()))
     error = _ERROR.search(log.read_text())
     return Finding(-1, error[0]) if error else None
-
-
-@contextmanager
-def _environment() -> Iterator[None]:
-    """Let cocotb change the environment, and hide from it that it may run within pytest."""
-    before = dict(os.environ)
-    try:
-        os.environ.pop("PYTEST_CURRENT_TEST", None)
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

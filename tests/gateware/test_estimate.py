@@ -309,10 +309,10 @@ class UnheardSpec(Spec):
     memory_map = MemoryMap(())
 
     def encode_parameters(self, parameters: object) -> dict[str, bytes]:
-        raise NotImplementedError
+        raise NotImplementedError("this spec has no parameters: nothing encodes them")
 
     def decode_parameters(self, windows: object) -> dict[str, IntegerArray]:
-        raise NotImplementedError
+        raise NotImplementedError("this spec has no parameters: nothing encodes them")
 
 
 def test_a_family_that_is_not_installed_is_named() -> None:

@@ -67,6 +67,7 @@ def _is_the_users(error: Exception) -> bool:
     if isinstance(error, ValueError | OSError):
         return True
     if isinstance(error, RuntimeError):
+        # These two are kinds of it, and tell of a fault of the program.
         return not isinstance(error, NotImplementedError | RecursionError)
     from attractor.host.errors import HostError
 

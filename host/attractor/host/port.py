@@ -81,7 +81,7 @@ class SerialPort:
         _check_url(address)
         try:
             self._serial = serial.serial_for_url(address, baudrate=baud, timeout=0, **options)
-        except (OSError, ValueError, NotImplementedError) as error:
+        except (OSError, ValueError, NotImplementedError) as error:  # the last is what pySerial has no option for
             raise PortError(_explain(address, baud, error)) from error
         self._low_latency = LowLatency(self._serial)
 

@@ -54,10 +54,10 @@ class DummySpec(Spec):
         return {}
 
     def encode_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> dict[str, bytes]:
-        raise NotImplementedError
+        raise NotImplementedError("this spec has no parameters: nothing encodes them")
 
     def decode_parameters(self, windows: Mapping[str, bytes]) -> dict[str, IntegerArray]:
-        raise NotImplementedError
+        raise NotImplementedError("this spec has no parameters: nothing encodes them")
 
 
 class DummyModel:

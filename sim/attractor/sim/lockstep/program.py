@@ -8,9 +8,10 @@ from cocotb_tools import config
 
 from attractor.sim.verilator import COMPILER_OPTIONS, VERILATOR_OPTIONS, Recipe, build_design
 
-__all__ = ["build_program"]
+__all__ = ["PROGRAM", "build_program"]
 
-_PROGRAM = Recipe(
+#: How the program is made.
+PROGRAM = Recipe(
     runtime=Path(__file__).with_name("runtime.cpp"),
     prefix="Vtop",
     # Every program can write waves, which is asked for when it runs; so none is built twice.
@@ -29,4 +30,4 @@ def build_program(verilog: str, top: str) -> Path:
     ToolError
         If a tool is missing or fails.
     """
-    return build_design(_PROGRAM, verilog, top, config.share_dir / "lib" / "verilator" / "verilator.cpp", top)
+    return build_design(PROGRAM, verilog, top, config.share_dir / "lib" / "verilator" / "verilator.cpp", top)

@@ -17,7 +17,7 @@ from attractor.sim.lockstep.program import build_program
 from attractor.sim.verilog import to_icarus_verilog, to_verilog
 from attractor.spec import Spec, family_of
 
-__all__ = ["GENERIC_BENCH", "LockstepError", "Regression", "simulators"]
+__all__ = ["GENERIC_BENCH", "LockstepError", "Regression", "cocotb_environment", "simulators"]
 
 #: The bench of families that have none of their own.
 GENERIC_BENCH = "attractor.sim.lockstep.generic"
@@ -76,7 +76,7 @@ class Regression:
     def _run(self, name: str, seed: int, calls: Sequence[int], report: Path, *, waves: bool = False) -> bool:
         """Run, and return whether the bench passed."""
         settings = {"spec": self.spec.to_dict(), "seed": seed, "calls": list(calls), "report": str(report)}
-        with _environment():
+        with cocotb_environment():
             runner: Runner = get_runner(self.simulator)
             try:
                 results = runner.test(
@@ -106,8 +106,8 @@ class Regression:
 
 
 @contextmanager
-def _environment() -> Iterator[None]:
-    """Let cocotb change the environment, and hide from it that it runs within pytest."""
+def cocotb_environment() -> Iterator[None]:
+    """Let cocotb change the environment for the block, and hide from it that it may run within pytest."""
     before = dict(os.environ)
     try:
         # There cocotb would end the process where a test failed.
