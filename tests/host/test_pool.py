@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -29,19 +30,35 @@ SPEC = OscillatorSpec(oscillators=12, inputs=4, labels=3, lanes=4, schedule_entr
 LAYERS = EqPropSpec(layers=(12, 8, 6), classes=3, state_high=7, lanes=4, learning=True)
 
 
+#: Seconds: only a hang takes that long.
+PATIENCE = 30.0
+
+
 class Mortal(GoldenBoard):
-    """A board whose port breaks down with its n-th CALL, or that then falls silent."""
+    """A board whose port breaks down with its n-th CALL, or that then falls silent.
+
+    Boards that live take no CALL before the others have died, and where they share a batch nobody dies before all were
+    asked: whichever thread is the first, each has its part.
+    """
 
     def __init__(self, spec: Spec, name: str, calls: int | None = None, *, silent: bool = False) -> None:
         super().__init__(spec, name=name)
         self.left, self.silent, self.served = calls, silent, 0
         self.closed = False
+        self.asked, self.died = threading.Event(), threading.Event()
+        self.others: list[Mortal] = []
+        self.share = True
 
     def write(self, data: bytes) -> None:
         for frame in filter(None, data.split(b"\0")):
             if Request.decode(frame).command == Command.CALL:
                 self.served += 1
-                if self.left is not None and self.served > self.left:
+                self.asked.set()
+                if self.left is None:
+                    assert all(other.died.wait(PATIENCE) for other in self.others if other.left is not None)
+                elif self.served > self.left:
+                    assert not self.share or all(other.asked.wait(PATIENCE) for other in self.others)
+                    self.died.set()
                     if not self.silent:
                         raise PortError(f"{self.name} broke down")
                     return
@@ -51,8 +68,11 @@ class Mortal(GoldenBoard):
         self.closed = True
 
 
-def boards(spec: Spec, *calls: int | None, silent: bool = False) -> list[Mortal]:
-    return [Mortal(spec, f"board {index}", left, silent=silent) for index, left in enumerate(calls)]
+def boards(spec: Spec, *calls: int | None, silent: bool = False, share: bool = True) -> list[Mortal]:
+    made = [Mortal(spec, f"board {index}", left, silent=silent) for index, left in enumerate(calls)]
+    for board in made:
+        board.others, board.share = [other for other in made if other is not board], share
+    return made
 
 
 def random_phases(count: int, spec: OscillatorSpec = SPEC) -> np.ndarray:
@@ -155,7 +175,7 @@ def test_one_device_learns_and_the_others_get_what_it_learnt() -> None:
 
 def test_learning_is_never_done_again_by_another_device() -> None:
     bits, labels = lessons(2000)
-    ports = boards(LAYERS, 5, None)
+    ports = boards(LAYERS, 5, None, share=False)
     with DevicePool.open(ports) as pool:
         pool.load(blank())
         with pytest.raises(LearningError, match=r"board 0 broke down; .*of 2000 samples were learnt") as caught:
