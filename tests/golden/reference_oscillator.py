@@ -91,19 +91,41 @@ def side(phase: int, reference: int, period: int) -> int:
     return -1
 
 
-def noise_of_slot(generator: Iterator[int], amplitude: int, targets: int, lanes: int) -> list[int]:
-    """A word for each group."""
-    noise = [0] * targets
-    if amplitude:
+def may_flip(word: int, lane: int, flips: int) -> bool:
+    """Two masks, of up to three bits each, that a lane reads at places of its own."""
+    block = lane // 64
+    a, b, c = (word >> (lane + block + place) % 64 & 1 == 1 for place in (5, 23, 47))
+    d, e, f = (word >> (lane + 3 * block + place) % 64 & 1 == 1 for place in (38, 14, 50))
+    return {
+        1: True,
+        2: (a or b or c) and (d or e or f),
+        3: (a or b) and (d or e),
+        4: a and d,
+        5: a and b and d,
+        6: a and b and d and e,
+        7: a and b and c and d and e,
+    }[flips]
+
+
+def disturbed_slot(
+    generator: Iterator[int], amplitude: int, flips: int, locked: bool, targets: int, lanes: int
+) -> tuple[list[int], list[bool]]:
+    """The noise of all targets, and which of them may flip."""
+    noise, may = [0] * targets, [False] * targets
+    amplitudes = [amplitude, amplitude, amplitude // 2, amplitude // 2][: 4 if flips else 1] if amplitude else []
+    if flips and (locked or not amplitudes):
+        amplitudes.append(0)  # words that only say who may flip
+    for added in amplitudes:
         for first in range(0, targets, lanes):
             word = next(generator)
             for lane in range(min(lanes, targets - first)):
-                noise[first + lane] = amplitude * random_sign(word, lane)
-    return noise
+                noise[first + lane] += added * random_sign(word, lane)
+                may[first + lane] = flips > 0 and may_flip(word, lane, flips)
+    return noise, may
 
 
-def lock_of(phase: int, slot: int, strength: int, count: int, period: int) -> int:
-    """The level of a square wave at the nearest lock phase; of two at the same distance, the later one."""
+def nearest_lock(phase: int, count: int, period: int) -> int:
+    """The nearest of the lock phases; of two at the same distance, the later one."""
     best = 0
     for index in range(count):
         distance = Fraction(period * index, count) - phase
@@ -112,6 +134,12 @@ def lock_of(phase: int, slot: int, strength: int, count: int, period: int) -> in
         least = min(nearest % period, -nearest % period)
         if around < least or (around == least and distance % period < nearest % period):
             best = index
+    return best
+
+
+def lock_of(phase: int, slot: int, strength: int, count: int, period: int) -> int:
+    """The level of a square wave at the nearest lock phase."""
+    best = nearest_lock(phase, count, period)
     return strength * level(slot, math.floor(Fraction(period * best, count) + Fraction(1, 2)), period)
 
 
@@ -142,13 +170,15 @@ def run_reference(
     quiet_periods: list[bool] = []
     slot = 0
     stop = False
-    for periods, amplitude, max_step, strength, alternate in schedule:
+    for periods, amplitude, max_step, strength, alternate, flips in (
+        row if len(row) > 5 else [*row, 0] for row in schedule
+    ):
         if periods == 0:
             break
         for _ in range(periods):
             for _ in range(period):
                 sums, moved, following = [], [], list(phases)
-                noise = noise_of_slot(generator, amplitude, len(weights), lanes)
+                noise, may = disturbed_slot(generator, amplitude, flips, strength > 0, len(weights), lanes)
                 for i, row in enumerate(weights):
                     total = 0
                     for j in range(count):
@@ -160,7 +190,14 @@ def run_reference(
                     elif disturbed < 0:
                         references[i] = -1
                     turn = not alternate or (i + slot % period + slot // period) % 2 == 0
-                    if references[i] != previous and not clamp[inputs + i] and turn:
+                    if flips and may[i] and disturbed and turn and not clamp[inputs + i]:
+                        wanted = references[i] if slot % period < period // 2 else -references[i]
+                        up = nearest_lock(phases[inputs + i], lock_phases, period) == 0
+                        if wanted > 0 and not up:
+                            following[inputs + i] = 0
+                        if wanted < 0 and up:
+                            following[inputs + i] = period // 2
+                    if not flips and references[i] != previous and not clamp[inputs + i] and turn:
                         goal = (slot if references[i] > 0 else slot + period // 2) % period
                         following[inputs + i] = moved_phase(phases[inputs + i], goal, max_step, period)
                     sums.append(total)

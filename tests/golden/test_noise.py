@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from attractor.golden.noise import NoiseGenerator
 from attractor.spec import SpecError
-from attractor.spec.oscillator import MOST_LANES, SEED_BITS
+from attractor.spec.oscillator import FLIP_BITS, FLIP_SHARES, MOST_LANES, SEED_BITS
 
-from .reference_oscillator import random_sign, words
+from .reference_oscillator import may_flip, random_sign, words
 
 SEEDS = st.integers(0, 2**SEED_BITS - 1)
 
@@ -106,3 +106,30 @@ def test_what_is_out_of_range_is_named() -> None:
         NoiseGenerator([0], 0)
     with pytest.raises(SpecError, match="lanes is 2049"):
         NoiseGenerator([0], 2049)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=SEEDS, lanes=st.sampled_from([1, 63, 65, 200, MOST_LANES]), flips=st.integers(1, len(FLIP_SHARES)))
+def test_who_may_flip_equals_the_definition(seed: int, lanes: int, flips: int) -> None:
+    generator, stream = NoiseGenerator([seed], lanes), words(seed)
+    for _ in range(3):
+        word = next(stream)
+        assert generator.may_flip(flips)[0].tolist() == [may_flip(word, lane, flips) for lane in range(lanes)]
+        generator.draw()
+
+
+@pytest.mark.parametrize("flips", range(2, len(FLIP_SHARES) + 1))
+def test_so_many_may_flip_and_no_two_always_together(flips: int) -> None:
+    lanes, words_drawn, share = 300, 4000, FLIP_SHARES[flips - 1]
+    generator = NoiseGenerator(np.random.default_rng(0).integers(1 << 62, size=words_drawn), lanes)
+    generator.skip(8)
+    may = generator.may_flip(flips)
+    assert np.abs(may.mean(axis=0) - share).max() <= 5 * np.sqrt(share * (1 - share) / words_drawn)
+    # Lanes that share one of their two masks are not independent, and none share both.
+    assert (np.corrcoef(may.T) - np.eye(lanes)).max() < 0.6
+
+
+def test_no_two_places_of_a_lane_are_the_same() -> None:
+    for block in range(MOST_LANES // 64):
+        places = {(offset + stride * block) % 64 for stride, offsets in FLIP_BITS for offset in offsets}
+        assert len(places) == 6

@@ -32,6 +32,7 @@ def cases(draw: st.DrawFn) -> Case:
         schedule_entries=draw(st.integers(1, 3)),
         lock_phases=draw(st.integers(2, 4)),
         random_start=draw(st.booleans()),
+        flips=draw(st.booleans()),
     )
     longest = max(1, 48 // spec.period)
     amplitude = st.just(0) | st.integers(0, min(6, spec.largest_amplitude)) | st.integers(0, spec.largest_amplitude)
@@ -42,6 +43,7 @@ def cases(draw: st.DrawFn) -> Case:
             draw(st.integers(0, spec.period // 2)),
             draw(amplitude),
             draw(st.integers(0, 1)),
+            *([draw(st.integers(0, 7))] if spec.flips else []),
         )
         for _ in range(spec.schedule_entries)
     ]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attractor.spec.base import check_range
-from attractor.spec.oscillator import MOST_LANES, SEED_BITS
+from attractor.spec.oscillator import FLIP_BITS, FLIP_MASKS, MOST_LANES, SEED_BITS
 
 __all__ = ["WORD_BITS", "NoiseGenerator"]
 
@@ -46,6 +46,10 @@ class NoiseGenerator:
         self._second = (self._first + distance) % np.uint64(WORD_BITS)
         # Distance 0 would xor a bit with itself.
         self._spread = (distance > 0).astype(np.uint64)
+        self._mask_bits = [
+            [(lane + np.uint64(offset) + np.uint64(stride) * distance) % np.uint64(WORD_BITS) for offset in offsets]
+            for stride, offsets in FLIP_BITS
+        ]
 
     def draw(self) -> npt.NDArray[np.bool_]:
         """Return the bits of the present word, shape (batch, lanes), and step to the next word."""
@@ -53,6 +57,20 @@ class NoiseGenerator:
         bits = (words >> self._first) ^ (words >> self._second & self._spread)
         self._step()
         return (bits & np.uint64(1)).astype(bool)
+
+    def may_flip(self, flips: int) -> npt.NDArray[np.bool_]:
+        """Return who may flip by the present word, shape (batch, lanes), and keep the word.
+
+        ``flips`` is the number of the share in :data:`FLIP_SHARES`, from 1; :data:`FLIP_MASKS` and :data:`FLIP_BITS`
+        say what is read.
+        """
+        words = self._words[:, None]
+        may = np.ones((len(words), len(self._first)), bool)
+        for rule, places in zip(FLIP_MASKS[flips - 1], self._mask_bits, strict=True):
+            bits = [((words >> place) & np.uint64(1)).astype(bool) for place in places[: abs(rule)]]
+            if rule:
+                may &= (np.logical_and if rule > 0 else np.logical_or).reduce(bits)
+        return may
 
     def skip(self, count: int) -> None:
         """Pass over so many words."""

@@ -6,17 +6,29 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from attractor.golden.noise import NoiseGenerator
 from attractor.spec import IntegerArray, OscillatorResult, OscillatorSpec, SpecError
-from attractor.spec.oscillator import MIXING_WORDS
+from attractor.spec.oscillator import MIXING_WORDS, NOISE_SHIFTS
 
 __all__ = ["BoolArray", "OscillatorNetwork", "OscillatorRun", "OscillatorState"]
 
 BoolArray = npt.NDArray[np.bool_]
+
+
+class _Entry(NamedTuple):
+    """A row of the schedule, :attr:`OscillatorSpec.schedule_columns`."""
+
+    periods: int
+    noise: int
+    max_step: int
+    lock: int
+    alternate: int
+    flips: int = 0
 
 
 @dataclass
@@ -128,9 +140,8 @@ class OscillatorNetwork:
         self._settle = int(self.parameters["settle"])
         schedule = self.parameters["schedule"]
         ended = np.flatnonzero(schedule[:, 0] == 0)
-        entries = schedule[: ended[0] if ended.size else None].tolist()
-        self._entry_ends = list(accumulate(entry[0] for entry in entries))
-        self._entries = entries
+        self._entries = [_Entry(*entry) for entry in schedule[: ended[0] if ended.size else None].tolist()]
+        self._entry_ends = list(accumulate(entry.periods for entry in self._entries))
 
     # One slot at a time
 
@@ -334,44 +345,71 @@ class OscillatorNetwork:
         state.levels[rows] = levels
         state.sums[rows] = levels.astype(np.float32) @ self._columns
 
-    def _disturbances(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> IntegerArray | int:
-        """Return what noise and lock add to the sums of ``rows``; draws random bits where there is noise."""
-        _, amplitude, _, strength, _ = self._entry(state.slot)
+    def _disturbances(self, state: OscillatorState, entry: _Entry) -> tuple[IntegerArray | int, BoolArray | None]:
+        """Return what noise and lock add to the sums of all networks, and which targets may flip, None for the others.
+
+        Draws random bits where there is noise, or a target flips.
+        """
         added: IntegerArray | int = 0
-        if amplitude:
-            drawn = [state.noise.draw() for _ in range(self.spec.groups)]
-            negative = np.concatenate(drawn, axis=1)[rows, : self.spec.targets]
-            added = np.where(negative, -amplitude, amplitude)
-        if strength:
-            index = self.spec.lock_index(state.phases[rows, self.spec.inputs :])
+        may_flip: BoolArray | None = None
+        for shift in (NOISE_SHIFTS if entry.flips else NOISE_SHIFTS[:1]) if entry.noise else ():
+            negative, may_flip = self._draw(state.noise, entry.flips)
+            added = added + np.where(negative, -(entry.noise >> shift), entry.noise >> shift)
+        if entry.lock:
+            index = self.spec.lock_index(state.phases[:, self.spec.inputs :])
             slots = np.array(self.spec.lock_slots, np.uint8)
-            added = added + np.where(self._high(slots, state.slot), strength, -strength)[index]
-        return added
+            added = added + np.where(self._high(slots, state.slot), entry.lock, -entry.lock)[index]
+        if entry.flips and (entry.lock or not entry.noise):
+            _, may_flip = self._draw(state.noise, entry.flips)
+        return added, may_flip
+
+    def _draw(self, noise: NoiseGenerator, flips: int) -> tuple[BoolArray, BoolArray | None]:
+        """Return the signs of all targets, True for -1, and who may flip by the same words; shapes (batch, targets)."""
+        targets, allowed, signs = self.spec.targets, [], []
+        for _ in range(self.spec.groups):
+            if flips:
+                allowed.append(noise.may_flip(flips))
+            signs.append(noise.draw())
+        may_flip = np.concatenate(allowed, axis=1)[:, :targets] if flips else None
+        return np.concatenate(signs, axis=1)[:, :targets], may_flip
 
     def _move(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> None:
         """Update references and phases of ``rows`` from their sums, and mark the targets that moved."""
-        period, half = self.spec.period, self.spec.period // 2
+        spec, period, entry = self.spec, self.spec.period, self._entry(state.slot)
         before = state.reference[rows]
-        fields = state.sums[rows] + self._disturbances(state, rows)
+        added, may_flip = self._disturbances(state, entry)
+        fields = state.sums[rows] + (added[rows] if isinstance(added, np.ndarray) else added)
         reference = (fields > 0) | ((fields == 0) & before)
         state.reference[rows] = reference
+        if may_flip is None:
+            moves = reference != before
+        else:
+            up = spec.lock_index(state.phases[rows, spec.inputs :]) == 0
+            wants_up = reference ^ (state.slot % period >= period // 2)
+            moves = (fields != 0) & (wants_up != up) & may_flip[rows]
+        if entry.alternate:
+            moves &= (np.arange(spec.targets) + state.slot + state.slot // period) % 2 == 0
+        moves &= ~state.clamped[rows, spec.inputs :]
 
-        row, target = np.nonzero(reference != before)
-        network, oscillator = rows[row], self.spec.inputs + target
+        row, target = np.nonzero(moves)
+        network, oscillator, rises = rows[row], spec.inputs + target, reference[row, target]
         phase = state.phases[network, oscillator].astype(np.int64)
-        goal = state.slot + np.where(reference[row, target], 0, half)
-        ahead = (goal - phase) % period
-        shortest = np.where(ahead <= half, ahead, ahead - period)
-        _, _, max_step, _, alternate = self._entry(state.slot)
-        held = state.clamped[network, oscillator]
-        if alternate:
-            held = held | ((target + state.slot + state.slot // period) % 2 == 1)
-        step = np.where(held, 0, np.clip(shortest, -max_step, max_step))
-        state.phases[network, oscillator] = (phase + step) % period
-        state.moved[network, target] = step != 0
+        if may_flip is None:
+            following = self._turned(phase, rises, state.slot, entry.max_step)
+        else:
+            following = np.where(rises ^ (state.slot % period >= period // 2), 0, period // 2)
+        state.phases[network, oscillator] = following
+        state.moved[network, target] = following != phase
 
-    def _entry(self, slot: int) -> list[int]:
-        """Return the schedule entry in force in ``slot``: the numbers of :data:`SCHEDULE_COLUMNS`."""
+    def _turned(self, phases: IntegerArray, reference: BoolArray, slot: int, max_step: int) -> IntegerArray:
+        """Return phases one step nearer to the slot of a rise, or to half a period from that of a fall."""
+        period, half = self.spec.period, self.spec.period // 2
+        ahead = (slot + np.where(reference, 0, half) - phases) % period
+        shortest = np.where(ahead <= half, ahead, ahead - period)
+        return (phases + np.clip(shortest, -max_step, max_step)) % period
+
+    def _entry(self, slot: int) -> _Entry:
+        """Return the schedule entry in force in ``slot``."""
         return self._entries[bisect_right(self._entry_ends, slot // self.spec.period)]
 
     def _end_period(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> None:

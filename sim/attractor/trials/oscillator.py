@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from attractor.spec import IntegerArray, OscillatorSpec, Parameters, Region
-from attractor.spec.oscillator import SCHEDULE_COLUMNS, SEED_BITS
+from attractor.spec.oscillator import FLIP_SHARES, SEED_BITS
 from attractor.trials.base import Trials, with_unused_bits
 from attractor.trials.features import Features, features_of
 
@@ -40,7 +40,9 @@ class OscillatorTrials(Trials[OscillatorSpec]):
         for column in ("noise", "lock"):
             highest = min(int(rng.choice([0, 3, 2 * spec.weight_high, spec.largest_amplitude])), spec.largest_amplitude)
             columns[column] = rng.integers(0, highest + 1, entries)
-        return np.stack([columns[column] for column in SCHEDULE_COLUMNS], axis=1)
+        if spec.flips:
+            columns["flips"] = rng.integers(0, len(FLIP_SHARES) + 1, entries) * (rng.random(entries) < 0.7)
+        return np.stack([columns[column] for column in spec.schedule_columns], axis=1)
 
     def inputs(self, spec: OscillatorSpec, rng: np.random.Generator) -> bytes:
         """Draw start phases, clamps and a seed; where the network learns, more calls show a pattern than run.

@@ -1,8 +1,12 @@
 """Digital-phase oscillator networks."""
 
 from attractor.spec.oscillator.call import (
+    FLIP_BITS,
+    FLIP_MASKS,
+    FLIP_SHARES,
     MIXING_WORDS,
     NO_WINNER,
+    NOISE_SHIFTS,
     RESULT,
     SCHEDULE_COLUMNS,
     SCHEDULE_ENTRY,
@@ -13,8 +17,12 @@ from attractor.spec.oscillator.call import (
 from attractor.spec.oscillator.spec import MOST_LANES, OscillatorSpec
 
 __all__ = [
+    "FLIP_BITS",
+    "FLIP_MASKS",
+    "FLIP_SHARES",
     "MIXING_WORDS",
     "MOST_LANES",
+    "NOISE_SHIFTS",
     "NO_WINNER",
     "RESULT",
     "SCHEDULE_COLUMNS",

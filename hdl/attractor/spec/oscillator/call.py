@@ -13,7 +13,11 @@ from attractor.spec.base import IntegerArray
 from attractor.spec.records import Field, Record, unused
 
 __all__ = [
+    "FLIP_BITS",
+    "FLIP_MASKS",
+    "FLIP_SHARES",
     "MIXING_WORDS",
+    "NOISE_SHIFTS",
     "NO_WINNER",
     "RESULT",
     "SCHEDULE_COLUMNS",
@@ -22,6 +26,7 @@ __all__ = [
     "OscillatorInput",
     "OscillatorResult",
     "decoded_result",
+    "schedule_entry",
     "signs",
     "state_record",
 ]
@@ -45,6 +50,36 @@ SCHEDULE_ENTRY = Record(
 )
 #: Columns of the schedule.
 SCHEDULE_COLUMNS = tuple(field.name for field in SCHEDULE_ENTRY)
+
+#: Who may flip is the and of two masks, each made of up to three bits of a random word. For the values of the column
+#: ``flips`` from 1 on, how each of the two masks is made: 0 for all lanes, k if the first k bits are set, -k if one of
+#: the first k is.
+FLIP_MASKS = ((0, 0), (-3, -3), (-2, -2), (1, 1), (2, 1), (2, 2), (3, 2))
+#: The bits of each mask: a stride and three offsets. Lane l, of the block b = l // 64, reads the bits at
+#: ``(l + offset + stride * b) % 64``. The two masks never read the same bit, and no two lanes read the same two masks.
+FLIP_BITS = ((1, (5, 23, 47)), (3, (38, 14, 50)))
+#: Of all targets, those that may flip in a slot, at random; by the values of the column ``flips`` from 1 on.
+FLIP_SHARES = (1.0, 49 / 64, 9 / 16, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
+#: The noise of targets that may flip is a sum of random signs, each times the amplitude shifted right by so many bits:
+#: seven values, those near 0 more often. In every slot their signs are added one after the
+#: other, so that a lane needs no table.
+NOISE_SHIFTS = (0, 0, 1, 1)
+
+
+def schedule_entry(*, flips: bool) -> Record:
+    """Return a word of the window ``schedule``; with ``flips`` that of networks whose targets can flip."""
+    if not flips:
+        return SCHEDULE_ENTRY
+    kept = tuple(field for field in SCHEDULE_ENTRY.fields if field.name != "alternate")
+    return Record(
+        (
+            *kept,
+            Field("alternate", 1, meaning="every other oscillator moves in a slot"),
+            Field("flips", 3, meaning="not 0: targets flip, and at random a share may, from all (1) to 1/32 (7)"),
+            unused(4),
+        )
+    )
+
 
 #: The window ``result``.
 RESULT = Record(

@@ -21,13 +21,14 @@ from attractor.spec.base import (
 )
 from attractor.spec.memory_map import MOST_WORDS, MemoryMap, Region, Window, number_window, record_window
 from attractor.spec.oscillator.call import (
+    FLIP_SHARES,
     RESULT,
     SCHEDULE_COLUMNS,
-    SCHEDULE_ENTRY,
     SEED_BITS,
     OscillatorInput,
     OscillatorResult,
     decoded_result,
+    schedule_entry,
     signs,
     state_record,
 )
@@ -80,6 +81,9 @@ class OscillatorSpec(Spec):
         needs nothing but its seed. The generator of the noise passes over its first :data:`MIXING_WORDS` words; each
         target that is not clamped then takes the highest ``phase_bits`` bits of a word of its own, the first target
         the first. The noise goes on with the words that follow. So start phases do not depend on the lanes.
+    flips:
+        Entries of the schedule can let targets flip, between slot 0 and half a period, instead of moving step by step:
+        the rule of annealing, see :attr:`parameters`.
 
     Raises
     ------
@@ -100,6 +104,7 @@ class OscillatorSpec(Spec):
     lock_phases: int = 2
     learning: bool = False
     random_start: bool = added_field(False)
+    flips: bool = added_field(False)
 
     def __post_init__(self) -> None:
         check_range("oscillators", self.oscillators, 2, 4096)
@@ -111,8 +116,9 @@ class OscillatorSpec(Spec):
         check_range("lanes", self.lanes, 0, min(self.targets, MOST_LANES))
         check_range("schedule_entries", self.schedule_entries, 1, 64)
         check_range("lock_phases", self.lock_phases, 2, min(8, self.period // 2))
-        if not isinstance(self.random_start, bool):
-            raise SpecError(f"random_start must be true or false, not {self.random_start!r}")
+        for name in ("random_start", "flips"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise SpecError(f"{name} must be true or false, not {value!r}")
         if self.lanes == 0:
             object.__setattr__(self, "lanes", min(self.targets, MOST_LANES))
         if self.oscillators * self.groups > MOST_WORDS:
@@ -202,28 +208,49 @@ class OscillatorSpec(Spec):
     def parameters(self) -> dict[str, ParameterSpec]:
         """``weights[i, j]`` couples oscillator j to target i; ``schedule`` and ``settle`` say when to stop.
 
-        ``schedule`` has one row for each entry with the columns :data:`SCHEDULE_COLUMNS`: a number of periods, the
+        ``schedule`` has one row for each entry with the columns :attr:`schedule_columns`: a number of periods, the
         noise amplitude, the most slots by which a phase moves in one slot, the strength of the harmonic lock, and
         whether targets move in alternation. Noise A adds A or -A to each sum, at random in each slot. Lock K adds K
         times the level that a square wave at the lock phase nearest to the target's own phase has. In alternation
         target i moves only in slots where ``i + slot + period`` is even. ``settle`` is the number of whole periods
         without any phase change after which a call stops; 0 runs the whole schedule.
+
+        Where the spec has ``flips``, a sixth column chooses between two rules. With 0 phases move toward the slot in
+        which the sign of the field changed, as above. With n from 1 on a target is *up* if the first lock phase is the
+        nearest to its own, otherwise down, and wants to be up in the first half of a period if its field is positive,
+        and in the second if it is negative; a field of 0 wants nothing. A target that is not what it wants to be, and
+        may flip in this slot, takes on phase 0 (up) or half a period (down). Who may is drawn anew in each slot, each
+        with probability ``FLIP_SHARES[n - 1]``; a clamped target may not, and with alternation only one whose turn it
+        is. ``max_step`` means nothing then, and noise A adds four random signs, times A, A, A // 2 and A // 2. Random
+        bits are drawn in this order: in each slot a word for each group for each of the four signs; who may flip is
+        seen from the words of the last of them, or from further ones, again one for each group, if there is no noise or
+        a lock acts.
         """
         entries = self.schedule_entries
         weights = ParameterSpec(
             "weights", (self.targets, self.oscillators), np.dtype(np.int8), self.weight_low, self.weight_high
         )
         highest = (0xFFFF, self.largest_amplitude, self.period // 2, self.largest_amplitude, 1)
-        schedule = ParameterSpec(
-            "schedule", (entries, len(SCHEDULE_COLUMNS)), np.dtype(np.uint16), 0, highest, SCHEDULE_COLUMNS
-        )
+        highest += (len(FLIP_SHARES),) if self.flips else ()
+        columns = self.schedule_columns
+        schedule = ParameterSpec("schedule", (entries, len(columns)), np.dtype(np.uint16), 0, highest, columns)
         settle = ParameterSpec("settle", (), np.dtype(np.uint16), 0, 0xFFFF)
         return {"weights": weights, "schedule": schedule, "settle": settle}
 
+    @property
+    def schedule_columns(self) -> tuple[str, ...]:
+        """Columns of the parameter ``schedule``."""
+        return SCHEDULE_COLUMNS + (("flips",) if self.flips else ())
+
+    @property
+    def schedule_record(self) -> Record:
+        """A word of the window ``schedule``."""
+        return schedule_entry(flips=self.flips)
+
     def schedule(self, periods: int, *, max_step: int | None = None) -> IntegerArray:
         """Return a schedule of one stretch: ``periods`` periods at ``max_step`` (default: jump, half a period)."""
-        rows = np.zeros((self.schedule_entries, len(SCHEDULE_COLUMNS)), np.int64)
-        rows[0] = periods, 0, self.period // 2 if max_step is None else max_step, 0, 0
+        rows = np.zeros((self.schedule_entries, len(self.schedule_columns)), np.int64)
+        rows[0, :3] = periods, 0, self.period // 2 if max_step is None else max_step
         return self.parameters["schedule"].check(rows)
 
     # Layout
@@ -247,7 +274,7 @@ class OscillatorSpec(Spec):
     def memory_map(self) -> MemoryMap:
         """Windows of the device.
 
-        ``schedule``: one word an entry, :data:`SCHEDULE_ENTRY`.
+        ``schedule``: one word an entry, :attr:`schedule_record`.
         ``settle``: one word. ``weights.K``: word ``source * groups + group`` holds the weights from ``source`` to the
         lanes of segment K in that group, lowest lane in the lowest bits; target ``group * lanes + lane``.
         ``seed``: one word, of the noise. ``margin``: one word, only with ``learning``.
@@ -256,7 +283,9 @@ class OscillatorSpec(Spec):
         phases, so that a call can answer with its first bytes alone. ``phases``: one word for each target.
         """
         windows = [
-            Window("schedule", Region.PARAMETERS, self.schedule_entries, SCHEDULE_ENTRY.bits, SCHEDULE_ENTRY),
+            Window(
+                "schedule", Region.PARAMETERS, self.schedule_entries, self.schedule_record.bits, self.schedule_record
+            ),
             number_window("settle", Region.PARAMETERS, 16, "quiet periods after which a call stops; 0 for never"),
         ]
         windows += self.weight_memory.windows
@@ -284,8 +313,8 @@ class OscillatorSpec(Spec):
     def encode_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> dict[str, bytes]:
         """Return the bytes of every parameter window; raise :class:`SpecError` if a parameter does not fit."""
         checked = self.check_parameters(parameters)
-        columns = dict(zip(SCHEDULE_COLUMNS, checked["schedule"].T, strict=True))
-        entries = SCHEDULE_ENTRY.encode_words(columns, self.schedule_entries)
+        columns = dict(zip(self.schedule_columns, checked["schedule"].T, strict=True))
+        entries = self.schedule_record.encode_words(columns, self.schedule_entries)
         windows = {"schedule": entries.tobytes(), "settle": int(checked["settle"]).to_bytes(2, "little")}
         rows = np.zeros((self.oscillators, self.groups * self.lanes), np.int8)
         rows[:, : self.targets] = checked["weights"].T
@@ -293,8 +322,8 @@ class OscillatorSpec(Spec):
 
     def decode_parameters(self, windows: Mapping[str, bytes]) -> dict[str, IntegerArray]:
         """Inverse of :meth:`encode_parameters`."""
-        entries = SCHEDULE_ENTRY.decode_words(windows["schedule"], self.schedule_entries)
-        schedule = np.stack([entries[column].astype(np.uint16) for column in SCHEDULE_COLUMNS], axis=1)
+        entries = self.schedule_record.decode_words(windows["schedule"], self.schedule_entries)
+        schedule = np.stack([entries[column].astype(np.uint16) for column in self.schedule_columns], axis=1)
         rows = self.weight_memory.decode_signed(windows).reshape(self.oscillators, -1)
         weights = rows[:, : self.targets].T.astype(np.int8, order="C")
         settle = np.array(int.from_bytes(windows["settle"], "little"), np.uint16)
@@ -418,7 +447,7 @@ class OscillatorSpec(Spec):
         """Raise :class:`SpecError` if no device of this network can report this result."""
         if self.labels:
             check_range("the winner", result.winner, 0, self.labels - 1)
-        periods = self.schedule_entries * SCHEDULE_ENTRY["periods"].range[1]
+        periods = self.schedule_entries * self.schedule_record["periods"].range[1]
         check_range("the number of periods", result.periods, 0, periods)
         check_range("the slot of the last change", result.last_change, 0, (periods + 1) * self.period)
         check_range("the greatest phase", int(result.phases.max()), 0, self.period - 1)
