@@ -100,10 +100,10 @@ def may_flip(word: int, lane: int, flips: int) -> bool:
         1: True,
         2: (a or b or c) and (d or e or f),
         3: (a or b) and (d or e),
-        4: a and d,
-        5: a and b and d,
-        6: a and b and d and e,
-        7: a and b and c and d and e,
+        4: (a or b) and d,
+        5: a and d,
+        6: a and b and d,
+        7: a and b and d and e,
     }[flips]
 
 
@@ -112,7 +112,9 @@ def disturbed_slot(
 ) -> tuple[list[int], list[bool]]:
     """The noise of all targets, and which of them may flip."""
     noise, may = [0] * targets, [False] * targets
-    amplitudes = [amplitude, amplitude, amplitude // 2, amplitude // 2][: 4 if flips else 1] if amplitude else []
+    amplitudes = [amplitude] if amplitude else []
+    if flips and amplitude:
+        amplitudes = [amplitude // part for part in (2, 2, 2, 4, 4, 8)]
     if flips and (locked or not amplitudes):
         amplitudes.append(0)  # words that only say who may flip
     for added in amplitudes:

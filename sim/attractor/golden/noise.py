@@ -28,6 +28,11 @@ class NoiseGenerator:
     lanes:
         1 to 2048.
 
+    Attributes
+    ----------
+    words:
+        The present word of each network, shape (batch,), uint64.
+
     Raises
     ------
     SpecError
@@ -39,7 +44,7 @@ class NoiseGenerator:
         for seed in array.tolist():
             check_range("seed", seed, 0, (1 << SEED_BITS) - 1)
         check_range("lanes", lanes, 1, MOST_LANES)
-        self._words = array.astype(np.uint64) << np.uint64(1) | np.uint64(1)
+        self.words = array.astype(np.uint64) << np.uint64(1) | np.uint64(1)
         lane = np.arange(lanes, dtype=np.uint64)
         distance = lane // np.uint64(WORD_BITS)
         self._first = lane % np.uint64(WORD_BITS)
@@ -53,7 +58,7 @@ class NoiseGenerator:
 
     def draw(self) -> npt.NDArray[np.bool_]:
         """Return the bits of the present word, shape (batch, lanes), and step to the next word."""
-        words = self._words[:, None]
+        words = self.words[:, None]
         bits = (words >> self._first) ^ (words >> self._second & self._spread)
         self._step()
         return (bits & np.uint64(1)).astype(bool)
@@ -64,7 +69,7 @@ class NoiseGenerator:
         ``flips`` is the number of the share in :data:`FLIP_SHARES`, from 1; :data:`FLIP_MASKS` and :data:`FLIP_BITS`
         say what is read.
         """
-        words = self._words[:, None]
+        words = self.words[:, None]
         may = np.ones((len(words), len(self._first)), bool)
         for rule, places in zip(FLIP_MASKS[flips - 1], self._mask_bits, strict=True):
             bits = [((words >> place) & np.uint64(1)).astype(bool) for place in places[: abs(rule)]]
@@ -79,13 +84,13 @@ class NoiseGenerator:
 
     def high_bits(self, count: int, networks: npt.NDArray[np.intp]) -> npt.NDArray[np.uint64]:
         """Return the ``count`` highest bits of some networks' words, shape (networks,), and step only these."""
-        bits = self._words[networks] >> np.uint64(WORD_BITS - count)
+        bits = self.words[networks] >> np.uint64(WORD_BITS - count)
         self._step(networks)
         return bits
 
     def _step(self, networks: npt.NDArray[np.intp] | slice = slice(None)) -> None:
-        words = self._words[networks]
+        words = self.words[networks]
         words ^= words << np.uint64(13)
         words ^= words >> np.uint64(7)
         words ^= words << np.uint64(17)
-        self._words[networks] = words
+        self.words[networks] = words

@@ -352,7 +352,7 @@ class OscillatorNetwork:
         """
         added: IntegerArray | int = 0
         may_flip: BoolArray | None = None
-        for shift in (NOISE_SHIFTS if entry.flips else NOISE_SHIFTS[:1]) if entry.noise else ():
+        for shift in (NOISE_SHIFTS if entry.flips else (0,)) if entry.noise else ():
             negative, may_flip = self._draw(state.noise, entry.flips)
             added = added + np.where(negative, -(entry.noise >> shift), entry.noise >> shift)
         if entry.lock:

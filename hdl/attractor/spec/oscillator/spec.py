@@ -221,10 +221,10 @@ class OscillatorSpec(Spec):
         and in the second if it is negative; a field of 0 wants nothing. A target that is not what it wants to be, and
         may flip in this slot, takes on phase 0 (up) or half a period (down). Who may is drawn anew in each slot, each
         with probability ``FLIP_SHARES[n - 1]``; a clamped target may not, and with alternation only one whose turn it
-        is. ``max_step`` means nothing then, and noise A adds four random signs, times A, A, A // 2 and A // 2. Random
-        bits are drawn in this order: in each slot a word for each group for each of the four signs; who may flip is
-        seen from the words of the last of them, or from further ones, again one for each group, if there is no noise or
-        a lock acts.
+        is. ``max_step`` means nothing then, and noise A adds six random signs: thrice A // 2, twice A // 4 and once
+        A // 8. Random bits are drawn in this order: in each slot a word for each group for each of the six signs; who
+        may flip is seen from the words of the last of them, or from further ones, again one for each group, if there is
+        no noise or a lock acts.
         """
         entries = self.schedule_entries
         weights = ParameterSpec(

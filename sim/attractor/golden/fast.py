@@ -1,0 +1,116 @@
+"""Whole runs of oscillator networks, compiled where that is possible; equal to the golden model either way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from attractor.golden.oscillator import OscillatorNetwork, OscillatorRun, OscillatorState
+
+__all__ = ["CompiledNetwork", "compiles"]
+
+#: Periods that are run between two looks at whether to stop.
+_PERIODS_AT_ONCE = 8
+#: Columns of a schedule as compiled code takes it.
+_COLUMNS = 6
+
+
+def compiles(network: OscillatorNetwork) -> bool:
+    """Return whether compiled code can run a network: Numba is there, and the schedule is one that it knows.
+
+    Not compiled are locks while targets flip, and entries without flips that come after some with: their references
+    depend on fields that compiled code does not look at.
+    """
+    schedule = _entries(network)
+    flips = schedule[:, 5] > 0
+    known = not (flips & (schedule[:, 3] > 0)).any() and not (np.diff(flips.astype(int)) < 0).any()
+    return known and find_spec("numba") is not None
+
+
+def _entries(network: OscillatorNetwork) -> npt.NDArray[np.int64]:
+    """Return the entries of the schedule that are run, all columns of them, shape (entries, 6)."""
+    given = network.parameters["schedule"].astype(np.int64)
+    ended = np.flatnonzero(given[:, 0] == 0)
+    given = given[: ended[0] if ended.size else None]
+    return np.pad(given, ((0, 0), (0, _COLUMNS - given.shape[1])))
+
+
+class CompiledNetwork:
+    """Runs what :class:`OscillatorNetwork` runs, with equal results, network after network.
+
+    It holds the couplings as sparse columns, so a sparse network costs what its couplings cost. Calls release Python's
+    lock while they run: threads can share one.
+
+    Parameters
+    ----------
+    network:
+        The golden model; one for which :func:`compiles` is true.
+    """
+
+    def __init__(self, network: OscillatorNetwork) -> None:
+        from attractor.golden.compiled import run_periods
+
+        self._run_periods = run_periods
+        self.network, self.spec = network, network.spec
+        weights = network.parameters["weights"]
+        columns = sparse.csc_array(weights)
+        self._columns = columns.indptr.astype(np.int64), columns.indices.astype(np.int32), columns.data.astype(np.int32)
+        self._schedule = _entries(network)
+        phases = np.arange(self.spec.period)
+        self._locks = self.spec.lock_index(phases).astype(np.int64), np.array(self.spec.lock_slots, np.int64)
+
+    def run(
+        self,
+        phases: npt.ArrayLike,
+        clamp: npt.ArrayLike | None = None,
+        *,
+        seeds: npt.ArrayLike | None = None,
+        random_start: bool = False,
+        stop: Callable[[], bool] | None = None,
+    ) -> OscillatorRun:
+        """Do what :meth:`OscillatorNetwork.run` does; ``stop`` is looked at every few periods."""
+        state = self.network.start(phases, clamp, seeds=seeds, random_start=random_start)
+        settle = int(self.network.parameters["settle"])
+        for index in np.flatnonzero(state.active).tolist():
+            self._run_one(state, index, settle, stop)
+        return OscillatorRun(
+            phases=state.phases,
+            winner=self.network.winner(state.phases),
+            settled=state.quiet >= max(settle, 1),
+            periods=state.periods,
+            last_change=state.last_change,
+            aborted=state.active,
+        )
+
+    def _run_one(self, state: OscillatorState, index: int, settle: int, stop: Callable[[], bool] | None) -> None:
+        """Run one network of a batch, in place."""
+        spec = self.spec
+        phases = state.phases[index].astype(np.int64)
+        at_slot = np.bincount(phases % (spec.period // 2), minlength=spec.period // 2)
+        free = ~state.clamped[index, spec.inputs :]
+        oscillators = phases, at_slot, free, state.reference[index]
+        counts = np.zeros(5, np.int64)
+        word = state.noise.words[index : index + 1]
+        sums = self._sums(phases)
+        active = True
+        while active and not (stop is not None and stop()):
+            at_once = _PERIODS_AT_ONCE if stop is not None else int(self._schedule[:, 0].sum())
+            active = self._run_periods(
+                sums, spec.lanes, spec.period, self._schedule, settle, at_once, word, oscillators, self._columns,
+                self._locks, counts,
+            )  # fmt: skip
+        state.phases[index] = phases
+        state.active[index] = active
+        state.periods[index], state.quiet[index], state.last_change[index] = counts[:3]
+
+    def _sums(self, phases: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Return the sums of the slot before the first one."""
+        starts, targets, weights = self._columns
+        shape = self.spec.targets, self.spec.oscillators
+        columns = sparse.csc_array((weights, targets, starts), shape=shape)
+        levels = np.where((-1 - phases) % self.spec.period < self.spec.period // 2, 1, -1)
+        return (columns @ levels).astype(np.int32)
