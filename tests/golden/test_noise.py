@@ -126,7 +126,7 @@ def test_so_many_may_flip_and_no_two_always_together(flips: int) -> None:
     may = generator.may_flip(flips)
     assert np.abs(may.mean(axis=0) - share).max() <= 5 * np.sqrt(share * (1 - share) / words_drawn)
     # Lanes that share one of their two masks are not independent, and none share both.
-    assert (np.corrcoef(may.T) - np.eye(lanes)).max() < 0.6
+    assert (np.corrcoef(may.T) - np.eye(lanes)).max() < 0.7
 
 
 def test_no_two_places_of_a_lane_are_the_same() -> None:
