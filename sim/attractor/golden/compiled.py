@@ -15,16 +15,19 @@ from numba import njit
 
 from attractor.spec.oscillator import FLIP_BITS, FLIP_MASKS, NOISE_SHIFTS
 
-__all__ = ["run_periods"]
+__all__ = ["RULES", "run_periods"]
 
 #: For each byte the same bits, each in a byte of its own.
 _BYTES = np.array([sum((byte >> bit & 1) << 8 * bit for bit in range(8)) for byte in range(256)], np.uint64)
 _LOW = np.uint64(0xFF)
 _LANES_OF_A_WORD = 64
-_SHIFTS = np.array(NOISE_SHIFTS, np.int64)
-_RULES = np.array(((0, 0), *FLIP_MASKS), np.int64)
-_STRIDES = np.array([stride for stride, _ in FLIP_BITS], np.int64)
-_OFFSETS = np.array([offsets for _, offsets in FLIP_BITS], np.int64)
+#: What the spec says of random bits. Given to compiled code as an argument: what is kept between runs must not hold it.
+RULES = (
+    np.array(((0, 0), *FLIP_MASKS), np.int64),
+    np.array([stride for stride, _ in FLIP_BITS], np.int64),
+    np.array([offsets for _, offsets in FLIP_BITS], np.int64),
+    np.array(NOISE_SHIFTS, np.int64),
+)
 
 
 @njit(cache=True, nogil=True)
@@ -48,15 +51,16 @@ def _spread(word: Any, block: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _may_flip(word: Any, block: int, flips: int) -> Any:
+def _may_flip(word: Any, block: int, flips: int, rules: Any) -> Any:
     """Return which of 64 lanes may flip."""
+    masks, strides, offsets, _ = rules
     may = ~np.uint64(0)
     for mask in range(2):
-        rule = _RULES[flips, mask]
+        rule = masks[flips, mask]
         if rule:
-            found = _from(word, _OFFSETS[mask, 0] + _STRIDES[mask] * block)
+            found = _from(word, offsets[mask, 0] + strides[mask] * block)
             for index in range(1, abs(rule)):
-                bits = _from(word, _OFFSETS[mask, index] + _STRIDES[mask] * block)
+                bits = _from(word, offsets[mask, index] + strides[mask] * block)
                 found = found & bits if rule > 0 else found | bits
             may &= found
     return may
@@ -92,16 +96,16 @@ def _bring_edges(slot: int, period: int, phases: Any, at_slot: Any, sums: Any, c
 @njit(cache=True, nogil=True)
 def _all_added(amplitudes: Any) -> Any:
     """Return what the random signs add, for each pattern of them; bit k is set where the k-th is -1."""
-    added = np.zeros(1 << _SHIFTS.size if amplitudes.any() else 1, np.int32)
+    added = np.zeros(1 << amplitudes.size if amplitudes.any() else 1, np.int32)
     for pattern in range(added.size):
-        for index in range(_SHIFTS.size):
+        for index in range(amplitudes.size):
             added[pattern] += -amplitudes[index] if (pattern >> index) & 1 else amplitudes[index]
     return added
 
 
 @njit(cache=True, nogil=True)
 def _list_flips(
-    network: Any, slot: int, entry: Any, words: Any, added: Any, masks: Any, towards: Any, scratch: Any
+    network: Any, slot: int, entry: Any, words: Any, added: Any, masks: Any, rules: Any, towards: Any, scratch: Any
 ) -> int:
     """List the targets that flip in a slot without a lock, and return how many.
 
@@ -116,13 +120,13 @@ def _list_flips(
         begin, end = group * lanes, min((group + 1) * lanes, sums.size)
         for block in range((end - begin + 63) // _LANES_OF_A_WORD):
             first = begin + block * _LANES_OF_A_WORD
-            may = _may_flip(masks[group], block, entry[5])
+            may = _may_flip(masks[group], block, entry[5], rules)
             if entry[4]:
                 may &= np.uint64(0x5555555555555555) << np.uint64((first + turn) & 1)
             for index in range(8):
                 patterns[index] = _BYTES[(may >> np.uint64(8 * index)) & _LOW] << np.uint64(7)
             if added.size > 1:
-                for sign in range(_SHIFTS.size):
+                for sign in range(words.shape[0]):
                     signs = _spread(words[sign, group], block)
                     for index in range(8):
                         bits = _BYTES[(signs >> np.uint64(8 * index)) & _LOW]
@@ -223,7 +227,7 @@ def _run_slot(
 ) -> bool:
     """Run one slot, and return whether a phase changed."""
     sums, _, period = network
-    word, words, added = random
+    word, words, added, rules = random
     phases, at_slot, free, reference = oscillators
     towards, patterns, listed = scratch
     inputs, half, changed = phases.size - sums.size, period // 2, False
@@ -245,9 +249,9 @@ def _run_slot(
             for target in range(sums.size):
                 up = locks[0][phases[inputs + target]] == 0
                 towards[target] = (1 if up != second_half else -1) if free[target] else 0
-        passes = _SHIFTS.size if entry[1] else 1
+        passes = words.shape[0] if entry[1] else 1
         _draw(word, words, passes)
-        count = _list_flips(network, slot, entry, words, added, words[passes - 1], towards, (patterns, listed))
+        count = _list_flips(network, slot, entry, words, added, words[passes - 1], rules, towards, (patterns, listed))
         changed = count > 0
         _flip(network, slot, listed[:count], towards, oscillators, columns)
     return changed
@@ -266,6 +270,7 @@ def run_periods(
     columns: Any,
     locks: Any,
     counts: Any,
+    rules: Any,
 ) -> bool:
     """Run one network for so many periods, or until it stops; return whether it goes on.
 
@@ -290,15 +295,17 @@ def run_periods(
         The lock phase nearest to each phase, and the slots of these.
     counts:
         Periods run, quiet periods, slot of the last change, entry, periods run before the entry; int64.
+    rules:
+        :data:`RULES`.
     """
     network = (sums, lanes, period)
-    words = np.zeros((_SHIFTS.size, (sums.size + lanes - 1) // lanes), np.uint64)
+    words = np.zeros((rules[3].size, (sums.size + lanes - 1) // lanes), np.uint64)
     patterns = np.zeros(_LANES_OF_A_WORD // 8, np.uint64)
     # One entry more than there are targets: what is not listed is written there, too.
     scratch = (np.zeros(sums.size, np.int32), patterns, np.zeros(sums.size + 1, np.int64))
     for _ in range(most_periods):
         entry = schedule[counts[3]]
-        random = (word, words, _all_added(entry[1] >> _SHIFTS))
+        random = (word, words, _all_added(entry[1] >> rules[3]), rules)
         for slot in range(counts[0] * period, (counts[0] + 1) * period):
             if _run_slot(network, slot, entry, random, oscillators, columns, locks, scratch):
                 counts[2] = slot + 1

@@ -52,9 +52,9 @@ class CompiledNetwork:
     """
 
     def __init__(self, network: OscillatorNetwork) -> None:
-        from attractor.golden.compiled import run_periods
+        from attractor.golden.compiled import RULES, run_periods
 
-        self._run_periods = run_periods
+        self._run_periods, self._rules = run_periods, RULES
         self.network, self.spec = network, network.spec
         weights = network.parameters["weights"]
         columns = sparse.csc_array(weights)
@@ -101,7 +101,7 @@ class CompiledNetwork:
             at_once = _PERIODS_AT_ONCE if stop is not None else int(self._schedule[:, 0].sum())
             active = self._run_periods(
                 sums, spec.lanes, spec.period, self._schedule, settle, at_once, word, oscillators, self._columns,
-                self._locks, counts,
+                self._locks, counts, self._rules,
             )  # fmt: skip
         state.phases[index] = phases
         state.active[index] = active

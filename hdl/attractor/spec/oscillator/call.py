@@ -61,8 +61,8 @@ FLIP_BITS = ((1, (5, 23, 47)), (3, (38, 14, 50)))
 #: Of all targets, those that may flip in a slot, at random; by the values of the column ``flips`` from 1 on.
 FLIP_SHARES = (1.0, 49 / 64, 9 / 16, 3 / 8, 1 / 4, 1 / 8, 1 / 16)
 #: The noise of targets that flip is a sum of random signs, each times the amplitude shifted right by so many bits:
-#: almost a normal distribution, with tails up to 2.25 standard deviations, each 0.94 of the amplitude. The signs are added one
-#: after the other, so that a lane needs no table.
+#: almost a normal distribution, with tails up to 2.25 standard deviations, each 0.94 of the amplitude. The signs are
+#: added one after the other, so that a lane needs no table.
 NOISE_SHIFTS = (1, 1, 1, 2, 2, 3)
 
 
