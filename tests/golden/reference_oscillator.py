@@ -98,12 +98,19 @@ def may_flip(word: int, lane: int, flips: int) -> bool:
     d, e, f = (word >> (lane + 3 * block + place) % 64 & 1 == 1 for place in (38, 14, 50))
     return {
         1: True,
-        2: (a or b or c) and (d or e or f),
-        3: (a or b) and (d or e),
-        4: (a or b) and d,
-        5: a and d,
-        6: a and b and d,
-        7: a and b and d and e,
+        2: a or b or c,
+        3: (a or b or c) and (d or e or f),
+        4: (a or b or c) and (d or e),
+        5: (a or b) and (d or e),
+        6: (a or b or c) and d,
+        7: (a or b) and d,
+        8: a and d,
+        9: (a or b) and d and e,
+        10: a and b and d,
+        11: (a or b) and d and e and f,
+        12: a and b and d and e,
+        13: a and b and d and e and f,
+        14: a and b and c and d and e and f,
     }[flips]
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from attractor.golden import OscillatorNetwork, network
 from attractor.spec import OscillatorSpec, SpecError
+from attractor.spec.oscillator import FLIP_SHARES
 
 from .reference_oscillator import Outcome, run_reference
 
@@ -43,7 +44,7 @@ def cases(draw: st.DrawFn) -> Case:
             draw(st.integers(0, spec.period // 2)),
             draw(amplitude),
             draw(st.integers(0, 1)),
-            *([draw(st.integers(0, 7))] if spec.flips else []),
+            *([draw(st.integers(0, len(FLIP_SHARES)))] if spec.flips else []),
         )
         for _ in range(spec.schedule_entries)
     ]

@@ -54,12 +54,30 @@ SCHEDULE_COLUMNS = tuple(field.name for field in SCHEDULE_ENTRY)
 #: Who may flip is the and of two masks, each made of up to three bits of a random word. For the values of the column
 #: ``flips`` from 1 on, how each of the two masks is made: 0 for all lanes, k if the first k bits are set, -k if one of
 #: the first k is.
-FLIP_MASKS = ((0, 0), (-3, -3), (-2, -2), (-2, 1), (1, 1), (2, 1), (2, 2))
+FLIP_MASKS = (
+    (0, 0),
+    (-3, 0),
+    (-3, -3),
+    (-3, -2),
+    (-2, -2),
+    (-3, 1),
+    (-2, 1),
+    (1, 1),
+    (-2, 2),
+    (2, 1),
+    (-2, 3),
+    (2, 2),
+    (2, 3),
+    (3, 3),
+)
 #: The bits of each mask: a stride and three offsets. Lane l, of the block b = l // 64, reads the bits at
 #: ``(l + offset + stride * b) % 64``. The two masks never read the same bit, and no two lanes read the same two masks.
 FLIP_BITS = ((1, (5, 23, 47)), (3, (38, 14, 50)))
 #: Of all targets, those that may flip in a slot, at random; by the values of the column ``flips`` from 1 on.
-FLIP_SHARES = (1.0, 49 / 64, 9 / 16, 3 / 8, 1 / 4, 1 / 8, 1 / 16)
+FLIP_SHARES = (
+    *(1.0, 7 / 8, 49 / 64, 21 / 32, 9 / 16, 7 / 16, 3 / 8),
+    *(1 / 4, 3 / 16, 1 / 8, 3 / 32, 1 / 16, 1 / 32, 1 / 64),
+)
 #: The noise of targets that flip is a sum of random signs, each times the amplitude shifted right by so many bits:
 #: almost a normal distribution, with tails up to 2.25 standard deviations, each 0.94 of the amplitude. The signs are
 #: added one after the other, so that a lane needs no table.
@@ -75,8 +93,8 @@ def schedule_entry(*, flips: bool) -> Record:
         (
             *kept,
             Field("alternate", 1, meaning="every other oscillator moves in a slot"),
-            Field("flips", 3, meaning="not 0: targets flip, and at random a share may, from all (1) to 1/16 (7)"),
-            unused(4),
+            Field("flips", 4, meaning="not 0: targets flip, and at random a share may, from all (1) to 1/64 (14)"),
+            unused(3),
         )
     )
 
