@@ -166,7 +166,7 @@ def _summary(name: str, measures: npt.NDArray[Any], best: int, info: dict[str, A
         "periods": sum(row[0] for row in info["schedule"]),
         "device": info["device"],
         "timing": info["timing"],
-        **({"interrupted": True} if info.get("interrupted") else {}),
+        **{name: info[name] for name in ("unfinished", "interrupted") if name in info},
     }
 
 

@@ -56,7 +56,7 @@ def solve(
         bool, typer.Option("--random-start", help="Let the network made for the problem draw its own starts.")
     ] = False,
     scale: Annotated[str, typer.Option(help="'auto' scales and rounds coefficients that do not fit.")] = "refuse",
-    time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which no run is begun.")] = None,
+    time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which all ends.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Solution to write, .json or text.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Picture of the best run to write.")] = None,
     baud: Baud = BAUD,
