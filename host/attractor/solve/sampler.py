@@ -28,7 +28,7 @@ from attractor.solve.ising import (
     starts,
 )
 
-__all__ = ["PARAMETERS", "OscillatorSampler", "Program", "best_samples"]
+__all__ = ["PARAMETERS", "OscillatorSampler", "Program", "best_samples", "given_states"]
 
 #: What :meth:`OscillatorSampler.sample` takes beside the problem, with the properties that bound it.
 PARAMETERS = {
@@ -202,7 +202,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         seed = checked_seed(seed)
         parsed = self.parse_initial_states(bqm, initial_states, initial_states_generator, num_reads, seed % 2**32)
         program = self.program(bqm, annealing, scale=scale)
-        states = None if initial_states is None else _given_states(parsed, initial_states, list(bqm.variables))
+        states = None if initial_states is None else given_states(parsed, initial_states, list(bqm.variables))
         info = self._info(seed, program)
         if not bqm.num_variables:
             info["timing"] = {"upload": 0.0, "anneal": 0.0, "download": 0.0, "cycles": None}
@@ -304,7 +304,7 @@ def _check_room(variables: int, *, biased: bool) -> None:
         )
 
 
-def _given_states(parsed: Any, initial_states: Any, variables: list[Any]) -> npt.NDArray[np.int8]:
+def given_states(parsed: Any, initial_states: Any, variables: list[Any]) -> npt.NDArray[np.int8]:
     """Return the spins of the reads that do not start at random, in the order of ``variables``."""
     states = parsed.initial_states
     given = len(states)
