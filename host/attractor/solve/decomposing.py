@@ -66,8 +66,8 @@ class DecomposingSampler(dimod.ComposedSampler, dimod.Initialized):
         Sub-problems that are searched at once; regions without couplings between them where there are any. None for
         the number of children, or :data:`TOGETHER` with an executor. It decides what is found.
     executor:
-        Runs the searches, if there is one child; None for this thread. One of threads needs a child that several may use
-        at once, one of processes a child that can be sent to another process: the golden model's is both.
+        Runs the searches, if there is one child; None for this thread. One of threads needs a child that several may
+        use at once, one of processes a child that can be sent to another process: the golden model's is both.
     progress:
         Called with the number of finished rounds and the most that there can be.
     keep_interrupted:

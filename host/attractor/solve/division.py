@@ -59,7 +59,7 @@ class Part:
 
         A bias that exceeds all couplings of its variable together fixes it in every state of least energy. So the
         biases that are left are no greater than the sums of couplings, however many variables pull from outside: they
-        need no larger weights.
+        need no larger weights. What nothing pulls at stays as it is, or becomes +1.
 
         Returns
         -------
@@ -68,10 +68,16 @@ class Part:
         ndarray
             Spins that are decided, and 0 for the others, shape (variables,).
         """
-        decided, linear = np.zeros(len(self.indices), np.int8), self.linear
-        magnitudes = abs(self.couplings)
-        while (new := np.flatnonzero((np.abs(linear) > magnitudes @ (decided == 0)) & (decided == 0))).size:
-            decided[new] = np.where(linear[new] > 0, -1, 1)
+        magnitudes, linear = abs(self.couplings), self.linear
+        decided = np.zeros(len(self.indices), np.int8)
+        kept = np.where(self.start < 0, -1, 1)
+        while True:
+            left = decided == 0
+            strengths = magnitudes @ left
+            new = np.flatnonzero(left & ((np.abs(linear) > strengths) | (strengths == 0)))
+            if not new.size:
+                break
+            decided[new] = np.where(linear[new] == 0, kept[new], -np.sign(linear[new]))
             linear = self.linear + self.couplings @ decided.astype(np.float64)
         left = np.flatnonzero(decided == 0)
         couplings = self.couplings[left][:, left]
