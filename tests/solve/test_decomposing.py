@@ -131,6 +131,13 @@ def test_regions_hold_each_variable_once(traversal: Traversal, size: int) -> Non
     assert 1 <= len(found[-1]) <= size
 
 
+def test_neighbours_are_those_of_the_couplings() -> None:
+    whole = random_whole(3, 40)
+    for count in (0, 1, 7):
+        chosen = np.random.default_rng(count).choice(40, count, replace=False)
+        assert (whole.neighbours(chosen) == whole.couplings[chosen].indices).all()
+
+
 def test_regions_hang_together() -> None:
     size = 400
     ring = Whole(np.zeros(size), np.arange(size), (np.arange(size) + 1) % size, np.ones(size))

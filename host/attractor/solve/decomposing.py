@@ -142,7 +142,9 @@ class DecomposingSampler(dimod.ComposedSampler, dimod.Initialized):
         if self._size is not None:
             return self._size
         held = room(self.child, biased=True)
-        return DEFAULT_SIZE if held is None else max(held, 1)
+        if held is None or "max_variables" not in self.child.properties:
+            return DEFAULT_SIZE
+        return max(held, 1)
 
     def sample(
         self,

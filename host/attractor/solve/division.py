@@ -138,6 +138,13 @@ class Whole:
         """By how much the energy falls if a spin turns, shape (variables,); 0 for what is not decided."""
         return 2 * self.spins * self.fields
 
+    def neighbours(self, indices: Indices) -> Indices:
+        """Return the variables that are coupled to some, one more than once if it is coupled to several."""
+        starts, ends = self.couplings.indptr[indices], self.couplings.indptr[indices + 1]
+        counts = ends - starts
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return self.couplings.indices[np.repeat(starts, counts) + within]
+
     def part(self, indices: Indices) -> Part:
         """Return the part of some variables."""
         couplings = self.couplings[indices][:, indices]
@@ -227,8 +234,10 @@ def _region(
         free[new] = False
         taken.append(new)
         room -= count
-        around = whole.couplings[new].indices
-        waiting = np.unique(np.concatenate([waiting, around[free[around]]]))
+        around = whole.neighbours(new)
+        around = around[free[around]]
+        if around.size:
+            waiting = np.unique(np.concatenate([waiting, around]))
     return np.concatenate(taken) if taken else np.zeros(0, np.intp)
 
 
