@@ -120,12 +120,38 @@ def test_every_port_gives_the_same(run: Callable, ring: Path, tmp_path: Path) ->
         assert values[0] == values[1]
 
 
+def test_what_a_board_does_not_hold_is_solved_in_parts(run: Callable, ring: Path, model: Path, tmp_path: Path) -> None:
+    small, out = board(tmp_path, oscillators=7, weight_bits=8), tmp_path / "a.json"
+    found = run("solve", ring, *QUICK, "--port", small, "-o", out, "--plot", tmp_path / "a.png", "--json")
+    assert "8 variables, and a network holds 7: solving it in parts of at most 6" in found.err
+    assert "no picture" in found.err
+    assert not (tmp_path / "a.png").exists()
+    result = found.json
+    assert (result["cut"], result["part"], result["seed"], result["device"]) == (8, 6, 1, small)
+    assert result["sub_problems"] > result["rounds"] >= 1
+    sides = dict(json.loads(out.read_text())["values"])
+    assert all(sides[v] != sides[v % 8 + 1] for v in range(1, 9))
+    whole = run("solve", ring, *QUICK, "--port", board(tmp_path, oscillators=8, weight_bits=8), "--json").json
+    assert "part" not in whole
+    tiny = board(tmp_path, oscillators=2, weight_bits=8)
+    assert run("solve", model, *QUICK, "--port", tiny, "--json").json["energy"] == -1.75
+    assert run("solve", model, *QUICK, "--divide", 1, "--json").json["part"] == 1
+
+
+def test_the_boards_of_a_pool_solve_a_part_each(run: Callable, ring: Path, tmp_path: Path) -> None:
+    small = board(tmp_path, oscillators=5, weight_bits=8)
+    found = run("solve", ring, *QUICK, "--port", small, "--port", small, "--json")
+    assert "parts of at most 4" in found.err
+    assert (found.json["cut"], found.json["device"]) == (8, f"{small}, {small}")
+
+
 @pytest.mark.parametrize("colours", [(), ("--colours", 3)])
 def test_networks_that_draw_their_starts(
     run: Callable, ring: Path, tmp_path: Path, colours: tuple[object, ...]
 ) -> None:
     own = board(tmp_path, oscillators=8, weight_bits=8, schedule_entries=64, lock_phases=3, random_start=True)
-    flag, words = ("--random-start",), ("solve", ring, *colours, *QUICK, "--json", "-o", tmp_path / "a.json")
+    seed = ("--seed", 3)  # one with which both ways find different solutions
+    flag, words = ("--random-start",), ("solve", ring, *colours, *QUICK, *seed, "--json", "-o", tmp_path / "a.json")
     found = []
     for port in (flag, (*flag, "--port", "sim:"), *([("--port", own)] if colours else [])):
         run(*words, *port)
@@ -232,11 +258,10 @@ def test_files_that_hold_no_problem(refused: Callable, ring: Path, tmp_path: Pat
     refused("solve", ring, says=(ring, "ends after 1 of 8 edges"))
 
 
-def test_problems_that_do_not_fit_the_board(refused: Callable, ring: Path, model: Path, tmp_path: Path) -> None:
+def test_problems_that_do_not_fit_the_board(refused: Callable, ring: Path, tmp_path: Path) -> None:
     small = board(tmp_path, oscillators=7)
-    refused("solve", ring, "--port", small, says=("8 variables", "room for 7", "use a larger network"))
-    small = board(tmp_path, oscillators=2)
-    refused("solve", model, "--port", small, says=("2 variables with biases", "room for 1"))
+    refused("solve", ring, "--colours", 2, "--port", small, says=("8 variables", "room for 7", "use a larger network"))
+    refused("solve", ring, "--colours", 2, "--divide", 4, says=("--divide", "--colours", "leave out one"))
     two = board(tmp_path, oscillators=8, lock_phases=2)
     refused("solve", ring, "--colours", 3, "--port", two, says=("locks to 2 phases", "3 colours", "lock_phases 3"))
 

@@ -154,15 +154,6 @@ def test_initial_states_in_another_order_and_of_bits() -> None:
     assert phases[program.placement.places].tolist() == [0, 8, 0]
 
 
-def test_time_limit_stops_issuing_reads() -> None:
-    bqm = random_bqm(3, 5)
-    for board, done in ((None, 32), ("sim:", 1)):
-        calls: list[tuple[int, int]] = []
-        sampler = QuickSampler(board, progress=lambda *step, calls=calls: calls.append(step))
-        assert len(sampler.sample(bqm, num_reads=100, time_limit=0.0, seed=0)) == done
-        assert calls == [(done, 100)]
-
-
 def test_cycles_become_seconds_of_the_boards_clock() -> None:
     class ClockedBoard(GoldenBoard):
         def _description(self) -> dict[str, object]:
@@ -308,7 +299,7 @@ def test_problems_that_are_too_large(tmp_path: Path) -> None:
             sampler.sample_ising({}, {(index, index + 1): 1 for index in range(8)})
         with pytest.raises(ProblemError, match=r"has 8 variables with biases; sim:.* has room for 7"):
             sampler.sample_ising(dict.fromkeys(range(8), 1), {})
-    with pytest.raises(ProblemError, match="needs 4097 oscillators; a network has at most 4096: divide the problem"):
+    with pytest.raises(ProblemError, match=r"needs 4097 oscillators; a network has at most 4096: .*DecomposingS"):
         OscillatorSampler().sample_ising(dict.fromkeys(range(4096), 1), {})
 
 
@@ -425,23 +416,3 @@ def test_gateware_gives_the_samples_of_the_golden_model(random_start: bool) -> N
     assert (found.record.sample == golden.record.sample).all()
     assert found.info["timing"]["cycles"] > 4 * 8 * 16  # reads, periods, slots
     assert found.info["timing"]["anneal"] > 0
-
-
-def test_an_interrupt_passes_through_unless_finished_reads_are_to_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attractor.solve.annealer.BATCH", 2)
-    right = OscillatorNetwork.run
-    calls = []
-
-    def interrupted(*arguments: Any, **given: Any) -> Any:
-        calls.append(arguments)
-        if len(calls) % 2 == 0:
-            raise KeyboardInterrupt
-        return right(*arguments, **given)
-
-    monkeypatch.setattr(OscillatorNetwork, "run", interrupted)
-    problem = dimod.BinaryQuadraticModel({}, {("a", "b"): 1}, "SPIN")
-    options = {"num_reads": 5, "seed": 0, "periods": 5}
-    with pytest.raises(KeyboardInterrupt):
-        OscillatorSampler().sample(problem, **options)
-    found = OscillatorSampler(keep_interrupted=True).sample(problem, **options)
-    assert (len(found), found.info["interrupted"]) == (2, True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from attractor.cli.division import divided, sample_in_parts
 from attractor.host import Device
 from attractor.host.model import Model
 from attractor.plot.dynamics import annealing_figure
@@ -44,6 +45,10 @@ class Request:
         Called with the number of finished reads and of all.
     random_start:
         Whether a network made for the problem draws its own starts.
+    divide:
+        Most variables of a part; None to divide only what a network cannot hold.
+    part_reads:
+        Reads of each part.
     """
 
     device: Device | str | None
@@ -52,6 +57,8 @@ class Request:
     reads: dict[str, Any]
     progress: Callable[[int, int], None]
     random_start: bool = False
+    divide: int | None = None
+    part_reads: int = 1
 
 
 @dataclass(frozen=True)
@@ -65,16 +72,23 @@ class Found:
     values:
         Value of each variable.
     figure:
-        Draws the read, as a matplotlib figure.
+        Draws the read, as a matplotlib figure; None if the problem was divided.
     """
 
     summary: dict[str, Any]
     values: dict[Hashable, int]
-    figure: Callable[[], Any]
+    figure: Callable[[], Any] | None
 
 
-def solve_problem(problem: Graph | dimod.BinaryQuadraticModel, colours: int | None, request: Request) -> Found:
+def solve_problem(
+    problem: Graph | dimod.BinaryQuadraticModel,
+    colours: int | None,
+    request: Request,
+    log: Callable[[str], None] = lambda _: None,
+) -> Found:
     """Solve a problem as what it is: a graph is cut, or coloured if a number of colours is given.
+
+    One that no network holds is divided, which ``log`` is told.
 
     Raises
     ------
@@ -86,36 +100,34 @@ def solve_problem(problem: Graph | dimod.BinaryQuadraticModel, colours: int | No
     if colours is not None:
         if not isinstance(problem, Graph):
             raise ValueError("--colours is for graphs, and the file holds a model with coefficients; leave it out")
+        if request.divide is not None:
+            raise ValueError("--divide does not go with --colours; leave out one of them")
         return _colour(problem, colours, request)
-    return _minimise(problem, request)
-
-
-def _minimise(problem: Graph | dimod.BinaryQuadraticModel, request: Request) -> Found:
     graph = problem if isinstance(problem, Graph) else None
     bqm = max_cut(graph).bqm if graph is not None else problem
     assert isinstance(bqm, dimod.BinaryQuadraticModel)
+    if (division := divided(bqm, request)) is not None:
+        size, why = division
+        log(why)
+        samples = sample_in_parts(bqm, request)
+        summary, values, _ = _best(graph, bqm, samples)
+        summary = {name: value for name, value in summary.items() if not name.startswith("mean_")}
+        told = {name: samples.info[name] for name in ("rounds", "sub_problems", "interrupted") if name in samples.info}
+        named = {"seed": samples.info["seed"], "device": Annealer(request.device).name, "part": size}
+        return Found(summary | named | told | {"timing": samples.info["timing"]}, values, None)
+    return _minimise(graph, bqm, request)
+
+
+def _minimise(graph: Graph | None, bqm: dimod.BinaryQuadraticModel, request: Request) -> Found:
     annealing = Annealing(**request.annealing)
-    made = {"random_start": request.random_start, "keep_interrupted": True}
+    made: dict[str, Any] = {"random_start": request.random_start, "keep_interrupted": True}
     with OscillatorSampler(request.device, progress=request.progress, **made) as sampler:
         samples = sampler.sample(bqm, scale=request.scale, **vars(annealing), **request.reads)
         program = sampler.program(bqm, annealing, scale=request.scale)
-    energies, info = samples.record.energy, samples.info
-    best = int(energies.argmin())
+    summary, values, best = _best(graph, bqm, samples)
+    name, info = "cut" if graph is not None else "energy", samples.info
+    summary |= _about(best, len(samples), info) | {"scale": _whole(info["scale"]), **_rounding(info)}
     best_sample = dict(zip(samples.variables, samples.record.sample[best].tolist(), strict=True))
-    values: dict[Hashable, int] = best_sample
-    if graph is not None:
-        # Vertices as the file numbers them, and the side of each.
-        values = {vertex + 1: int(best_sample[vertex] > 0) for vertex in range(graph.vertices)}
-        name, measures = "cut", -energies
-        about: dict[str, Any] = {"problem": "max-cut", "vertices": graph.vertices, "edges": len(graph.edges)}
-    else:
-        name, measures = "energy", energies
-        about = {
-            "problem": "ising" if bqm.vartype is dimod.SPIN else "qubo",
-            "variables": bqm.num_variables,
-            "couplings": bqm.num_interactions,
-        }
-    summary = about | _summary(name, measures, best, info) | {"scale": _whole(info["scale"]), **_rounding(info)}
 
     def figure() -> Any:
         sign = -1 if graph is not None else 1
@@ -130,6 +142,26 @@ def _minimise(problem: Graph | dimod.BinaryQuadraticModel, request: Request) -> 
     return Found(summary, values, figure)
 
 
+def _best(
+    graph: Graph | None, bqm: dimod.BinaryQuadraticModel, samples: dimod.SampleSet
+) -> tuple[dict[str, Any], dict[Hashable, int], int]:
+    """Return what is told of the best sample, the value of each variable in it, and its number."""
+    energies = samples.record.energy
+    best = int(energies.argmin())
+    best_sample = dict(zip(samples.variables, samples.record.sample[best].tolist(), strict=True))
+    if graph is not None:
+        # Vertices as the file numbers them, and the side of each.
+        values: dict[Hashable, int] = {vertex + 1: int(best_sample[vertex] > 0) for vertex in range(graph.vertices)}
+        about: dict[str, Any] = {"problem": "max-cut", "vertices": graph.vertices, "edges": len(graph.edges)}
+        return about | _measured("cut", -energies, best), values, best
+    about = {
+        "problem": "ising" if bqm.vartype is dimod.SPIN else "qubo",
+        "variables": bqm.num_variables,
+        "couplings": bqm.num_interactions,
+    }
+    return about | _measured("energy", energies, best), best_sample, best
+
+
 def _colour(graph: Graph, colours: int, request: Request) -> Found:
     annealing = Annealing(**vars(COLOURING) | request.annealing)
     made = {"annealing": annealing, "random_start": request.random_start}
@@ -138,7 +170,7 @@ def _colour(graph: Graph, colours: int, request: Request) -> Found:
     best = found.best
     values: dict[Hashable, int] = {vertex + 1: int(colour) for vertex, colour in enumerate(found.colours[best])}
     about = {"problem": "colouring", "vertices": graph.vertices, "edges": len(graph.edges), "colours": colours}
-    summary = about | _summary("conflicts", found.conflicts, best, found.info)
+    summary = about | _measured("conflicts", found.conflicts, best) | _about(best, len(found.conflicts), found.info)
 
     def figure() -> Any:
         annealer = Annealer(request.device)
@@ -156,17 +188,19 @@ def _colour(graph: Graph, colours: int, request: Request) -> Found:
     return Found(summary, values, figure)
 
 
-def _summary(name: str, measures: npt.NDArray[Any], best: int, info: dict[str, Any]) -> dict[str, Any]:
+def _measured(name: str, measures: npt.NDArray[Any], best: int) -> dict[str, Any]:
+    return {name: _whole(measures[best].item()), f"mean_{name}": float(measures.mean())}
+
+
+def _about(best: int, reads: int, info: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: _whole(measures[best].item()),
-        f"mean_{name}": float(measures.mean()),
-        "reads": len(measures),
+        "reads": reads,
         "best_read": best,
         "seed": info["seed"],
         "periods": sum(row[0] for row in info["schedule"]),
         "device": info["device"],
         "timing": info["timing"],
-        **({"interrupted": True} if info.get("interrupted") else {}),
+        **{name: info[name] for name in ("unfinished", "interrupted") if name in info},
     }
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Taken", "solve"]
 
+#: Runs, if nothing is said.
+_READS = 16
+
 
 class Taken(StrEnum):
     """What a file may be taken as."""
@@ -43,7 +46,10 @@ def solve(
     colours: Annotated[
         int | None, typer.Option(help="Colour a graph with so many colours, instead of cutting it.")
     ] = None,
-    reads: Annotated[int, typer.Option(min=1, help="Runs, each from a start of its own.")] = 16,
+    reads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Runs, each from a start of its own; default 16, or 1 for each part of a problem."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of starts and noise; default a new one.")] = None,
     periods: Annotated[int | None, typer.Option(min=1, help="Periods of a run.")] = None,
     noise: Annotated[float | None, typer.Option(min=0, help="Noise at the start, in mean fields.")] = None,
@@ -56,7 +62,10 @@ def solve(
         bool, typer.Option("--random-start", help="Let the network made for the problem draw its own starts.")
     ] = False,
     scale: Annotated[str, typer.Option(help="'auto' scales and rounds coefficients that do not fit.")] = "refuse",
-    time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which no run is begun.")] = None,
+    time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which all ends.")] = None,
+    divide: Annotated[
+        int | None, typer.Option(min=1, help="Solve it in parts of so many variables; default if it has too many.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Solution to write, .json or text.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Picture of the best run to write.")] = None,
     baud: Baud = BAUD,
@@ -64,7 +73,7 @@ def solve(
     """Find a large cut or a colouring of a graph, or a low energy of a model.
 
     Without --port a network of the problem's size runs on the golden model. --port sim: and rtl: simulate a board of
-    that size; any other port is used as it is.
+    that size; any other port is used as it is. A problem with more variables than it holds is solved in parts.
     """
     if out is not None:
         check_writable(out)
@@ -75,20 +84,22 @@ def solve(
     problem = _problem(files.open_problem(file, taken_as and taken_as.value), file, taken_as, colours)
     given = {"periods": periods, "noise": noise, "max_step": max_step, "lock": lock, "alternate": alternate}
     annealing = {name: value for name, value in given.items() if value is not None}
-    limits = {"num_reads": reads, "seed": seed, "time_limit": time_limit}
+    limits = {"num_reads": reads or _READS, "seed": seed, "time_limit": time_limit}
     if random_start and context.obj and not _is_made(context):
         raise ValueError(
             f"--random-start is for a network made for the problem, and {context.obj[0]} holds one, which draws its "
             "starts if its spec says so; leave it out"
         )
     with _where(context, baud) as device, output.progress("solving") as progress:
-        request = solutions.Request(device, annealing, scale, limits, progress, random_start)
-        found = solutions.solve_problem(problem, colours, request)
+        request = solutions.Request(device, annealing, scale, limits, progress, random_start, divide, reads or 1)
+        found = solutions.solve_problem(problem, colours, request, output.log)
         result: dict[str, Any] = {"file": str(file)} | found.summary
         if out is not None:
             files.Solution(found.values, result).save(out)
             result["solution"] = str(out)
-        if plot is not None:
+        if plot is not None and found.figure is None:
+            output.log("no picture is drawn, as no run holds the whole problem")
+        elif plot is not None:
             output.log("drawing the best run")
             found.figure().savefig(plot)
             result["picture"] = str(plot)

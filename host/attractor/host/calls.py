@@ -129,6 +129,16 @@ class Calls:
             if progress is not None:
                 progress(done, total)
 
+    def last(self) -> Any:
+        """Return what the device's outputs report of the last call, which may have been aborted.
+
+        Raises
+        ------
+        LinkError
+            If they could not be read, or report what this network cannot.
+        """
+        return decoded_result(self.spec, self.device.read_outputs(), self.device.name)
+
     def read_parameters(self) -> dict[str, IntegerArray]:
         """Read all parameters back."""
         return self.device.read_parameters()

@@ -415,6 +415,14 @@ class Device:
         """Calls that were on their way when an error ended the last batch: each was made or not."""
         return self._link.unanswered_calls
 
+    def read_outputs(self) -> bytes:
+        """Return the output region as the last call left it, also one that was aborted; raise :class:`LinkError`."""
+        memory_map = self.spec.memory_map
+        with reported(self.name):
+            windows = memory_map.region(Region.OUTPUT)
+            contents = {each.name: memory.read(self._link, memory.whole(memory_map, each)) for each in windows}
+        return memory_map.join(Region.OUTPUT, contents)
+
     def abort(self) -> None:
         """End a call that another program, or an interrupted one, has left under way."""
         self._begin()

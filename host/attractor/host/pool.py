@@ -123,6 +123,10 @@ class DevicePool(Device):
         """Read all parameters back from the first device."""
         return self.first.read_parameters()
 
+    def read_outputs(self) -> bytes:
+        """Return the output region of the first device."""
+        return self.first.read_outputs()
+
     def digest(self, window: str) -> int:
         """Return the CRC-32 that the first device computes of one window."""
         return self.first.digest(window)

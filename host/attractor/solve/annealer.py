@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,14 +18,15 @@ from attractor.host.errors import ModelMismatch
 from attractor.host.model import Model
 from attractor.host.oscillator import Progress
 from attractor.host.port import makes_board
-from attractor.spec import IntegerArray, OscillatorSpec, Spec
+from attractor.solve.device_reads import DeviceReads
+from attractor.solve.golden_reads import Batch, Job, run_here, run_with
+from attractor.solve.stopping import Stop
+from attractor.spec import OscillatorSpec, Spec
 
 __all__ = ["BATCH", "Annealer", "Reads", "replay"]
 
 #: Networks that the golden model runs at once.
 BATCH = 32
-#: Reads that are on their way to a device together, where no time limit asks to look at the clock after each.
-READS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,26 @@ class Reads:
         ``upload``: seconds to load the parameters. ``anneal``: seconds that the networks ran; on a board that reports
         cycles, these divided by its clock. ``download``: what else the calls took, start phases and results on the
         line; 0 where no cycles are reported. ``cycles``: of all reads together, None where none are reported.
+    rows:
+        Number of each read among those that were asked for, shape (reads,): the first ones, unless an executor was
+        ended before its time.
+    unfinished:
+        How many of them had not ended: all or, as finished ones are given alone, none.
     interrupted:
-        Whether Ctrl-C ended it; these are the reads that were finished.
+        Whether Ctrl-C ended it.
     """
 
     phases: npt.NDArray[np.uint8]
     timing: dict[str, float | int | None]
+    rows: npt.NDArray[np.intp]
+    unfinished: int = 0
     interrupted: bool = False
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a result's ``info`` says of it: ``timing``, and ``unfinished`` and ``interrupted`` where they matter."""
+        ended = {"unfinished": self.unfinished, "interrupted": self.interrupted}
+        return {"timing": self.timing} | {name: value for name, value in ended.items() if value}
 
 
 class Annealer:
@@ -60,14 +75,23 @@ class Annealer:
     call_limit:
         Seconds for one run on a device; None for :data:`attractor.host.link.CALL_SECONDS`.
     keep_interrupted:
-        Whether :meth:`run` gives the reads that are finished when Ctrl-C interrupts it, if there are any.
+        Whether Ctrl-C ends :meth:`run` as a time limit does.
+    executor:
+        Runs batches of the golden model; None for one after the other in this process. It makes no difference to a
+        device.
     """
 
     def __init__(
-        self, device: str | Device | None = None, *, call_limit: float | None = None, keep_interrupted: bool = False
+        self,
+        device: str | Device | None = None,
+        *,
+        call_limit: float | None = None,
+        keep_interrupted: bool = False,
+        executor: Executor | None = None,
     ) -> None:
         self._device = device
         self._keep_interrupted = keep_interrupted
+        self._executor = executor
         self._opened: Device | None = None
         self._call_limit = call_limit
 
@@ -131,7 +155,9 @@ class Annealer:
         random_start:
             The network draws the phases of all that moves, from the seeds.
         time_limit:
-            Seconds after which no more reads are begun; the first always is.
+            Seconds after which all ends: the reads that are finished are given or, if there is none, those under way
+            as they stand. The golden model looks at the clock before each slot, also in an executor's processes. A
+            device is told to abort the read under way; a pool's boards finish theirs.
         progress:
             Called with the number of finished reads and of all.
 
@@ -140,57 +166,23 @@ class Annealer:
         HostError
             If the device fails.
         """
+        ends = time_limit is not None or self._keep_interrupted
+        stop = Stop.after(time_limit) if ends else None
+        job = Job(model, phases, clamp, seeds, random_start, stop, self._keep_interrupted)
         if self._device is None:
-            network = OscillatorNetwork(_spec(model), model.parameters)
-
-            def golden(rows: slice) -> tuple[IntegerArray, int]:
-                return network.run(phases[rows], clamp, seeds=seeds[rows], random_start=random_start).phases, 0
-
-            return self._timed(golden, len(phases), BATCH, time_limit, progress)
+            began = time.monotonic()
+            if self._executor is None:
+                batches = run_here(job, BATCH, progress)
+            else:
+                batches = run_with(self._executor, job, BATCH, progress)
+            return _gathered(batches, job, began)
         with self._holding(model.spec) as device:
             began = time.monotonic()
             if not device.holds(model):
                 device.load(model)
-            upload = time.monotonic() - began
-
-            def call(rows: slice) -> tuple[IntegerArray, int]:
-                options = {"seeds": seeds[rows], "random_start": random_start, "time_limit": self._call_limit}
-                results = device.network.recall(phases[rows], clamp, **options)
-                last = phases[rows].copy()
-                last[:, _spec(model).inputs :] = [result.phases for result in results]
-                return last, sum(result.cycles for result in results)
-
-            batch = READS_AT_ONCE if time_limit is None else 1
-            reads = self._timed(call, len(phases), batch, time_limit, progress)
-            return replace(reads, timing=_split(reads.timing, upload, device.description))
-
-    def _timed(
-        self,
-        run: Callable[[slice], tuple[IntegerArray, int]],
-        count: int,
-        batch: int,
-        time_limit: float | None,
-        progress: Progress | None,
-    ) -> Reads:
-        """Run batch after batch until all are done, the time is over, or an interrupt comes that is to be kept."""
-        began, interrupted = time.monotonic(), False
-        parts, cycles = [], 0
-        for start in range(0, count, batch):
-            if parts and time_limit is not None and time.monotonic() - began >= time_limit:
-                break
-            try:
-                phases, spent = run(slice(start, min(start + batch, count)))
-            except KeyboardInterrupt:
-                if not (parts and self._keep_interrupted):
-                    raise
-                interrupted = True
-                break
-            parts.append(phases)
-            cycles += spent
-            if progress is not None:
-                progress(min(start + batch, count), count)
-        timing = {"upload": 0.0, "anneal": time.monotonic() - began, "download": 0.0, "cycles": cycles or None}
-        return Reads(np.concatenate(parts).astype(np.uint8), timing, interrupted)
+            loaded = time.monotonic()
+            reads = _gathered([DeviceReads(device, job, self._call_limit, progress).run()], job, loaded)
+            return replace(reads, timing=_split(reads.timing, loaded - began, device.description))
 
     @contextmanager
     def _holding(self, spec: Spec) -> Iterator[Device]:
@@ -252,6 +244,28 @@ def replay(
 def _spec(model: Model) -> OscillatorSpec:
     assert isinstance(model.spec, OscillatorSpec)
     return model.spec
+
+
+def _gathered(batches: Iterable[Batch], job: Job, began: float) -> Reads:
+    """Return what batches bring until they end, or an interrupt does that is to be kept."""
+    parts: list[Batch] = []
+    interrupted = False
+    try:
+        parts.extend(batches)
+    except KeyboardInterrupt:
+        if not (parts and job.heed):
+            raise
+        interrupted = True
+    rows, phases, aborted = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "phases", "aborted")
+    )
+    kept = ~aborted if not aborted.all() else aborted
+    order = np.argsort(rows[kept])
+    cycles = sum(part.cycles for part in parts) or None
+    timing = {"upload": 0.0, "anneal": time.monotonic() - began, "download": 0.0, "cycles": cycles}
+    unfinished = int(aborted[kept].sum())
+    interrupted = interrupted or (job.stop is not None and job.stop.told)
+    return Reads(phases[kept][order], timing, rows[kept][order], unfinished, interrupted)
 
 
 def _split(timing: dict[str, Any], upload: float, description: dict[str, Any]) -> dict[str, float | int | None]:

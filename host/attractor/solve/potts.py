@@ -35,7 +35,8 @@ class Colouring:
     conflicts:
         Edges between equal colours, counted on the graph, shape (reads,), int64.
     info:
-        ``seed``, ``device``, ``schedule`` and ``timing`` as in :class:`attractor.solve.sampler.OscillatorSampler`.
+        ``seed``, ``device``, ``schedule``, ``timing``, ``unfinished`` and ``interrupted`` as in
+        :class:`attractor.solve.sampler.OscillatorSampler`.
     """
 
     colours: npt.NDArray[np.int64]
@@ -105,8 +106,7 @@ def sample_colouring(
         annealer.close()
     found, conflicts = read_colours(graph, reads.phases[:, placement.places], colours, placement.spec.period)
     schedule = model.parameters["schedule"].tolist()
-    info = {"seed": chosen, "device": annealer.name, "schedule": schedule, "timing": reads.timing}
-    info |= {"interrupted": True} if reads.interrupted else {}
+    info = {"seed": chosen, "device": annealer.name, "schedule": schedule, **reads.about}
     return Colouring(found, conflicts, info)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +16,19 @@ from attractor.host.oscillator import Progress
 from attractor.solve.annealer import Annealer, Reads
 from attractor.solve.annealing import Annealing
 from attractor.solve.dimod_extra import dimod
-from attractor.solve.ising import Placement, Scale, Weights, checked_seed, measured_spec, quantise, starts
+from attractor.solve.ising import (
+    MOST_OSCILLATORS,
+    Placement,
+    ProblemError,
+    Scale,
+    Weights,
+    checked_seed,
+    measured_spec,
+    quantise,
+    starts,
+)
 
-__all__ = ["PARAMETERS", "OscillatorSampler", "Program", "best_samples"]
+__all__ = ["PARAMETERS", "OscillatorSampler", "Program", "best_samples", "given_states"]
 
 #: What :meth:`OscillatorSampler.sample` takes beside the problem, with the properties that bound it.
 PARAMETERS = {
@@ -32,6 +44,12 @@ PARAMETERS = {
     "alternate": [],
     "scale": ["weight_bits"],
 }
+
+
+#: Energies that differ by less, relative to the least, are equal.
+_CLOSE = 1e-12
+#: Sets the generator that chooses between states that are equally good apart from that of starts and noise.
+_TIES = 1
 
 
 @dataclass(frozen=True)
@@ -77,7 +95,11 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
     progress:
         Called with the number of finished reads and of all.
     keep_interrupted:
-        Whether Ctrl-C ends reads as a time limit does, once one is finished: ``info["interrupted"]`` is True then.
+        Whether Ctrl-C ends reads as a time limit does: ``info["interrupted"]`` is True then. A second one is not held
+        up.
+    executor:
+        Runs the golden model's batches, so that it uses all cores: a ``ProcessPoolExecutor``, or whatever sends
+        functions somewhere on this machine. Samples are the same. It is not shut down.
 
     Notes
     -----
@@ -85,7 +107,8 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
     not of the rounded one. Its ``info`` holds ``seed``, ``device``, ``schedule`` (rows as in
     :attr:`OscillatorSpec.parameters`), ``scale`` (weight units in a unit of energy), ``quantisation``
     (``max_absolute`` in units of the coefficients, ``max_relative``) and ``timing`` (see
-    :class:`attractor.solve.annealer.Reads`).
+    :class:`attractor.solve.annealer.Reads`). Where a time limit or an interrupt came before any read was finished,
+    ``unfinished`` says that so many samples are reads as they stood.
 
     Examples
     --------
@@ -104,8 +127,10 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         call_limit: float | None = None,
         progress: Progress | None = None,
         keep_interrupted: bool = False,
+        executor: Executor | None = None,
     ) -> None:
-        self._annealer = Annealer(device, call_limit=call_limit, keep_interrupted=keep_interrupted)
+        options = {"call_limit": call_limit, "keep_interrupted": keep_interrupted, "executor": executor}
+        self._annealer = Annealer(device, **options)
         self._made = {"weight_bits": weight_bits, "phase_bits": phase_bits, "random_start": random_start}
         self.progress = progress
 
@@ -159,7 +184,8 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
             given states again), or ``"none"``, which refuses. The default noise wipes starts out: lower ``noise`` to
             search near them.
         time_limit:
-            Seconds after which no more reads are begun; the first always is.
+            Seconds after which all ends. The reads that are finished by then are given; if there is none, those under
+            way as they stand, however poor they are.
         periods, noise, max_step, lock, alternate:
             See :class:`Annealing`.
         scale:
@@ -176,14 +202,21 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         seed = checked_seed(seed)
         parsed = self.parse_initial_states(bqm, initial_states, initial_states_generator, num_reads, seed % 2**32)
         program = self.program(bqm, annealing, scale=scale)
-        states = None if initial_states is None else _given_states(parsed, initial_states, list(bqm.variables))
+        states = None if initial_states is None else given_states(parsed, initial_states, list(bqm.variables))
         info = self._info(seed, program)
         if not bqm.num_variables:
             info["timing"] = {"upload": 0.0, "anneal": 0.0, "download": 0.0, "cycles": None}
             return dimod.SampleSet.from_samples_bqm(np.empty((parsed.num_reads, 0), np.int8), bqm, info=info)
         reads = self._run(program, seed, parsed.num_reads, states, time_limit)
-        info |= {"timing": reads.timing} | ({"interrupted": True} if reads.interrupted else {})
-        samples = best_samples(program.placement.spins(reads.phases), bqm)
+        given = 0 if states is None else len(states)
+        drawn = [np.random.default_rng([seed, int(row), _TIES]) for row in reads.rows]
+        spins = program.placement.spins(reads.phases)
+        if program.placement.reference is None:
+            # Nothing tells +1 from -1. The network does, a little, by the order in which oscillators move.
+            turned = [row >= given and choice.random() < 0.5 for row, choice in zip(reads.rows, drawn, strict=True)]
+            spins[np.array(turned, bool)] *= -1
+        samples = best_samples(spins, bqm, drawn)
+        info |= reads.about
         return dimod.SampleSet.from_samples_bqm((samples, list(bqm.variables)), bqm, info=info)
 
     def _run(
@@ -216,6 +249,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         biased = bool(np.any(linear))
         spec, name = self._annealer.spec, self._annealer.name
         if spec is None:
+            _check_room(len(linear), biased=biased)
             spec = measured_spec(len(linear), biased=biased, **self._made)
         placement = Placement.on(spec, len(linear), biased=biased, name=name)
         found = quantise(np.concatenate([linear, quadratic]).astype(np.float64), spec.weight_high, scale)
@@ -228,18 +262,49 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         return Program(Model(spec, parameters, {"problem": "ising"}), placement, found)
 
 
-def best_samples(spins: npt.NDArray[np.int8], bqm: dimod.BinaryQuadraticModel) -> npt.NDArray[np.int8]:
-    """Return the sample of least energy of each read, shape (reads, variables), in the problem's own values.
+def best_samples(
+    spins: npt.NDArray[np.int8],
+    bqm: dimod.BinaryQuadraticModel,
+    choices: Sequence[np.random.Generator] | None = None,
+) -> npt.NDArray[np.int8]:
+    """Return the sample of least energy of each read, in the problem's own values.
 
-    ``spins`` has shape (reads, readings, variables), in the order of the problem's variables.
+    Parameters
+    ----------
+    spins:
+        Shape (reads, readings, variables), in the order of the problem's variables.
+    bqm:
+        The problem.
+    choices:
+        For each read, what draws one of several readings of least energy: the order of the slots would otherwise decide
+        between states that are equally good. None for the first.
+
+    Returns
+    -------
+    ndarray
+        Shape (reads, variables), int8.
     """
     reads, readings, variables = spins.shape
     values = spins if bqm.vartype is dimod.SPIN else (spins + 1) // 2
     energies = bqm.energies((values.reshape(-1, variables), list(bqm.variables))).reshape(reads, readings)
-    return values[np.arange(reads), energies.argmin(axis=1)]
+    least = energies.min(axis=1, keepdims=True)
+    # Sums of the same terms in another order differ by rounding.
+    ranks = np.where(energies <= least + _CLOSE * np.abs(least), 1.0, 0.0)
+    if choices is not None:
+        ranks *= 1 + np.array([choice.random(readings) for choice in choices])
+    return values[np.arange(reads), ranks.argmax(axis=1)]
 
 
-def _given_states(parsed: Any, initial_states: Any, variables: list[Any]) -> npt.NDArray[np.int8]:
+def _check_room(variables: int, *, biased: bool) -> None:
+    """Raise :class:`ProblemError` if no network is large enough for a problem."""
+    if variables + biased > MOST_OSCILLATORS:
+        raise ProblemError(
+            f"the problem needs {variables + biased} oscillators; a network has at most {MOST_OSCILLATORS}: "
+            "attractor.solve.decomposing.DecomposingSampler divides it"
+        )
+
+
+def given_states(parsed: Any, initial_states: Any, variables: list[Any]) -> npt.NDArray[np.int8]:
     """Return the spins of the reads that do not start at random, in the order of ``variables``."""
     states = parsed.initial_states
     given = len(states)
