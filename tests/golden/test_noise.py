@@ -125,7 +125,8 @@ def test_so_many_may_flip_and_no_two_always_together(flips: int) -> None:
     generator.skip(8)
     may = generator.may_flip(flips)
     assert np.abs(may.mean(axis=0) - share).max() <= 5 * np.sqrt(share * (1 - share) / words_drawn)
-    # Lanes that share one of their two masks are not independent, and none share both; where one mask lets 7/8 pass, the other decides.
+    # Lanes that share one of their two masks are not independent, and none share both. Where one mask lets 7/8 pass,
+    # the other decides nearly alone.
     assert flips in (2, 6) or (np.corrcoef(may.T) - np.eye(lanes)).max() < 0.8
 
 

@@ -86,7 +86,8 @@ def test_longer_runs_find_lower_energies() -> None:
     pairs = {(u, v): 1 for u in range(60) for v in range(u) if random.random() < 0.2}
     sampler = OscillatorSampler()
     short, long = (sampler.sample_ising({}, pairs, num_reads=32, seed=0, periods=n) for n in (2, 200))
-    assert long.record.energy.mean() < short.record.energy.mean() - 20
+    assert long.record.energy.mean() < short.record.energy.mean() - 10
+    assert long.record.energy.mean() < 0.98 * min(long.record.energy.min(), short.record.energy.min())
 
 
 # What comes back
@@ -375,13 +376,16 @@ def test_unknown_arguments_are_named() -> None:
 def test_schedule_falls_to_zero_and_fits_the_device() -> None:
     spec = OscillatorSpec(oscillators=40, weight_bits=6, schedule_entries=8)
     weights = np.ones((40, 40), np.int64)
-    rows = Annealing(periods=101, noise=2.0, max_step=3, lock=0.5).rows(spec, weights).astype(int)
+    rows = Annealing(periods=101, noise=2.0, max_step=3, lock=0.5, alternate=True).rows(spec, weights).astype(int)
     assert rows[:, 0].sum() == 101
     assert np.ptp(rows[:, 0]) <= 1
     assert (np.diff(rows[:, 1]) < 0).all()
     assert (rows[0, 1], rows[-1, 1]) == (round(2 * 40**0.5), 0)
     assert (rows[:, 2:] == (3, round(0.5 * 40**0.5), 1)).all()
-    assert (Annealing(alternate=False).rows(spec, weights)[:, [2, 4]] == (4, 0)).all()
+    assert (Annealing().rows(spec, weights)[:, 2:] == (1, 0, 0)).all()
+    assert (Annealing(max_step=0).rows(spec, weights)[:, 2] == spec.period // 4).all()
+    ends = Annealing(noise=2.0, final_noise=1.0).rows(spec, weights).astype(int)[[0, -1], 1]
+    assert ends.tolist() == [round(2 * 40**0.5), round(40**0.5)]
     short = Annealing(periods=3).rows(spec, weights)
     assert short[:, 0].tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
     strong = Annealing(noise=1e6, lock=1e6).rows(spec, weights)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from attractor.golden import OscillatorNetwork
+from attractor.golden.fast import AnyNetwork, CompiledNetwork, fastest
 from attractor.host.model import Model
 from attractor.host.oscillator import Progress
 from attractor.solve.stopping import Stop
@@ -81,11 +81,15 @@ class Job:
             self.heed,
         )
 
-    def run(self, first: int = 0, network: OscillatorNetwork | None = None) -> Batch:
-        """Run all reads at once; ``first`` is the number of the first, ``network`` the model's if it is there."""
+    def network(self) -> AnyNetwork:
+        """Return what runs the model."""
         spec = self.model.spec
         assert isinstance(spec, OscillatorSpec)
-        network = network or OscillatorNetwork(spec, self.model.parameters)
+        return fastest(spec, self.model.parameters)
+
+    def run(self, first: int = 0, network: AnyNetwork | None = None) -> Batch:
+        """Run all reads at once; ``first`` is the number of the first, ``network`` the model's if it is there."""
+        network = network or self.network()
         options = {"seeds": self.seeds, "random_start": self.random_start, "stop": self.stop}
         with ExitStack() as stack:
             if self.heed and self.stop is not None:
@@ -96,9 +100,9 @@ class Job:
 
 def run_here(job: Job, size: int, progress: Progress | None) -> Iterator[Batch]:
     """Run ``size`` reads at a time, in order, until all are done or the job's stop says so; the first always are."""
-    spec, count = job.model.spec, len(job.phases)
-    assert isinstance(spec, OscillatorSpec)
-    network = OscillatorNetwork(spec, job.model.parameters)
+    network, count = job.network(), len(job.phases)
+    # Compiled, reads come one after the other anyway, and one that is finished is kept when time is over.
+    size = 1 if isinstance(network, CompiledNetwork) else size
     for start in range(0, count, size):
         if start and job.stop is not None and job.stop():
             return

@@ -12,6 +12,7 @@ from attractor.spec import IntegerArray, OscillatorSpec
 
 __all__ = [
     "MOST_OSCILLATORS",
+    "MOST_REFERENCES",
     "Placement",
     "ProblemError",
     "Scale",
@@ -20,12 +21,17 @@ __all__ = [
     "measured_spec",
     "quantise",
     "starts",
+    "telling_biases",
 ]
 
 #: What to do with coefficients that no common factor turns into weights.
 Scale = Literal["refuse", "auto"]
 #: Most oscillators of a network.
 MOST_OSCILLATORS = 4096
+#: Most oscillators among which the biases of a problem are shared out in a network made for it.
+MOST_REFERENCES = 256
+#: Greatest magnitude of a coefficient; its inverse is the least.
+_LARGEST = 1e100
 #: A coefficient so close to an integer, relative to it, is one: floating point is not exact.
 _CLOSE = 1e-9
 
@@ -48,31 +54,61 @@ class Weights:
         Greatest difference between a coefficient and its weight, in units of the coefficients.
     max_relative:
         Greatest such difference as a share of the coefficient.
+    dropped:
+        Coefficients that became 0 and were none.
     """
 
     values: npt.NDArray[np.int64]
     factor: float
     max_absolute: float
     max_relative: float
+    dropped: int = 0
+
+    def times(self, factor: int) -> Weights:
+        """Return the same with all values so many times as large."""
+        return Weights(self.values * factor, self.factor * factor, self.max_absolute, self.max_relative, self.dropped)
 
 
-def quantise(coefficients: npt.NDArray[np.float64], limit: int, scale: Scale) -> Weights:
+def quantise(
+    coefficients: npt.NDArray[np.float64], limit: int, scale: Scale, *, biases: int = 0, references: int = 1
+) -> Weights:
     """Turn coefficients into integers from ``-limit`` to ``limit``.
 
     A common factor that makes all of them integers is taken, the smallest there is. If there is none, they are
     refused, or with ``"auto"`` scaled so that the greatest becomes ``limit``, and rounded.
 
+    Parameters
+    ----------
+    coefficients:
+        Biases and couplings, shape (coefficients,).
+    limit:
+        Greatest weight.
+    scale:
+        What to do with coefficients that no common factor turns into integers.
+    biases, references:
+        The first so many coefficients are biases, and may be so many times as large: each is the sum of as many
+        weights.
+
     Raises
     ------
     ProblemError
-        If a coefficient is not finite, or all were to be exact and cannot be.
+        If a coefficient is not finite or beyond reason, or all were to be exact and cannot be.
     """
     if not np.isfinite(coefficients).all():
         raise ProblemError("a coefficient is not a finite number; leave that term out, or use a large finite one")
-    magnitudes = np.unique(np.abs(coefficients[coefficients != 0]))
-    if not magnitudes.size:
+    if not (present := coefficients != 0).any():
         return Weights(np.zeros(coefficients.shape, np.int64), 1.0, 0.0, 0.0)
-    factor = _exact_factor(magnitudes, limit)
+    # Beyond that their sums, or what they are divided by, are no numbers any more.
+    magnitudes = np.unique(np.abs(coefficients[present]))
+    if magnitudes[-1] > _LARGEST or magnitudes[0] < 1 / _LARGEST:
+        raise ProblemError(
+            f"the coefficients are of magnitude {magnitudes[0]:g} to {magnitudes[-1]:g}; beyond {_LARGEST:g} and below "
+            f"{1 / _LARGEST:g} nothing can be computed with them: divide all by a common number"
+        )
+    limits = np.full(coefficients.shape, float(limit))
+    limits[:biases] *= references
+    most = float((limits[present] / np.abs(coefficients[present])).min())
+    factor = _exact_factor(magnitudes, most)
     if factor is not None:
         return Weights(np.rint(coefficients * factor).astype(np.int64), factor, 0.0, 0.0)
     if scale == "refuse":
@@ -80,22 +116,43 @@ def quantise(coefficients: npt.NDArray[np.float64], limit: int, scale: Scale) ->
             f"the coefficients, of magnitude {magnitudes[0]:g} to {magnitudes[-1]:g}, are no multiples of a common "
             f"value by integers up to {limit}, the greatest weight; scale='auto' scales and rounds them"
         )
-    factor = limit / float(magnitudes[-1])
-    values = np.rint(coefficients * factor).astype(np.int64)
-    errors = np.abs(coefficients - values / factor)
-    relative = errors[coefficients != 0] / np.abs(coefficients[coefficients != 0])
-    return Weights(values, factor, float(errors.max()), float(relative.max()))
+    values = np.rint(coefficients * most).astype(np.int64)
+    errors = np.abs(coefficients - values / most)
+    relative = errors[present] / np.abs(coefficients[present])
+    dropped = int((present & (values == 0)).sum())
+    return Weights(values, most, float(errors.max()), float(relative.max()), dropped)
 
 
-def _exact_factor(magnitudes: npt.NDArray[np.float64], limit: int) -> float | None:
-    """Return the smallest factor that makes all ``magnitudes``, sorted and above 0, integers up to ``limit``."""
+def _exact_factor(magnitudes: npt.NDArray[np.float64], most: float) -> float | None:
+    """Return the smallest factor up to ``most`` that makes all ``magnitudes``, sorted and above 0, integers."""
     least = float(magnitudes[0])
-    for first in range(1, int(limit * least / float(magnitudes[-1]) * (1 + _CLOSE)) + 1):
+    for first in range(1, int(most * least * (1 + _CLOSE)) + 1):
         scaled = magnitudes * (first / least)
         whole = np.rint(scaled)
         if (np.abs(scaled - whole) <= _CLOSE * whole).all():
             return first / least
     return None
+
+
+def telling_biases(
+    linear: npt.NDArray[np.float64], pairs: IntegerArray, quadratic: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return biases that decide the same, and are no larger than they need to be.
+
+    A bias that outweighs all couplings of its variable decides it alone, by however much it does: it is cut at their
+    sum and the largest coupling more. Where there are no couplings nothing is cut.
+
+    Parameters
+    ----------
+    linear, pairs, quadratic:
+        As for :meth:`Placement.weights`.
+    """
+    if not (magnitudes := np.abs(quadratic)).any():
+        return linear
+    most = np.full(len(linear), magnitudes.max())
+    for end in (0, 1):
+        np.add.at(most, pairs[:, end], magnitudes)
+    return np.clip(linear, -most, most)
 
 
 @dataclass(frozen=True)
@@ -108,34 +165,53 @@ class Placement:
         The network.
     places:
         Oscillator of each variable, shape (variables,).
-    reference:
-        Oscillator whose level stands for +1, clamped at phase 0; None for a problem without biases.
+    references:
+        Oscillators whose level stands for +1, clamped at phase 0; none for a problem without biases. Each bias is
+        shared out among them.
     """
 
     spec: OscillatorSpec
     places: npt.NDArray[np.intp]
-    reference: int | None
+    references: tuple[int, ...]
+
+    @property
+    def reference(self) -> int | None:
+        """The first of the references; None without any."""
+        return self.references[0] if self.references else None
+
+    @staticmethod
+    def most_references(spec: OscillatorSpec, variables: int) -> int:
+        """Return how many oscillators a network has beside those of the variables."""
+        return max(1, spec.oscillators - variables)
 
     @classmethod
-    def on(cls, spec: OscillatorSpec, variables: int, *, biased: bool, name: str = "the network") -> Placement:
-        """Place variables on the free oscillators of a network, in order.
+    def on(
+        cls,
+        spec: OscillatorSpec,
+        variables: int,
+        *,
+        biased: bool,
+        name: str = "the network",
+        references: int = 1,
+    ) -> Placement:
+        """Place variables on the free oscillators of a network, in order, and biases on ``references`` others.
 
         Raises
         ------
         ProblemError
             If there are too few; the message has both numbers.
         """
-        reference = None
-        if biased:
-            reference = spec.reference if spec.reference < spec.inputs or not spec.inputs else 0
+        first = spec.reference if spec.reference < spec.inputs or not spec.inputs else 0
         free = np.arange(spec.inputs, spec.oscillators)
-        free = free[free != reference]
+        free = free[free != first] if biased else free
         if variables > len(free):
             raise ProblemError(
                 f"the problem has {variables} variables{' with biases' if biased else ''}; {name} has room for "
                 f"{len(free)}: use a larger network, or none and the golden model"
             )
-        return cls(spec, free[:variables], reference)
+        others = [index for index in range(spec.inputs) if index != first] + free[variables:].tolist()
+        chosen = (first, *others[: references - 1]) if biased else ()
+        return cls(spec, free[:variables], chosen)
 
     @property
     def clamp(self) -> npt.NDArray[np.bool_]:
@@ -160,12 +236,25 @@ class Placement:
         matrix = np.zeros((spec.oscillators, spec.oscillators), np.int64)
         u, v = places[pairs[:, 0]], places[pairs[:, 1]]
         matrix[u, v] = matrix[v, u] = -quadratic
-        if self.reference is not None:
-            matrix[places, self.reference] = -linear
+        # The parts of a bias differ by 1 at most.
+        for index, reference in enumerate(self.references):
+            parts = (np.abs(linear) + index) // len(self.references)
+            matrix[places, reference] = -np.sign(linear) * parts
         return matrix[spec.inputs :]
 
-    def start(self, generator: np.random.Generator) -> npt.NDArray[np.uint8]:
-        """Return random phases of the variables, and 0 for all other oscillators; shape (oscillators,)."""
+    def couplings(self, weights: IntegerArray) -> IntegerArray:
+        """Return weights, shape (targets, oscillators), without those of the biases."""
+        kept = weights.copy()
+        kept[:, list(self.references)] = 0
+        return kept
+
+    def start(self, generator: np.random.Generator, *, spins: bool = False) -> npt.NDArray[np.uint8]:
+        """Return random phases of the variables, and 0 for all other oscillators; shape (oscillators,).
+
+        With ``spins`` the phases are 0 or half a period.
+        """
+        if spins:
+            return self.phases_of(1 - 2 * generator.integers(2, size=len(self.places)))
         phases = np.zeros(self.spec.oscillators, np.uint8)
         phases[self.places] = generator.integers(self.spec.period, size=len(self.places))
         return phases
@@ -210,8 +299,10 @@ def measured_spec(
     phase_bits: int,
     lock_phases: int = 2,
     random_start: bool = False,
+    flips: bool = True,
+    references: int = 1,
 ) -> OscillatorSpec:
-    """Return the spec of a network made for a problem.
+    """Return the spec of a network made for a problem; biases are shared out among so many inputs.
 
     Raises
     ------
@@ -220,19 +311,21 @@ def measured_spec(
     SpecError
         If a width is out of range.
     """
-    oscillators = variables + biased
+    inputs = references if biased else 0
+    oscillators = variables + inputs
     if oscillators > MOST_OSCILLATORS:
         raise ProblemError(
             f"the problem needs {oscillators} oscillators; a network has at most {MOST_OSCILLATORS}: divide the problem"
         )
     return OscillatorSpec(
         oscillators=max(oscillators, 2),
-        inputs=int(biased),
+        inputs=inputs,
         weight_bits=weight_bits,
         phase_bits=phase_bits,
         schedule_entries=64,
         lock_phases=lock_phases,
         random_start=random_start,
+        flips=flips,
     )
 
 
@@ -252,16 +345,17 @@ def starts(
     states: npt.NDArray[np.int8] | None = None,
     *,
     drawn: bool = False,
+    spins: bool = False,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint64]]:
     """Return start phases, shape (count, oscillators), and seeds, shape (count,); each read's depend on no other's.
 
-    ``states`` holds spins for the first reads, shape (given, variables); the others start at random phases. Where the
-    network draws them itself, ``drawn``, all phases are 0.
+    ``states`` holds spins for the first reads, shape (given, variables); the others start at random phases, with
+    ``spins`` at 0 or half a period. Where the network draws them itself, ``drawn``, all phases are 0.
     """
     generators = [np.random.default_rng([seed, read]) for read in range(count)]
     phases = np.zeros((count, placement.spec.oscillators), np.uint8)
     if not drawn:
-        phases[:] = [placement.start(generator) for generator in generators]
+        phases[:] = [placement.start(generator, spins=spins) for generator in generators]
     for read, state in enumerate([] if states is None else states[:count]):
         phases[read] = placement.phases_of(state)
     seeds = np.array([generator.integers(1 << 63) for generator in generators], np.uint64)

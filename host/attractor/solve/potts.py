@@ -21,7 +21,7 @@ __all__ = ["COLOURING", "Colouring", "colouring_program", "read_colours", "sampl
 
 #: Found best on random graphs of mean degree 4 for which three colours suffice: a lock that outweighs the neighbours,
 #: and noise that outweighs the lock at first.
-COLOURING = Annealing(periods=300, noise=4.0, max_step=1, lock=3.0)
+COLOURING = Annealing(periods=300, noise=4.0, max_step=1, lock=3.0, alternate=True, rule="turn")
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def colouring_program(
     spec = annealer.spec
     if spec is None:
         made = {"weight_bits": 8, "phase_bits": phase_bits, "random_start": random_start}
-        spec = measured_spec(graph.vertices, biased=False, lock_phases=colours, **made)
+        spec = measured_spec(graph.vertices, biased=False, flips=False, lock_phases=colours, **made)
     elif annealing.lock and spec.lock_phases != colours:
         raise ProblemError(
             f"{annealer.name} locks to {spec.lock_phases} phases, and {colours} colours were asked for; build gateware "

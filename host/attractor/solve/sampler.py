@@ -4,29 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from attractor.host.device import Device
-from attractor.host.model import Model
 from attractor.host.oscillator import Progress
 from attractor.solve.annealer import Annealer, Reads
-from attractor.solve.annealing import Annealing
+from attractor.solve.annealing import Annealing, Rule
 from attractor.solve.dimod_extra import dimod
-from attractor.solve.ising import (
-    MOST_OSCILLATORS,
-    Placement,
-    ProblemError,
-    Scale,
-    Weights,
-    checked_seed,
-    measured_spec,
-    quantise,
-    starts,
-)
+from attractor.solve.ising import Scale, checked_seed, starts
+from attractor.solve.program import Program, Where, program
 
 __all__ = ["PARAMETERS", "OscillatorSampler", "Program", "best_samples", "given_states"]
 
@@ -42,6 +31,9 @@ PARAMETERS = {
     "max_step": ["phase_bits"],
     "lock": ["largest_amplitude"],
     "alternate": [],
+    "final_noise": ["largest_amplitude"],
+    "share": ["flips"],
+    "rule": ["flips"],
     "scale": ["weight_bits"],
 }
 
@@ -50,25 +42,6 @@ PARAMETERS = {
 _CLOSE = 1e-12
 #: Sets the generator that chooses between states that are equally good apart from that of starts and noise.
 _TIES = 1
-
-
-@dataclass(frozen=True)
-class Program:
-    """A problem made ready for a network.
-
-    Parameters
-    ----------
-    model:
-        Weights and schedule.
-    placement:
-        Which oscillator stands for which variable.
-    quantisation:
-        What rounding did to the coefficients.
-    """
-
-    model: Model
-    placement: Placement
-    quantisation: Weights
 
 
 class OscillatorSampler(dimod.Sampler, dimod.Initialized):
@@ -105,8 +78,9 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
     -----
     Equal seeds give equal samples on all devices of equal spec. Energies of a result are those of the problem as given,
     not of the rounded one. Its ``info`` holds ``seed``, ``device``, ``schedule`` (rows as in
-    :attr:`OscillatorSpec.parameters`), ``scale`` (weight units in a unit of energy), ``quantisation``
-    (``max_absolute`` in units of the coefficients, ``max_relative``) and ``timing`` (see
+    :attr:`OscillatorSpec.parameters`), ``annealing`` (what was chosen, and why), ``scale`` (weight units in a unit of
+    energy), ``references`` (oscillators that share the biases), ``quantisation`` (``max_absolute`` in units of the
+    coefficients, ``max_relative``, ``dropped`` coefficients), ``warnings`` (lines of text) and ``timing`` (see
     :class:`attractor.solve.annealer.Reads`). Where a time limit or an interrupt came before any read was finished,
     ``unfinished`` says that so many samples are reads as they stood.
 
@@ -162,10 +136,13 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         initial_states_generator: Any = "random",
         time_limit: float | None = None,
         periods: int = Annealing.periods,
-        noise: float = Annealing.noise,
-        max_step: int = Annealing.max_step,
-        lock: float = Annealing.lock,
-        alternate: bool = Annealing.alternate,
+        noise: float | None = None,
+        max_step: int | None = None,
+        lock: float | None = None,
+        alternate: bool | None = None,
+        final_noise: float = Annealing.final_noise,
+        share: float | None = None,
+        rule: Rule | None = None,
         scale: Scale = "refuse",
         **kwargs: Any,
     ) -> dimod.SampleSet:
@@ -186,8 +163,8 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         time_limit:
             Seconds after which all ends. The reads that are finished by then are given; if there is none, those under
             way as they stand, however poor they are.
-        periods, noise, max_step, lock, alternate:
-            See :class:`Annealing`.
+        periods, noise, max_step, lock, alternate, final_noise, share, rule:
+            See :class:`Annealing`; what is left out is chosen from the problem, and told in ``info["annealing"]``.
         scale:
             ``"refuse"`` takes only coefficients that a common factor turns into weights exactly; ``"auto"`` scales and
             rounds all others.
@@ -198,20 +175,20 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
             If the problem is too large for the network, or its coefficients do not fit.
         """
         self.remove_unknown_kwargs(**kwargs)
-        annealing = Annealing(periods, noise, max_step, lock, alternate)
+        annealing = Annealing(periods, noise, max_step, lock, alternate, final_noise, share, rule)
         seed = checked_seed(seed)
         parsed = self.parse_initial_states(bqm, initial_states, initial_states_generator, num_reads, seed % 2**32)
-        program = self.program(bqm, annealing, scale=scale)
+        made = self.program(bqm, annealing, scale=scale)
         states = None if initial_states is None else given_states(parsed, initial_states, list(bqm.variables))
-        info = self._info(seed, program)
+        info = {"seed": seed, "device": self._annealer.name} | made.info
         if not bqm.num_variables:
             info["timing"] = {"upload": 0.0, "anneal": 0.0, "download": 0.0, "cycles": None}
             return dimod.SampleSet.from_samples_bqm(np.empty((parsed.num_reads, 0), np.int8), bqm, info=info)
-        reads = self._run(program, seed, parsed.num_reads, states, time_limit)
+        reads = self._run(made, seed, parsed.num_reads, states, time_limit)
         given = 0 if states is None else len(states)
         drawn = [np.random.default_rng([seed, int(row), _TIES]) for row in reads.rows]
-        spins = program.placement.spins(reads.phases)
-        if program.placement.reference is None:
+        spins = made.placement.spins(reads.phases)
+        if made.placement.reference is None:
             # Nothing tells +1 from -1. The network does, a little, by the order in which oscillators move.
             turned = [row >= given and choice.random() < 0.5 for row, choice in zip(reads.rows, drawn, strict=True)]
             spins[np.array(turned, bool)] *= -1
@@ -225,41 +202,15 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         """Run reads, the first ones from given states; where there are none, the network draws its starts if it can."""
         placement = program.placement
         drawn = placement.spec.random_start and states is None
-        phases, seeds = starts(placement, seed, count, states, drawn=drawn)
+        flips = program.annealing.rule == "flip"
+        phases, seeds = starts(placement, seed, count, states, drawn=drawn, spins=flips)
         options = {"random_start": drawn, "time_limit": time_limit, "progress": self.progress}
         return self._annealer.run(program.model, phases, placement.clamp, seeds, **options)
 
-    def _info(self, seed: int, program: Program) -> dict[str, Any]:
-        """Return what a result says of how it came about."""
-        rounding = program.quantisation
-        return {
-            "seed": seed,
-            "device": self._annealer.name,
-            "schedule": program.model.parameters["schedule"].tolist(),
-            "scale": rounding.factor,
-            "quantisation": {"max_absolute": rounding.max_absolute, "max_relative": rounding.max_relative},
-        }
-
     def program(self, bqm: dimod.BinaryQuadraticModel, annealing: Annealing, *, scale: Scale = "refuse") -> Program:
         """Return weights, schedule and placement for a problem; errors as in :meth:`sample`."""
-        if scale not in ("refuse", "auto"):
-            raise ValueError(f"scale is {scale!r}; it must be 'refuse' or 'auto'")
-        vectors: Any = bqm.spin.to_numpy_vectors(variable_order=list(bqm.variables))
-        linear, (u, v, quadratic), _ = vectors
-        biased = bool(np.any(linear))
-        spec, name = self._annealer.spec, self._annealer.name
-        if spec is None:
-            _check_room(len(linear), biased=biased)
-            spec = measured_spec(len(linear), biased=biased, **self._made)
-        placement = Placement.on(spec, len(linear), biased=biased, name=name)
-        found = quantise(np.concatenate([linear, quadratic]).astype(np.float64), spec.weight_high, scale)
-        pairs = np.stack([u, v], axis=1).astype(np.intp)
-        weights = placement.weights(found.values[: len(linear)], pairs, found.values[len(linear) :])
-        times = annealing.magnification(spec, weights)
-        weights = weights * times
-        found = Weights(found.values * times, found.factor * times, found.max_absolute, found.max_relative)
-        parameters = {"weights": weights, "schedule": annealing.rows(spec, weights), "settle": np.array(0)}
-        return Program(Model(spec, parameters, {"problem": "ising"}), placement, found)
+        where = Where(self._annealer.spec, self._annealer.name, self._made)
+        return program(bqm, annealing, where, scale)
 
 
 def best_samples(
@@ -293,15 +244,6 @@ def best_samples(
     if choices is not None:
         ranks *= 1 + np.array([choice.random(readings) for choice in choices])
     return values[np.arange(reads), ranks.argmax(axis=1)]
-
-
-def _check_room(variables: int, *, biased: bool) -> None:
-    """Raise :class:`ProblemError` if no network is large enough for a problem."""
-    if variables + biased > MOST_OSCILLATORS:
-        raise ProblemError(
-            f"the problem needs {variables + biased} oscillators; a network has at most {MOST_OSCILLATORS}: "
-            "attractor.solve.decomposing.DecomposingSampler divides it"
-        )
 
 
 def given_states(parsed: Any, initial_states: Any, variables: list[Any]) -> npt.NDArray[np.int8]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 
 import numpy as np
@@ -10,8 +10,9 @@ import numpy.typing as npt
 from scipy import sparse
 
 from attractor.golden.oscillator import OscillatorNetwork, OscillatorRun, OscillatorState
+from attractor.spec import OscillatorSpec
 
-__all__ = ["CompiledNetwork", "compiles"]
+__all__ = ["AnyNetwork", "CompiledNetwork", "compiles", "fastest"]
 
 #: Periods that are run between two looks at whether to stop.
 _PERIODS_AT_ONCE = 8
@@ -28,7 +29,14 @@ def compiles(network: OscillatorNetwork) -> bool:
     schedule = _entries(network)
     flips = schedule[:, 5] > 0
     known = not (flips & (schedule[:, 3] > 0)).any() and not (np.diff(flips.astype(int)) < 0).any()
-    return known and find_spec("numba") is not None
+    return known and _has_numba()
+
+
+def _has_numba() -> bool:
+    try:
+        return find_spec("numba") is not None
+    except ValueError:  # it was taken out of the modules
+        return False
 
 
 def _entries(network: OscillatorNetwork) -> npt.NDArray[np.int64]:
@@ -114,3 +122,12 @@ class CompiledNetwork:
         columns = sparse.csc_array((weights, targets, starts), shape=shape)
         levels = np.where((-1 - phases) % self.spec.period < self.spec.period // 2, 1, -1)
         return (columns @ levels).astype(np.int32)
+
+
+AnyNetwork = OscillatorNetwork | CompiledNetwork
+
+
+def fastest(spec: OscillatorSpec, parameters: Mapping[str, npt.ArrayLike]) -> AnyNetwork:
+    """Return what runs a network fastest here: compiled code where that can be, otherwise the golden model itself."""
+    network = OscillatorNetwork(spec, parameters)
+    return CompiledNetwork(network) if compiles(network) else network

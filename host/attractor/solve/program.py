@@ -1,0 +1,196 @@
+"""Problems made ready for a network: integers for coefficients, a place for each variable, and a schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from attractor.host.model import Model
+from attractor.solve.annealing import Annealing, repulsion
+from attractor.solve.dimod_extra import dimod
+from attractor.solve.ising import (
+    MOST_OSCILLATORS,
+    MOST_REFERENCES,
+    Placement,
+    ProblemError,
+    Scale,
+    Weights,
+    measured_spec,
+    quantise,
+    telling_biases,
+)
+from attractor.spec import IntegerArray, OscillatorSpec
+
+__all__ = ["Program", "Where", "program"]
+
+#: Most variables of a problem whose states are all looked at, to see what rounding did.
+_FEW = 14
+#: Energies that differ by less, relative to the largest, are equal.
+_CLOSE = 1e-9
+
+
+@dataclass(frozen=True)
+class Where:
+    """What problems are put on.
+
+    Parameters
+    ----------
+    spec:
+        Of a device; None for a network made for each problem.
+    name:
+        What to call it.
+    made:
+        Options of :func:`attractor.solve.ising.measured_spec` for networks made for a problem.
+    """
+
+    spec: OscillatorSpec | None
+    name: str
+    made: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A problem made ready for a network.
+
+    Parameters
+    ----------
+    model:
+        Weights and schedule.
+    placement:
+        Which oscillator stands for which variable.
+    quantisation:
+        What rounding did to the coefficients.
+    annealing:
+        What the schedule says, with nothing left open.
+    repulsion:
+        Of the couplings, see :func:`attractor.solve.annealing.repulsion`; None where it decided nothing.
+    warnings:
+        What the user should know of what rounding did, a line each.
+    """
+
+    model: Model
+    placement: Placement
+    quantisation: Weights
+    annealing: Annealing
+    repulsion: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What a result says of how it came about."""
+        rounding = self.quantisation
+        chosen = dict(vars(self.annealing))
+        if self.repulsion is not None:
+            chosen["why"] = f"share by a repulsion of {self.repulsion:g} fields"
+        return {
+            "schedule": self.model.parameters["schedule"].tolist(),
+            "annealing": chosen,
+            "scale": rounding.factor,
+            "references": len(self.placement.references),
+            "quantisation": {
+                "max_absolute": rounding.max_absolute,
+                "max_relative": rounding.max_relative,
+                "dropped": rounding.dropped,
+            },
+            "warnings": list(self.warnings),
+        }
+
+
+def program(bqm: dimod.BinaryQuadraticModel, annealing: Annealing, where: Where, scale: Scale) -> Program:
+    """Return weights, schedule and placement for a problem.
+
+    Raises
+    ------
+    ProblemError
+        If the problem is too large for the network, or its coefficients do not fit.
+    SpecError
+        If the network has not what the annealing asks for.
+    """
+    if scale not in ("refuse", "auto"):
+        raise ValueError(f"scale is {scale!r}; it must be 'refuse' or 'auto'")
+    vectors: Any = bqm.spin.to_numpy_vectors(variable_order=list(bqm.variables))
+    given, (u, v, quadratic), _ = vectors
+    pairs = np.stack([u, v], axis=1).astype(np.intp)
+    linear = telling_biases(given, pairs, quadratic)
+    placement, found = _placed(linear, pairs, quadratic, annealing, where, scale)
+    weights = placement.weights(found.values[: len(linear)], pairs, found.values[len(linear) :])
+    couplings = placement.couplings(weights)
+    # Without couplings it is the biases that noise must not drown out.
+    couplings = couplings if couplings.any() else weights
+    spec = placement.spec
+    chosen = annealing.chosen(spec, couplings)
+    parameters = {"weights": weights, "schedule": chosen.rows(spec, couplings), "settle": np.array(0)}
+    decided = chosen.share is not None and annealing.share is None
+    felt = repulsion(couplings[:, spec.inputs :]) if decided else None
+    model = Model(spec, parameters, {"problem": "ising"})
+    return Program(model, placement, found, chosen, felt, _warnings(linear, pairs, quadratic, found))
+
+
+def _placed(
+    linear: npt.NDArray[np.float64],
+    pairs: IntegerArray,
+    quadratic: npt.NDArray[np.float64],
+    annealing: Annealing,
+    where: Where,
+    scale: Scale,
+) -> tuple[Placement, Weights]:
+    """Return the network with a place for each variable, and integers for all coefficients, as large as they fit."""
+    variables, biased = len(linear), bool(np.any(linear))
+    if where.spec is None:
+        _check_room(variables, biased=biased)
+        most = min(MOST_REFERENCES, MOST_OSCILLATORS - variables)
+        spec = measured_spec(variables, biased=biased, **where.made)
+    else:
+        spec, most = where.spec, Placement.most_references(where.spec, variables)
+    placement = Placement.on(spec, variables, biased=biased, name=where.name)
+    coefficients = np.concatenate([linear, quadratic]).astype(np.float64)
+    found = quantise(coefficients, spec.weight_high, scale, biases=variables, references=most)
+    weights = placement.weights(found.values[:variables], pairs, found.values[variables:])
+    couplings = placement.couplings(weights)
+    times = annealing.magnification(spec, couplings if couplings.any() else weights)
+    largest = int(np.abs(found.values[:variables]).max(initial=0))
+    if largest:
+        times = max(1, min(times, most * spec.weight_high // largest))
+    needed = max(1, -(-largest * times // spec.weight_high))
+    if where.spec is None:
+        spec = measured_spec(variables, biased=biased, references=needed, **where.made)
+    return Placement.on(spec, variables, biased=biased, name=where.name, references=needed), found.times(times)
+
+
+def _check_room(variables: int, *, biased: bool) -> None:
+    """Raise :class:`ProblemError` if no network is large enough for a problem."""
+    if variables + biased > MOST_OSCILLATORS:
+        raise ProblemError(
+            f"the problem needs {variables + biased} oscillators; a network has at most {MOST_OSCILLATORS}: "
+            "attractor.solve.decomposing.DecomposingSampler divides it"
+        )
+
+
+def _warnings(
+    linear: npt.NDArray[np.float64], pairs: IntegerArray, quadratic: npt.NDArray[np.float64], found: Weights
+) -> tuple[str, ...]:
+    """Return what rounding did that matters."""
+    told = []
+    if found.dropped:
+        count = np.count_nonzero(linear) + np.count_nonzero(quadratic)
+        told.append(
+            f"{found.dropped:,} of {count:,} coefficients became 0, so small are they beside the largest: use a network "
+            "with wider weights, or lower the problem's penalties"
+        )
+    if found.max_absolute and 0 < len(linear) <= _FEW:
+        states = 1 - 2 * (np.arange(1 << len(linear))[:, None] >> np.arange(len(linear)) & 1)
+        rounded = found.values.astype(np.float64)
+        exact, seen = (
+            states @ biases + (states[:, pairs[:, 0]] * states[:, pairs[:, 1]]) @ couplings
+            for biases, couplings in ((linear, quadratic), (rounded[: len(linear)], rounded[len(linear) :]))
+        )
+        best = seen <= seen.min() + _CLOSE * np.abs(seen).max()
+        if exact[best].max() > exact.min() + _CLOSE * np.abs(exact).max():
+            told.append(
+                "rounding changes which state has the least energy: use a network with wider weights, or coefficients "
+                "that are nearer to each other"
+            )
+    return tuple(told)
