@@ -177,8 +177,8 @@ def _warnings(
     if found.dropped:
         count = np.count_nonzero(linear) + np.count_nonzero(quadratic)
         told.append(
-            f"{found.dropped:,} of {count:,} coefficients became 0, so small are they beside the largest: use a network "
-            "with wider weights, or lower the problem's penalties"
+            f"{found.dropped:,} of {count:,} coefficients became 0, so small are they beside the largest: use a "
+            "network with wider weights, or lower the problem's penalties"
         )
     if found.max_absolute and 0 < len(linear) <= _FEW:
         states = 1 - 2 * (np.arange(1 << len(linear))[:, None] >> np.arange(len(linear)) & 1)
