@@ -96,11 +96,54 @@ def _bring_edges(slot: int, period: int, phases: Any, at_slot: Any, sums: Any, c
 @njit(cache=True, nogil=True)
 def _all_added(amplitudes: Any) -> Any:
     """Return what the random signs add, for each pattern of them; bit k is set where the k-th is -1."""
-    added = np.zeros(1 << amplitudes.size if amplitudes.any() else 1, np.int32)
+    added = np.zeros(1 << amplitudes.size, np.int32)
     for pattern in range(added.size):
         for index in range(amplitudes.size):
             added[pattern] += -amplitudes[index] if (pattern >> index) & 1 else amplitudes[index]
     return added
+
+
+@njit(cache=True, nogil=True)
+def _spread_bytes(bits: Any, place: int, into: Any) -> None:
+    """Put each of 64 bits in a byte of its own, at a place there."""
+    for index in range(np.uint64(8)):
+        into[index] |= _BYTES[(bits >> (np.uint64(8) * index)) & _LOW] << np.uint64(place)
+
+
+@njit(cache=True, nogil=True)
+def _find_candidates(first: int, sums: Any, towards: Any, most: Any, may: Any, candidates: Any) -> bool:
+    """Note which of 64 targets may flip and could do so with the noise that helps most; return whether any can.
+
+    Most targets are held by their fields so well that no noise of these days moves them: this is all they cost. The
+    loop becomes vector instructions: its length is known, and its indices and numbers are of 32 bits or without a sign.
+    """
+    in_words, by_lane = candidates
+    begin = np.uint64(first)
+    for lane in range(np.uint64(_LANES_OF_A_WORD)):
+        by_lane[lane] = np.int32(sums[begin + lane] * towards[begin + lane]) < most
+    found = np.uint64(0)
+    for index in range(np.uint64(8)):
+        in_words[index] &= _BYTES[(may >> (np.uint64(8) * index)) & _LOW]
+        found |= in_words[index]
+    return found != 0
+
+
+@njit(cache=True, nogil=True)
+def _append_flips(
+    first: int, sums: Any, towards: Any, added: Any, patterns: Any, candidates: Any, listed: Any, count: int
+) -> int:
+    """List those of 64 candidates that flip with the noise that they have, and return how many are listed then."""
+    in_words, allowed = candidates
+    begin, found = np.uint64(first), np.uint64(count)
+    for index in range(np.uint64(8)):
+        if in_words[index]:
+            for lane in range(np.uint64(8) * index, np.uint64(8) * index + np.uint64(8)):
+                # Without a branch, which would be taken at random.
+                target = begin + lane
+                field = np.int32(sums[target] + added[patterns[lane]])
+                listed[found] = target
+                found += np.uint64((np.int32(field * towards[target]) < 0) & allowed[lane])
+    return np.int64(found)
 
 
 @njit(cache=True, nogil=True)
@@ -113,35 +156,25 @@ def _list_flips(
     one does, and 0 where the target is clamped.
     """
     sums, lanes, period = network
-    patterns, listed = scratch
-    by_lane = patterns.view(np.uint8)
-    count, turn = 0, (slot + slot // period) & 1
+    patterns, candidates, listed = scratch
+    count, turn, most = 0, (slot + slot // period) & 1, added[0]
     for group in range(masks.size):
-        begin, end = group * lanes, min((group + 1) * lanes, sums.size)
+        begin, end = group * lanes, min((group + 1) * lanes, listed.size - 1)
         for block in range((end - begin + 63) // _LANES_OF_A_WORD):
             first = begin + block * _LANES_OF_A_WORD
             may = _may_flip(masks[group], block, entry[5], rules)
+            if end - first < _LANES_OF_A_WORD:
+                may &= (np.uint64(1) << np.uint64(end - first)) - np.uint64(1)
             if entry[4]:
                 may &= np.uint64(0x5555555555555555) << np.uint64((first + turn) & 1)
+            if not _find_candidates(first, sums, towards, most, may, candidates):
+                continue
             for index in range(8):
-                patterns[index] = _BYTES[(may >> np.uint64(8 * index)) & _LOW] << np.uint64(7)
-            if added.size > 1:
+                patterns[0][index] = 0
+            if most:
                 for sign in range(words.shape[0]):
-                    signs = _spread(words[sign, group], block)
-                    for index in range(8):
-                        bits = _BYTES[(signs >> np.uint64(8 * index)) & _LOW]
-                        patterns[index] |= bits << np.uint64(sign)
-            for lane in range(min(_LANES_OF_A_WORD, end - first)):
-                pattern, target = by_lane[lane], first + lane
-                by_lane[lane] = ((sums[target] + added[pattern & 127]) * towards[target] < 0) & (pattern >> 7)
-            for lane in range(end - first, _LANES_OF_A_WORD):
-                by_lane[lane] = 0
-            for index in range(8):
-                if patterns[index]:
-                    for lane in range(8 * index, 8 * index + 8):
-                        # Without a branch, which would be taken at random.
-                        listed[count] = first + lane
-                        count += by_lane[lane]
+                    _spread_bytes(_spread(words[sign, group], block), sign, patterns[0])
+            count = _append_flips(first, sums, towards, added, patterns[1], candidates, listed, count)
     return count
 
 
@@ -151,9 +184,9 @@ def _list_turns(
 ) -> int:
     """Bring the references to a slot in which phases turn, list the targets whose reference changed, and count them."""
     sums, lanes, period = network
-    inputs, turn, count = phases.size - sums.size, (slot + slot // period) & 1, 0
+    inputs, turn, count = phases.size - free.size, (slot + slot // period) & 1, 0
     lock_of_phase, lock_slots = locks
-    for target in range(sums.size):
+    for target in range(free.size):
         field = sums[target]
         if entry[1]:
             lane = target % lanes
@@ -196,9 +229,9 @@ def _place(network: Any, slot: int, source: int, new: int, phases: Any, at_slot:
 def _flip(network: Any, slot: int, listed: Any, towards: Any, oscillators: Any, columns: Any) -> None:
     """Bring the listed targets to the other side."""
     sums, _, period = network
-    phases, at_slot, _, _ = oscillators
+    phases, at_slot, free, _ = oscillators
     starts, targets, weights = columns
-    inputs, half = phases.size - sums.size, period // 2
+    inputs, half = phases.size - free.size, period // 2
     second_half = (slot & half) != 0
     for target in listed:
         source = inputs + target
@@ -229,8 +262,8 @@ def _run_slot(
     sums, _, period = network
     word, words, added, rules = random
     phases, at_slot, free, reference = oscillators
-    towards, patterns, listed = scratch
-    inputs, half, changed = phases.size - sums.size, period // 2, False
+    towards, patterns, candidates, listed = scratch
+    inputs, half, changed = phases.size - free.size, period // 2, False
     second_half = (slot & half) != 0
     _bring_edges(slot, period, phases, at_slot, sums, columns)
     if not entry[5]:
@@ -246,12 +279,14 @@ def _run_slot(
             _place(network, slot, inputs + target, listed[index] >> 32, phases, at_slot, columns)
     else:
         if slot & (half - 1) == 0:
-            for target in range(sums.size):
+            for target in range(free.size):
                 up = locks[0][phases[inputs + target]] == 0
                 towards[target] = (1 if up != second_half else -1) if free[target] else 0
         passes = words.shape[0] if entry[1] else 1
         _draw(word, words, passes)
-        count = _list_flips(network, slot, entry, words, added, words[passes - 1], rules, towards, (patterns, listed))
+        count = _list_flips(
+            network, slot, entry, words, added, words[passes - 1], rules, towards, (patterns, candidates, listed)
+        )
         changed = count > 0
         _flip(network, slot, listed[:count], towards, oscillators, columns)
     return changed
@@ -277,7 +312,7 @@ def run_periods(
     Parameters
     ----------
     sums:
-        Of the slot before, shape (targets,), int32.
+        Of the slot before, shape (targets + 64,), int32; the last 64 are 0, and belong to none.
     lanes, period, settle:
         Of the spec, and the parameter.
     schedule:
@@ -298,11 +333,13 @@ def run_periods(
     rules:
         :data:`RULES`.
     """
-    network = (sums, lanes, period)
-    words = np.zeros((rules[3].size, (sums.size + lanes - 1) // lanes), np.uint64)
-    patterns = np.zeros(_LANES_OF_A_WORD // 8, np.uint64)
+    network, free = (sums, lanes, period), oscillators[2]
+    words = np.zeros((rules[3].size, (free.size + lanes - 1) // lanes), np.uint64)
+    # Bytes of lanes, and the same as words.
+    patterns, candidates = np.zeros(_LANES_OF_A_WORD // 8, np.uint64), np.zeros(_LANES_OF_A_WORD // 8, np.uint64)
+    in_both_ways = (patterns, patterns.view(np.uint8)), (candidates, candidates.view(np.uint8))
     # One entry more than there are targets: what is not listed is written there, too.
-    scratch = (np.zeros(sums.size, np.int32), patterns, np.zeros(sums.size + 1, np.int64))
+    scratch = (np.zeros(sums.size, np.int32), *in_both_ways, np.zeros(free.size + 1, np.int64))
     for _ in range(most_periods):
         entry = schedule[counts[3]]
         random = (word, words, _all_added(entry[1] >> rules[3]), rules)

@@ -16,6 +16,8 @@ __all__ = ["AnyNetwork", "CompiledNetwork", "compiles", "fastest"]
 
 #: Periods that are run between two looks at whether to stop.
 _PERIODS_AT_ONCE = 8
+#: Sums that belong to no target: compiled code reads 64 at once.
+_PADDING = 64
 #: Columns of a schedule as compiled code takes it.
 _COLUMNS = 6
 
@@ -116,12 +118,12 @@ class CompiledNetwork:
         state.periods[index], state.quiet[index], state.last_change[index] = counts[:3]
 
     def _sums(self, phases: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-        """Return the sums of the slot before the first one."""
+        """Return the sums of the slot before the first one, and the 0s that compiled code wants after them."""
         starts, targets, weights = self._columns
         shape = self.spec.targets, self.spec.oscillators
         columns = sparse.csc_array((weights, targets, starts), shape=shape)
         levels = np.where((-1 - phases) % self.spec.period < self.spec.period // 2, 1, -1)
-        return (columns @ levels).astype(np.int32)
+        return np.pad(columns @ levels, (0, _PADDING)).astype(np.int32)
 
 
 AnyNetwork = OscillatorNetwork | CompiledNetwork
