@@ -1,8 +1,9 @@
 """Clock cycles of oscillator cores, exactly: each phase change is followed from the list of changes to the sums.
 
 The core's pipeline is that of :class:`attractor.hdl.oscillator.core.OscillatorCore`. A slot scans all groups; whose
-reference changed, or who flips, is listed; the mover turns a listed target into a placement; the placement becomes two or four
-operations of the crossbar. Only how long they wait for each other has to be followed, and only in slots with a change.
+reference changed, or who flips, is listed; the mover turns a listed target into a placement; the placement becomes two
+or four operations of the crossbar. Only how long they wait for each other has to be followed, and only in slots with a
+change.
 """
 
 from __future__ import annotations

@@ -183,10 +183,9 @@ class Lanes(wiring.Component):
         return lanes
 
     def _differs(self, state: data.View, total: Value, rises: Value) -> Value:
-        """Return whether a target's reference changes or, where targets flip, whether it wants to be on the other side.
+        """Return whether a target's reference changes or, where targets flip, whether it is to be on the other side.
 
-        A look-up table of six inputs: whether the sum is 0 and its sign, three bits that all lanes share or that are the
-        target's own, and the slot's half of the period. So a field of 0, which wants nothing, is told from others here.
+        With two lock phases one look-up table of six inputs, two of which say of the sum whether it is 0 and negative.
         """
         if not self.spec.flips:
             return rises ^ state.reference
@@ -195,7 +194,7 @@ class Lanes(wiring.Component):
         return (total != 0) & (~total[-1] ^ held)
 
     def _allowed(self, m: Module) -> Value:
-        """Return a bit for each lane: its target may flip in this beat. All bits are set where the schedule flips none."""
+        """Return a bit for each lane, whether its target may flip by this word; all are set where none flips."""
         masks = [Signal(WORD_BITS, name=f"flip_mask_{number}") for number in range(len(FLIP_BITS))]
         made = flip_masks(self.word, self.schedule.flips)
         m.d.comb += [mask.eq(value) for mask, value in zip(masks, made, strict=True)]

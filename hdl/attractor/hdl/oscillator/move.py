@@ -96,11 +96,11 @@ class PhaseMover(wiring.Component):
     """Moves the phases of oscillators that have to move.
 
     The phase goes toward the slot of the change (a rise), or half a period from it (a fall), the shorter way and at
-    most ``max_step`` slots; exactly opposite it increases. Where targets flip it goes to slot 0 or half a period instead,
-    in whose half of the period the slot of the change lies. A change leaves a cycle after it entered, or vanishes if the
-    phase stays where it is, and only then the next one enters: two cycles for a change, no more than its operations
-    take. So ``i.ready`` is a register: it cuts the path from the crossbar, which says when an operation can be issued,
-    to the find-first of the changes that wait, and costs no cycle.
+    most ``max_step`` slots; exactly opposite it increases. Where targets flip it goes to the start of the half of the
+    period in which that slot lies, all the way. A change leaves a cycle after it entered, or vanishes if the phase
+    stays where it is, and only then the next one enters: two cycles for a change, no more than its operations take. So
+    ``i.ready`` is a register: it cuts the path from the crossbar, which says when an operation can be issued, to the
+    find-first of the changes that wait, and costs no cycle.
 
     Parameters
     ----------
@@ -187,8 +187,10 @@ class PhaseMover(wiring.Component):
         return m
 
     def _goal(self, edge: Value) -> Value:
-        """Return the slot to which a phase goes whose edge would be at this slot: where targets flip, a lock phase."""
-        return Cat(edge[:-1] & (self.schedule.flips == 0).replicate(len(edge) - 1), edge[-1]) if self.spec.flips else edge
+        """Return where a phase goes that would have its edge there: where targets flip, to 0 or half a period."""
+        if not self.spec.flips:
+            return edge
+        return Cat(edge[:-1] & (self.schedule.flips == 0).replicate(len(edge) - 1), edge[-1])
 
     def _high(self, phase: Value) -> Value:
         """Level at this slot: high in the half period after the rising edge."""
