@@ -34,15 +34,16 @@ PATIENCE = 60.0
 def drawn(spec: Spec, *, noise: int = 0, flips: int = 1) -> tuple[Model, list[bytes]]:
     """Return a random model, and inputs of calls that run, teach, or go on from the one before.
 
-    Of targets that flip all may, unless ``flips`` is the number of another share: who may is drawn lane by lane.
+    In every other entry targets flip; all may, unless ``flips`` is the number of another share: who may is drawn lane
+    by lane.
     """
     rng, trials = np.random.default_rng(2), trials_of(spec)
     parameters = trials.parameters(spec, rng)
     if isinstance(spec, OscillatorSpec):
         columns = dict(zip(spec.schedule_columns, parameters["schedule"].T, strict=True))
         columns["noise"][:] = noise
-        columns["flips"][columns["flips"] > 0] = flips
-        assert set(columns["flips"][columns["periods"] > 0]) == {0, flips}
+        columns["flips"][:] = np.arange(spec.schedule_entries) % 2 * flips
+        columns["periods"][:] += columns["periods"] == 0
     return Model(spec, parameters), [trials.inputs(spec, rng) for _ in range(CALLS)]
 
 
