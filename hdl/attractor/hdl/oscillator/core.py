@@ -46,7 +46,7 @@ class OscillatorCore(wiring.Component):
     clear         ``(P / 2 + 1) G``
     load          ``2 G`` for each oscillator, and a few; 8 more where start phases are drawn
     slot          ``2 G + 3``; and 1 at the end of a period, 2 more where a new schedule entry begins
-    noise, lock   ``G`` more in a slot for each, and 1 where ``G`` is 1; where targets flip, noise counts four times
+    noise, lock   ``G`` more in a slot for each, and 1 where ``G`` is 1; where targets flip, noise for each of its signs
     phase change  ``2 G``, or ``4 G`` where the level changes too; the first of a slot also waits for the find-first
     read-out      ``labels + 3``
     ============= =================================================================================

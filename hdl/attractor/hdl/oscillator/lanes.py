@@ -174,7 +174,9 @@ class Lanes(wiring.Component):
                 m.d.comb += following.reference.eq(rises)
             stays = edge_tags.present & (edge_tags.late == (self.progress.slot[-1] ^ ~rises))
             if allowed is not None:
-                stays = (stays & ~self._flipping) | ~allowed[lane]
+                # Who moves has a reference that changes: so this need not wait for the sum.
+                in_place = edge_tags.late == (self.progress.slot[-1] ^ state.reference)
+                stays = (edge_tags.present & ~self._flipping & in_place) | ~allowed[lane]
             rising.append(rises)
             marked.append(moves & ~stays & self._turn.bit_select(self._odd(lane), 1))
             tags.append(Mux(turns[lane], Cat(beat.context.present, beat.context.late), edge_tags))
