@@ -1,5 +1,6 @@
 """The pseudo-random generator that all families share."""
 
+from collections.abc import Sequence
 from functools import reduce
 from operator import and_, or_
 
@@ -82,7 +83,7 @@ def _mask(seen: list[Value], rule: int) -> Value:
     return reduce(and_ if rule > 0 else or_, seen[: abs(rule)])
 
 
-def may_flip(masks: list[Value], lanes: int) -> Value:
+def may_flip(masks: Sequence[Value], lanes: int) -> Value:
     """Return one bit for each lane, from the masks of :func:`flip_masks`: the lanes whose targets may flip."""
     bits: list[Value] = []
     for lane in range(lanes):
