@@ -45,7 +45,8 @@ KILLED, EQUIVALENT, REAL = "killed", "presumed equivalent", "real"
 CALLS, FURTHER = 12, 150
 
 #: All that families can do: oscillators in groups that lanes do not fill, with labels, lock, noise and alternation,
-#: that learn and draw start phases, or neither; arrays that classify, or learn; and each kind of spiking neuron.
+#: that learn, draw start phases and flip, or nothing of that; arrays that classify, or learn; and each kind of spiking
+#: neuron.
 CORES: dict[str, Spec] = {
     "oscillator": OscillatorSpec(oscillators=9, inputs=2, weight_bits=3, lanes=4, schedule_entries=2, lock_phases=8),
     "oscillator, learning": OscillatorSpec(
@@ -58,6 +59,7 @@ CORES: dict[str, Spec] = {
         lock_phases=3,
         learning=True,
         random_start=True,
+        flips=True,
     ),
     "eqprop": EqPropSpec(layers=(17, 6, 6), classes=3, state_high=(20, 9), lanes=4),
     "eqprop, learning": EqPropSpec(layers=(11, 7, 4), classes=2, state_high=12, counter_bits=3, lanes=3, learning=True),

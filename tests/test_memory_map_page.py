@@ -13,7 +13,9 @@ from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, OscillatorSpec, Sp
 PAGE = Path(__file__).parents[1] / "docs" / "memory_map.md"
 SPECS: dict[str, Spec] = {
     "oscillator": OscillatorSpec(oscillators=75, inputs=65, labels=10, reference=64),
-    "oscillator-all": OscillatorSpec(oscillators=12, inputs=4, labels=3, reference=1, learning=True, random_start=True),
+    "oscillator-all": OscillatorSpec(
+        oscillators=12, inputs=4, labels=3, reference=1, learning=True, random_start=True, flips=True
+    ),
     "eqprop": EqPropSpec(layers=(64, 48, 20), state_high=(4, 14), counter_bits=6, lanes=8, learning=True),
     "felif": FelifSpec(
         inputs=6, layers=(FelifLayer(neurons=5, kind="lif"), FelifLayer(neurons=2, kind="readout")), ticks=8

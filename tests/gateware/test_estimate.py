@@ -56,6 +56,7 @@ def specs(draw: st.DrawFn) -> OscillatorSpec:
         phase_bits=draw(st.integers(3, 6)),
         schedule_entries=draw(st.integers(1, 64)),
         random_start=draw(st.booleans()),
+        flips=draw(st.booleans()),
     )
 
 

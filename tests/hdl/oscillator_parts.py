@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from attractor.spec import OscillatorSpec
 
 SEEDS = st.integers(0, 2**32)
-#: Networks whose oscillators are moved: one and several groups, inputs, lock phases, learning, start phases drawn.
+#: Networks whose oscillators are moved: one and several groups, inputs, lock phases, learning, start phases drawn,
+#: targets that flip.
 MOVERS = [
     OscillatorSpec(oscillators=2, phase_bits=3),
     OscillatorSpec(oscillators=9, inputs=2, lanes=3, lock_phases=3, learning=True),
     OscillatorSpec(oscillators=8, inputs=1, lanes=4, phase_bits=5, lock_phases=4, reference=3, random_start=True),
-    OscillatorSpec(oscillators=5, lanes=1, phase_bits=6, lock_phases=8, learning=True, random_start=True),
+    OscillatorSpec(oscillators=5, lanes=1, phase_bits=6, lock_phases=8, learning=True, random_start=True, flips=True),
+    OscillatorSpec(oscillators=9, inputs=2, lanes=4, phase_bits=3, lock_phases=3, flips=True),
 ]
 
 

@@ -7,12 +7,13 @@ import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.sim import Simulator
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from attractor.golden.noise import NoiseGenerator as GoldenGenerator
-from attractor.hdl.noise import WORD_BITS, NoiseGenerator, spread
-from attractor.spec.oscillator import MOST_LANES, SEED_BITS
+from attractor.hdl.noise import WORD_BITS, NoiseGenerator, flip_masks, may_flip, spread
+from attractor.spec.oscillator import FLIP_SHARES, MOST_LANES, SEED_BITS
 
 from .link.streams import simulate
 
@@ -103,3 +104,39 @@ def test_words_equal_the_golden_generator_for_long() -> None:
             await ctx.tick()
 
     simulate(generator, bench)
+
+
+class MayFlip(wiring.Component):
+    """Who may flip, of all lanes."""
+
+    word: Signal
+    flips: Signal
+    bits: Signal
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__({"word": In(WORD_BITS), "flips": In(range(len(FLIP_SHARES) + 1)), "bits": Out(lanes)})
+
+    def elaborate(self, platform: object) -> Module:  # noqa: ARG002
+        m = Module()
+        m.d.comb += self.bits.eq(may_flip(flip_masks(self.word, self.flips), len(self.bits)))
+        return m
+
+
+@pytest.mark.parametrize("lanes", [1, 67, 300, MOST_LANES])
+def test_who_may_flip_equals_the_golden_generator(lanes: int) -> None:
+    part, golden = MayFlip(lanes), GoldenGenerator([0x1234_5678_9ABC_DEF0], lanes)
+
+    async def bench(ctx: Any) -> None:
+        for _ in range(4):
+            ctx.set(part.word, int(golden._words[0]))
+            for flips in range(1, len(FLIP_SHARES) + 1):
+                ctx.set(part.flips, flips)
+                expected = sum(int(bit) << lane for lane, bit in enumerate(golden.may_flip(flips)[0].tolist()))
+                assert ctx.get(part.bits) == expected
+            ctx.set(part.flips, 0)
+            assert ctx.get(part.bits) == (1 << lanes) - 1
+            golden.skip(1)
+
+    simulator = Simulator(part)
+    simulator.add_testbench(bench)
+    simulator.run()

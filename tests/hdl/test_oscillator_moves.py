@@ -37,6 +37,12 @@ def nearest(spec: OscillatorSpec, phase: int, goal: int, max_step: int) -> int:
     return (phase + min(steps, key=distance)) % spec.period
 
 
+def flipped(spec: OscillatorSpec, *, positive: int, slot: int) -> int:
+    """Return where a target that flips goes: a positive field wants it up in the first half of a period."""
+    up = bool(positive) == (slot < spec.period // 2)
+    return 0 if up else spec.period // 2
+
+
 def draw_changes(spec: OscillatorSpec, rng: random.Random) -> list[tuple[int, int]]:
     """Draw targets that changed, in any order, and the directions in which they did."""
     targets = rng.sample(range(spec.targets), rng.randrange(spec.targets + 1))
@@ -45,18 +51,21 @@ def draw_changes(spec: OscillatorSpec, rng: random.Random) -> list[tuple[int, in
 
 @settings(max_examples=25, deadline=None)
 @given(spec=st.sampled_from(MOVERS), stall=st.sampled_from([0.0, 0.6]), seed=SEEDS)
-def test_mover_goes_the_shorter_way(spec: OscillatorSpec, stall: float, seed: int) -> None:
+def test_mover_goes_the_shorter_way_or_flips(spec: OscillatorSpec, stall: float, seed: int) -> None:
     rng, mover = random.Random(seed), PhaseMover(spec)
     phases = [rng.randrange(spec.period) for _ in range(spec.oscillators)]
     layout, out = Placement(spec), []
 
-    async def slot_of(ctx: Any, slot: int, max_step: int) -> None:
+    async def slot_of(ctx: Any, slot: int, max_step: int, flips: int) -> None:
         ctx.set(mover.progress.slot, slot)
-        ctx.set(mover.schedule.max_step, max_step)
+        ctx.set(mover.schedule.max_step, spec.period // 2 if flips else max_step)
+        if spec.flips:
+            ctx.set(mover.schedule.flips, flips)
         changes, expected = draw_changes(spec, rng), []
         for target, rises in changes:
             source, goal = spec.inputs + target, slot if rises else slot + spec.period // 2
-            old, new = phases[source], nearest(spec, phases[source], goal, max_step)
+            old = phases[source]
+            new = flipped(spec, positive=rises, slot=slot) if flips else nearest(spec, old, goal, max_step)
             if old != new:
                 before, after = level(spec, old, slot), level(spec, new, slot)
                 group, lane = divmod(target, spec.lanes)
@@ -77,8 +86,8 @@ def test_mover_goes_the_shorter_way(spec: OscillatorSpec, stall: float, seed: in
 
     async def bench(ctx: Any) -> None:
         for _ in range(8):
-            slot = rng.randrange(spec.period)
-            await slot_of(ctx, slot, rng.choice([0, 1, spec.period // 2, rng.randrange(spec.period // 2 + 1)]))
+            slot, flips = rng.randrange(spec.period), rng.choice([0, rng.randrange(1, 8)]) * spec.flips
+            await slot_of(ctx, slot, rng.choice([0, 1, spec.period // 2, rng.randrange(spec.period // 2 + 1)]), flips)
 
     async def memory(ctx: Any) -> None:
         await serve(ctx, phases, mover.phases)

@@ -17,12 +17,10 @@ from attractor.hdl.oscillator.readout import LabelReadout
 from attractor.hdl.oscillator.schedule import Schedule
 from attractor.hdl.records import record_layout
 from attractor.spec import OscillatorSpec
-from attractor.spec.oscillator import MIXING_WORDS, SCHEDULE_ENTRY
+from attractor.spec.oscillator import FLIP_SHARES, MIXING_WORDS
 
 from .link.streams import simulate, take, wait_until
 from .oscillator_parts import MOVERS, SEEDS, as_bits, level, serve, write_window
-
-ENTRY = record_layout(SCHEDULE_ENTRY)
 
 # Read-out
 
@@ -76,6 +74,7 @@ SCHEDULES = [
     OscillatorSpec(oscillators=2, schedule_entries=1),
     OscillatorSpec(oscillators=2, schedule_entries=2),
     OscillatorSpec(oscillators=40, schedule_entries=5),
+    OscillatorSpec(oscillators=40, schedule_entries=5, phase_bits=5, flips=True),
 ]
 #: A run of which the table is never over: entries of up to 3 periods.
 MOST_PERIODS = 16
@@ -93,19 +92,19 @@ def draw_entry(spec: OscillatorSpec, rng: random.Random) -> Entry:
         "noise": rng.choice(amplitudes),
         "max_step": rng.randrange(9),
         "lock": rng.choice(amplitudes),
-        "alternate": rng.choice([0, 0, 1, 2, 0x80]),
-    }
+        "alternate": rng.choice([0, 1] if spec.flips else [0, 0, 1, 2, 0x80]),
+    } | ({"flips": rng.randrange(len(FLIP_SHARES) + 1)} if spec.flips else {})
 
 
-def in_force(spec: OscillatorSpec, entry: Entry) -> tuple[int, int, int, int]:
+def in_force(spec: OscillatorSpec, entry: Entry) -> tuple[int, ...]:
     """What the schedule says in a period of an entry."""
     noise, lock = (min(entry[name], spec.largest_amplitude) for name in ("noise", "lock"))
-    return entry["max_step"], noise, lock, int(entry["alternate"] != 0)
+    flips = entry.get("flips", 0)
+    max_step = spec.period // 2 if flips else entry["max_step"]
+    return max_step, noise, lock, int(entry["alternate"] != 0), *([flips] if spec.flips else ())
 
 
-async def walk(
-    ctx: Any, schedule: Schedule, said: list[tuple[int, int, int, int]], settle: int, rng: random.Random
-) -> None:
+async def walk(ctx: Any, schedule: Schedule, said: list[tuple[int, ...]], settle: int, rng: random.Random) -> None:
     """Run the schedule once; ``said`` is what it has to say in each period."""
     slots, quiet, motion = rng.randrange(1, 5), 0, rng.choice([0.0, 0.1, 0.5])
     ctx.set(schedule.start, 1)
@@ -125,7 +124,8 @@ async def walk(
         moved_in_period = False
         for slot in range(slots):
             await ctx.tick().repeat(rng.randrange(1, 3))
-            outputs = (schedule.now.max_step, schedule.now.noise, schedule.now.lock, schedule.now.alternate)
+            now = schedule.now
+            outputs = (now.max_step, now.noise, now.lock, now.alternate, *([now.flips] if schedule.spec.flips else ()))
             assert tuple(ctx.get(output) for output in outputs) == said[period]
             moved = rng.random() < motion
             moved_in_period |= moved
@@ -143,7 +143,7 @@ async def walk(
 @settings(max_examples=15, deadline=None)
 @given(spec=st.sampled_from(SCHEDULES), seed=SEEDS)
 def test_schedule_ends_with_its_table_or_when_the_network_is_quiet(spec: OscillatorSpec, seed: int) -> None:
-    rng, schedule = random.Random(seed), Schedule(spec)
+    rng, schedule, layout = random.Random(seed), Schedule(spec), record_layout(spec.schedule_record)
 
     async def bench(ctx: Any) -> None:
         for _ in range(6):
@@ -152,7 +152,7 @@ def test_schedule_ends_with_its_table_or_when_the_network_is_quiet(spec: Oscilla
             ends = [*(entry["periods"] for entry in entries), 0]
             used = entries[: ends.index(0)]
             said = [in_force(spec, entry) for entry in used for _ in range(entry["periods"])]
-            await write_window(ctx, schedule.window, [as_bits(ENTRY, entry) for entry in entries])
+            await write_window(ctx, schedule.window, [as_bits(layout, entry) for entry in entries])
             await write_window(ctx, schedule.settle_window, [settle])
             for _ in range(2):
                 await walk(ctx, schedule, said, settle, rng)
@@ -163,13 +163,14 @@ def test_schedule_ends_with_its_table_or_when_the_network_is_quiet(spec: Oscilla
 @pytest.mark.parametrize("spec", SCHEDULES)
 def test_a_word_of_the_table_is_what_the_host_writes(spec: OscillatorSpec) -> None:
     largest = spec.largest_amplitude
-    rows = np.zeros((spec.schedule_entries, 5), int)
-    rows[0] = 0x1234, largest, 7, largest - 1, 1
+    entry = {"periods": 0x1234, "noise": largest, "max_step": 7, "lock": largest - 1, "alternate": 1}
+    entry |= {"flips": 5} if spec.flips else {}
+    rows = np.zeros((spec.schedule_entries, len(entry)), int)
+    rows[0] = list(entry.values())
     parameters = {"weights": np.zeros((spec.targets, spec.oscillators), int), "schedule": rows, "settle": 0}
     size = spec.memory_map["schedule"].word_bytes
     word = int.from_bytes(spec.encode_parameters(parameters)["schedule"][:size], "little")
-    entry = {"periods": 0x1234, "noise": largest, "max_step": 7, "lock": largest - 1, "alternate": 1}
-    assert word == as_bits(ENTRY, entry)
+    assert word == as_bits(record_layout(spec.schedule_record), entry)
 
 
 # Loading

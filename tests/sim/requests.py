@@ -25,7 +25,7 @@ from attractor.spec.protocol import (
     crc32,
 )
 
-#: A network in which nothing is a round number, and which learns and draws start phases.
+#: A network in which nothing is a round number, which learns, draws start phases, and whose targets can flip.
 SMALL = OscillatorSpec(
     oscillators=11,
     inputs=4,
@@ -36,6 +36,7 @@ SMALL = OscillatorSpec(
     lock_phases=3,
     learning=True,
     random_start=True,
+    flips=True,
 )
 #: Words of 2 lanes, no inputs, no labels, the finest phases.
 PLAIN = OscillatorSpec(oscillators=5, weight_bits=3, phase_bits=3, lanes=2, schedule_entries=1)

@@ -1,4 +1,4 @@
-"""A model runs on every build of its network: its results do not depend on the lanes, unless there is noise."""
+"""A model runs on every build of its network: its results do not depend on the lanes, unless chance takes part."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from attractor.golden import network
 from attractor.host import Device, Model
 from attractor.spec import OscillatorSpec, Spec
-from attractor.spec.oscillator import SCHEDULE_COLUMNS
 from attractor.trials import first_unequal, output_fields, trials_of
 
 from ..host.test_felif_device import COUNTING  # noqa: TID252
@@ -29,16 +28,22 @@ CASES: dict[str, tuple[Spec, tuple[int, int, int]]] = {
     "felif": (replace(COUNTING, lanes=2), (3, 1, 7)),
 }
 CALLS = 12
-NOISE = SCHEDULE_COLUMNS.index("noise")
 PATIENCE = 60.0
 
 
-def drawn(spec: Spec, *, noise: int = 0) -> tuple[Model, list[bytes]]:
-    """Return a random model, and inputs of calls that run, teach, or go on from the one before."""
+def drawn(spec: Spec, *, noise: int = 0, flips: int = 1) -> tuple[Model, list[bytes]]:
+    """Return a random model, and inputs of calls that run, teach, or go on from the one before.
+
+    In every other entry targets flip; all may, unless ``flips`` is the number of another share: who may is drawn lane
+    by lane.
+    """
     rng, trials = np.random.default_rng(2), trials_of(spec)
     parameters = trials.parameters(spec, rng)
     if isinstance(spec, OscillatorSpec):
-        parameters["schedule"][:, NOISE] = noise
+        columns = dict(zip(spec.schedule_columns, parameters["schedule"].T, strict=True))
+        columns["noise"][:] = noise
+        columns["flips"][:] = np.arange(spec.schedule_entries) % 2 * flips
+        columns["periods"][:] += columns["periods"] == 0
     return Model(spec, parameters), [trials.inputs(spec, rng) for _ in range(CALLS)]
 
 
@@ -76,9 +81,10 @@ def test_it_runs_on_the_gateware_of_all_others(family: str, which: int) -> None:
     see_that_it_runs("rtl:", family, which)
 
 
-def test_the_golden_model_draws_noise_as_the_device_is_folded() -> None:
+@pytest.mark.parametrize("chance", [{"noise": 20}, {"flips": 4}])
+def test_the_golden_model_draws_as_the_device_is_folded(chance: dict[str, int]) -> None:
     spec, foldings = CASES["oscillator"]
-    model, inputs = drawn(spec, noise=20)
+    model, inputs = drawn(spec, **chance)
     results = []
     for lanes in foldings:
         folded = replace(spec, lanes=lanes)

@@ -22,15 +22,16 @@ import attractor.hdl.oscillator.loader
 import attractor.hdl.oscillator.move
 from attractor.hdl.arithmetic import add_or_subtract, one_hot
 from attractor.hdl.change_queue import ChangeQueue
-from attractor.hdl.noise import spread
+from attractor.hdl.noise import may_flip, spread
 from attractor.hdl.synapse import IntegerSynapse
 from attractor.sim.lockstep import LockstepError, Regression, simulators
 from attractor.spec import OscillatorSpec
 
 #: What differs: inputs, labels, groups that lanes do not fill, odd and even numbers of lanes, a single lane or target,
-#: narrow and wide weights and phases, lock phases, learning with one group and with several, start phases drawn.
+#: narrow and wide weights and phases, lock phases, learning with one group and with several, start phases drawn,
+#: targets that flip in one group, in groups of odd numbers of lanes, and in those of even ones.
 SPECS = {
-    "all lanes": OscillatorSpec(oscillators=6, phase_bits=3, weight_bits=4, learning=True),
+    "all lanes": OscillatorSpec(oscillators=6, phase_bits=3, weight_bits=4, learning=True, flips=True),
     "folded": OscillatorSpec(
         oscillators=11,
         inputs=3,
@@ -41,8 +42,11 @@ SPECS = {
         lock_phases=3,
         learning=True,
         random_start=True,
+        flips=True,
     ),
-    "even lanes": OscillatorSpec(oscillators=9, inputs=2, weight_bits=3, lanes=4, schedule_entries=2, lock_phases=8),
+    "even lanes": OscillatorSpec(
+        oscillators=9, inputs=2, weight_bits=3, lanes=4, schedule_entries=2, lock_phases=8, flips=True
+    ),
     "one lane": OscillatorSpec(
         oscillators=5, inputs=1, labels=4, lanes=1, weight_bits=2, phase_bits=3, lock_phases=4, learning=True
     ),
@@ -56,7 +60,7 @@ SPECS = {
 }
 #: More lanes than the random word has bits, an odd number of them in two groups.
 WIDE_SPEC = OscillatorSpec(
-    oscillators=135, inputs=1, weight_bits=8, phase_bits=3, lanes=67, schedule_entries=4, lock_phases=3
+    oscillators=135, inputs=1, weight_bits=8, phase_bits=3, lanes=67, schedule_entries=4, lock_phases=3, flips=True
 )
 #: Small: it is built often.
 BROKEN_SPEC = OscillatorSpec(oscillators=4, phase_bits=3, weight_bits=3)
@@ -95,6 +99,10 @@ def one_bit_further(word: Value, lanes: int) -> Value:
     return spread(word.rotate_left(1), lanes)
 
 
+def others_may_flip(masks: list[Value], lanes: int) -> Value:
+    return may_flip([masks[0].rotate_left(1), masks[1]], lanes)
+
+
 def learns_upwards(_synapse: IntegerSynapse, word: Value, learns: Value, *_rest: Value) -> tuple[Value, Value]:
     return Mux(learns, word + 1, word), Const(0, 1)
 
@@ -115,6 +123,7 @@ BREAKS: dict[str, tuple[Any, str, Callable[..., Any], str | None, str]] = {
     "lock": (attractor.hdl.oscillator.move, "lock_index", no_lock, None, "lock phase"),
     "learning": (IntegerSynapse, "learn", learns_upwards, "learning", r"weight from \d"),
     "starts": (attractor.hdl.oscillator.loader, "high_bits", low_bits, "random_start", "reference|phase"),
+    "flips": (attractor.hdl.oscillator.lanes, "may_flip", others_may_flip, "flips", "phase"),
 }
 
 
@@ -211,6 +220,7 @@ def random_specs(draw: Callable[..., int]) -> OscillatorSpec:
         lock_phases=draw(st.integers(2, min(8, 1 << phase_bits - 1))),
         learning=bool(draw(st.integers(0, 1))),
         random_start=bool(draw(st.integers(0, 1))),
+        flips=bool(draw(st.integers(0, 1))),
     )
 
 

@@ -19,8 +19,10 @@ from ..outside import adder_installed  # noqa: TID252
 
 #: What benches in lockstep have not: lanes in several chunks of the search for changes, in one group and in several.
 SPECS = {
-    "one wide group": OscillatorSpec(oscillators=40, inputs=3, labels=3, learning=True, schedule_entries=4),
-    "wide groups": OscillatorSpec(oscillators=70, lanes=35, phase_bits=3, random_start=True, schedule_entries=4),
+    "one wide group": OscillatorSpec(oscillators=40, inputs=3, labels=3, learning=True, schedule_entries=4, flips=True),
+    "wide groups": OscillatorSpec(
+        oscillators=70, lanes=35, phase_bits=3, random_start=True, schedule_entries=4, flips=True
+    ),
     "wide layers": EqPropSpec(layers=(30, 40, 20), classes=10, state_high=7, lanes=20, learning=True),
     "three spiking layers": FelifSpec(
         inputs=20,

@@ -25,7 +25,7 @@ LEARNER = EqPropSpec(layers=(64, 48, 20), state_high=(4, 14), counter_bits=6, la
 CHORALE = load_spec(Path(attractor.cli.felif.__file__).with_name("chorale.safetensors"))
 #: Some that have all that their family knows, or are large.
 OTHERS = (
-    OscillatorSpec(oscillators=506, lanes=64, random_start=True, learning=True),
+    OscillatorSpec(oscillators=506, lanes=64, random_start=True, learning=True, flips=True),
     EqPropSpec(layers=(784, 2048, 300, 100), state_high=(63, 47, 21), lanes=16, learning=True),
     FelifSpec(
         inputs=54,

@@ -22,7 +22,7 @@ from attractor.spec import (
     spec_from_json,
 )
 from attractor.spec.base import ceil_div
-from attractor.spec.oscillator import MOST_LANES
+from attractor.spec.oscillator import FLIP_SHARES, MOST_LANES
 
 SMALL = OscillatorSpec(oscillators=5, inputs=2, labels=2, lanes=2, schedule_entries=3)
 
@@ -43,18 +43,20 @@ def specs(draw: Any, largest: int = 40) -> OscillatorSpec:
         lock_phases=draw(st.integers(2, 4)),
         learning=draw(st.booleans()),
         random_start=draw(st.booleans()),
+        flips=draw(st.booleans()),
     )
 
 
 def draw_parameters(spec: OscillatorSpec, seed: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     entries = spec.schedule_entries
-    schedule = np.zeros((entries, 5), int)
+    schedule = np.zeros((entries, len(spec.schedule_columns)), int)
     schedule[:, 0] = rng.choice([0, 0xFFFF, 1, 300], entries)
     schedule[:, 1] = rng.integers(0, spec.largest_amplitude + 1, entries)
     schedule[:, 2] = rng.integers(0, spec.period // 2 + 1, entries)
     schedule[:, 3] = rng.integers(0, spec.largest_amplitude + 1, entries)
     schedule[:, 4] = rng.integers(0, 2, entries)
+    schedule[:, 5:] = rng.integers(0, len(FLIP_SHARES) + 1, (entries, 1))
     return {
         "weights": rng.integers(spec.weight_low, spec.weight_high + 1, (spec.targets, spec.oscillators)),
         "schedule": schedule,
@@ -152,6 +154,7 @@ def test_derived_sizes(spec: OscillatorSpec) -> None:
         ({"lanes": True}, r"lanes must be an integer, not True"),
         ({"phase_bits": "4"}, r"phase_bits must be an integer, not '4'"),
         ({"random_start": 1}, r"random_start must be true or false, not 1"),
+        ({"flips": 7}, r"flips must be true or false, not 7"),
     ],
 )
 def test_fields_out_of_range(fields: dict[str, Any], message: str) -> None:

@@ -28,14 +28,13 @@ from attractor.spec import (
     spec_from_dict,
 )
 from attractor.spec.memory_map import record_window
-from attractor.spec.oscillator import SCHEDULE_COLUMNS
 from attractor.spec.records import unused
 from attractor.trials import Trials, first_unequal, output_fields, random_parameter, trials_of, with_unused_bits
 from attractor.trials.eqprop import NO_CLASS
 
 from ..outside import adder_installed  # noqa: TID252
 
-OSCILLATOR = OscillatorSpec(oscillators=24, inputs=4, labels=3, learning=True, random_start=True)
+OSCILLATOR = OscillatorSpec(oscillators=24, inputs=4, labels=3, learning=True, random_start=True, flips=True)
 EQPROP = EqPropSpec(layers=(20, 12, 7, 6), classes=3, state_high=(7, 5, 6), counter_bits=5, learning=True)
 FELIF = FelifSpec(
     inputs=19,
@@ -44,7 +43,7 @@ FELIF = FelifSpec(
     ticks=5,
 )
 SPECS = [
-    *(OSCILLATOR, replace(OSCILLATOR, schedule_entries=1, learning=False, random_start=False)),
+    *(OSCILLATOR, replace(OSCILLATOR, schedule_entries=1, learning=False, random_start=False, flips=False)),
     *(EQPROP, replace(EQPROP, learning=False), FELIF),
 ]
 
@@ -163,9 +162,11 @@ def drawn(spec: Spec, networks: int = 8, calls: int = 8) -> tuple[list[Any], lis
 
 def test_oscillators_do_all_that_they_can() -> None:
     parameters, inputs, results = drawn(OSCILLATOR)
-    columns = dict(zip(SCHEDULE_COLUMNS, np.concatenate([each["schedule"] for each in parameters]).T, strict=True))
+    columns = dict(
+        zip(OSCILLATOR.schedule_columns, np.concatenate([each["schedule"] for each in parameters]).T, strict=True)
+    )
     in_force = columns["periods"] > 0
-    for column in ("noise", "lock", "alternate"):
+    for column in ("noise", "lock", "alternate", "flips"):
         assert 10 < (columns[column][in_force] > 0).sum() < in_force.sum() - 10, column
     assert set(columns["max_step"][in_force]) > {0, 1, OSCILLATOR.period // 2}
     assert len({int(each["settle"]) for each in parameters}) > 2

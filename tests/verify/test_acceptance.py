@@ -23,7 +23,7 @@ from attractor.verify import Agreement, accept, compare_arrays, compare_calls
 
 from ..outside import adder_installed  # noqa: TID252
 
-OSCILLATOR = OscillatorSpec(oscillators=24, inputs=4, labels=3, lanes=7, learning=True, random_start=True)
+OSCILLATOR = OscillatorSpec(oscillators=24, inputs=4, labels=3, lanes=7, learning=True, random_start=True, flips=True)
 EQPROP = EqPropSpec(layers=(20, 12, 7, 6), classes=3, state_high=(7, 5, 6), lanes=5, learning=True)
 FELIF = FelifSpec(
     inputs=7,
@@ -99,10 +99,10 @@ def test_an_oscillator_network_is_asked_for_all_that_it_can_do(monkeypatch: pyte
     monkeypatch.setattr(Device, "calls", called)
     with Device.open(GoldenBoard(OSCILLATOR)) as device:
         assert accept(device).exact
-    _, noise, max_step, lock, alternate = np.concatenate([each[each[:, 0] > 0] for each in schedules]).T
+    _, noise, max_step, lock, alternate, flips = np.concatenate([each[each[:, 0] > 0] for each in schedules]).T
     assert (len(schedules), len(inputs)) == (4, 64)
     assert len(noise) > 12
-    assert all((column > 0).any() and (column == 0).any() for column in (noise, lock, alternate))
+    assert all((column > 0).any() and (column == 0).any() for column in (noise, lock, alternate, flips))
     assert len(set(max_step.tolist())) > 2
     free = [given.clamp[OSCILLATOR.inputs :].any() for given in inputs]
     lessons = [given.margin > 0 for given in inputs]

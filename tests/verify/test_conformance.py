@@ -29,7 +29,15 @@ from attractor.verify.conformance import check_device
 from attractor.verify.conformance.bench import RULES
 
 OSCILLATORS = OscillatorSpec(
-    oscillators=11, inputs=4, labels=3, reference=1, lanes=3, schedule_entries=3, learning=True, random_start=True
+    oscillators=11,
+    inputs=4,
+    labels=3,
+    reference=1,
+    lanes=3,
+    schedule_entries=3,
+    learning=True,
+    random_start=True,
+    flips=True,
 )
 SPECS: tuple[Spec, ...] = (
     OSCILLATORS,

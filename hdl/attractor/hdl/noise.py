@@ -1,12 +1,16 @@
 """The pseudo-random generator that all families share."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from collections.abc import Sequence
+from functools import reduce
+from operator import and_, or_
+
+from amaranth.hdl import Array, Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.spec.oscillator import SEED_BITS
+from attractor.spec.oscillator import FLIP_BITS, FLIP_MASKS, SEED_BITS
 
-__all__ = ["WORD_BITS", "NoiseGenerator", "high_bits", "spread"]
+__all__ = ["WORD_BITS", "NoiseGenerator", "flip_masks", "high_bits", "may_flip", "spread"]
 
 WORD_BITS = 64
 
@@ -52,6 +56,40 @@ def spread(word: Value, lanes: int) -> Value:
         if distance := lane // WORD_BITS:
             bit = bit ^ word[(lane + distance) % WORD_BITS]
         bits.append(bit)
+    return Cat(bits)
+
+
+def flip_masks(word: Value, flips: Value) -> list[Value]:
+    """Return the masks of who may flip, of as many bits as the word: all set where ``flips`` is 0.
+
+    They are made once for all lanes. ``flips`` is the number of the share, as in :data:`FLIP_MASKS`; a bit depends on
+    three bits of the word, so it is one look-up table of six inputs.
+    """
+    masks: list[Value] = []
+    for rules, (_, offsets) in zip(zip(*FLIP_MASKS, strict=True), FLIP_BITS, strict=True):
+        seen = [word.rotate_right(offset) for offset in offsets]
+        masks.append(Array([_all_set(word), *(_mask(seen, rule) for rule in rules)])[flips])
+    return masks
+
+
+def _all_set(word: Value) -> Value:
+    return Const(-1, len(word))
+
+
+def _mask(seen: list[Value], rule: int) -> Value:
+    """Return where the first words that a rule of :data:`FLIP_MASKS` reads have all, or any, of their bits set."""
+    if not rule:
+        return _all_set(seen[0])
+    return reduce(and_ if rule > 0 else or_, seen[: abs(rule)])
+
+
+def may_flip(masks: Sequence[Value], lanes: int) -> Value:
+    """Return one bit for each lane, from the masks of :func:`flip_masks`: the lanes whose targets may flip."""
+    bits: list[Value] = []
+    for lane in range(lanes):
+        block = lane // WORD_BITS
+        places = ((lane + stride * block) % WORD_BITS for stride, _ in FLIP_BITS)
+        bits.append(Cat(mask[place] for mask, place in zip(masks, places, strict=True)).all())
     return Cat(bits)
 
 

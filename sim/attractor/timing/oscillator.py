@@ -1,8 +1,9 @@
 """Clock cycles of oscillator cores, exactly: each phase change is followed from the list of changes to the sums.
 
 The core's pipeline is that of :class:`attractor.hdl.oscillator.core.OscillatorCore`. A slot scans all groups; whose
-reference changed is listed; the mover turns a listed target into a placement; the placement becomes two or four
-operations of the crossbar. Only how long they wait for each other has to be followed, and only in slots with a change.
+reference changed, or who flips, is listed; the mover turns a listed target into a placement; the placement becomes two
+or four operations of the crossbar. Only how long they wait for each other has to be followed, and only in slots with a
+change.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from attractor.golden.oscillator import OscillatorNetwork, OscillatorState
 from attractor.spec import OscillatorSpec
 from attractor.spec.base import CHUNK_LANES
-from attractor.spec.oscillator import MIXING_WORDS
+from attractor.spec.oscillator import MIXING_WORDS, NOISE_SHIFTS
 from attractor.timing.base import CycleRange
 
 __all__ = ["TIMING", "OscillatorCycles"]
@@ -29,7 +31,7 @@ LOAD_CYCLES, LOADED_CYCLES = 3, 2
 
 
 class Move(NamedTuple):
-    """A target that is listed because its reference changed.
+    """A target that is listed because its reference changed, or because it flips.
 
     Parameters
     ----------
@@ -37,7 +39,7 @@ class Move(NamedTuple):
         Where it is listed.
     old, new:
         Its phases before and after the slot; equal if it may not move at all.
-    flips:
+    level:
         Its level in this very slot changes with the phase.
     """
 
@@ -45,7 +47,7 @@ class Move(NamedTuple):
     chunk: int
     old: int
     new: int
-    flips: bool
+    level: bool
 
 
 class OscillatorCycles:
@@ -71,9 +73,10 @@ class OscillatorCycles:
     def slot(self, state: OscillatorState) -> None:
         """Count the slot after which the network is in this state."""
         slot, spec = state.slot - 1, self.spec
-        _, noise, _, lock, _ = self._now
-        decided = scan_cycles(spec, noisy=noise > 0, locked=lock > 0)
-        spacing = 1 if noise or lock else 2
+        _, noise, _, lock, _, flips = self._now
+        pushes = (noise > 0) * (len(NOISE_SHIFTS) if flips else 1) + (lock > 0)
+        decided = scan_cycles(spec, pushes)
+        spacing = 1 if pushes else 2
         issued = [decided - spacing * (spec.groups - 1 - group) for group in range(spec.groups)]
         self.cycles += _served(spec, issued, list(self._moves(state, slot)))
         self._phases, self._reference = state.phases[0].copy(), state.reference[0].copy()
@@ -92,22 +95,29 @@ class OscillatorCycles:
         schedule = self.network.parameters["schedule"]
         self._entry += 1
         if self._entry < len(schedule):
-            self._now = tuple(map(int, schedule[self._entry]))
+            entry = tuple(map(int, schedule[self._entry]))
+            self._now = entry if self.spec.flips else (*entry, 0)
             self._left = self._now[0]
             self.cycles += 2 * (self._entry > 0)
 
     def _moves(self, state: OscillatorState, slot: int) -> Iterator[Move]:
         """Return the targets that are listed, in the order of the list."""
+        spec, alternate, flips = self.spec, self._now[4], self._now[5]
+        listed = state.moved[0] if flips else self._changed(state, slot, alternate=alternate > 0)
+        for target in np.flatnonzero(listed).tolist():
+            old, new = int(self._phases[spec.inputs + target]), int(state.phases[0, spec.inputs + target])
+            group, lane = divmod(target, spec.lanes)
+            yield Move(group, lane // CHUNK_LANES, old, new, _high(spec, old, slot) != _high(spec, new, slot))
+
+    def _changed(self, state: OscillatorState, slot: int, *, alternate: bool) -> npt.NDArray[np.bool_]:
+        """Return which targets are listed because of their references, shape (targets,)."""
         spec, half = self.spec, self.spec.period // 2
         changed = (state.reference[0] != self._reference) & ~state.clamped[0, spec.inputs :]
         goals = (slot + np.where(state.reference[0], 0, half)) % spec.period
         changed &= self._phases[spec.inputs :] != goals
-        if self._now[4]:
+        if alternate:
             changed &= (np.arange(spec.targets) + slot + slot // spec.period) % 2 == 0
-        for target in np.flatnonzero(changed).tolist():
-            old, new = int(self._phases[spec.inputs + target]), int(state.phases[0, spec.inputs + target])
-            group, lane = divmod(target, spec.lanes)
-            yield Move(group, lane // CHUNK_LANES, old, new, _high(spec, old, slot) != _high(spec, new, slot))
+        return changed
 
 
 def loading_cycles(spec: OscillatorSpec, *, random_start: bool = False) -> int:
@@ -117,12 +127,13 @@ def loading_cycles(spec: OscillatorSpec, *, random_start: bool = False) -> int:
     return clear + LOAD_CYCLES - 1 + MIXING_WORDS * random_start + placed + LOADED_CYCLES - 1
 
 
-def scan_cycles(spec: OscillatorSpec, *, noisy: bool, locked: bool) -> int:
+def scan_cycles(spec: OscillatorSpec, pushes: int) -> int:
     """Return the cycles in which a slot's fields are found; in the last one the last group's is.
 
-    Where there is one group, noise and lock each wait a cycle for what was written before.
+    ``pushes`` is how often noise and lock are added. Where there is one group, each waits a cycle for what was written
+    before.
     """
-    return 2 * spec.groups + (noisy + locked) * (spec.groups + (spec.groups == 1))
+    return 2 * spec.groups + pushes * (spec.groups + (spec.groups == 1))
 
 
 def readout_cycles(spec: OscillatorSpec) -> int:
@@ -171,7 +182,7 @@ def _banks(spec: OscillatorSpec, move: Move) -> list[int]:
     """Return the banks that the operations of a placement change, in their order."""
     half = spec.period // 2
     old, new = move.old % half, move.new % half
-    return [half, old, half, new] if move.flips else [old, new]
+    return [half, old, half, new] if move.level else [old, new]
 
 
 class _Registers:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Module, Mux, Signal, ValueLike
+from amaranth.hdl import Array, Assert, Module, Mux, Signal, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,6 +11,7 @@ from attractor.hdl.operations import Operation, OperationKind
 from attractor.hdl.oscillator.signatures import OutcomeSignature, ProgressSignature, ScheduleSignature
 from attractor.hdl.ports import TaskSignature
 from attractor.spec import OscillatorSpec
+from attractor.spec.oscillator import NOISE_SHIFTS
 
 __all__ = ["RunControl"]
 
@@ -99,6 +100,9 @@ class RunControl(wiring.Component):
         self._bank = Signal(range(self.sum_bank + 1))
         self._stopping = Signal()
         self._first_slot = Signal()
+        if spec.flips:
+            # Noise has been added so many times in this slot.
+            self._noises = Signal(range(len(NOISE_SHIFTS)))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -212,17 +216,36 @@ class RunControl(wiring.Component):
                 with m.Elif(lock != 0):
                     m.next = "lock"
         with m.State("noise"):
-            self._push(m, self.field_bank, self.sum_bank, noise)
-            m.d.comb += [context.noisy.eq(1), context.decides.eq(lock == 0)]
-            with m.If(self._own.ready):
-                m.next = "move"
-                with m.If(lock != 0):
-                    m.next = "lock"
+            if self.spec.flips:
+                self._push_noises(m)
+            else:
+                self._push(m, self.field_bank, self.sum_bank, noise)
+                m.d.comb += [context.noisy.eq(1), context.decides.eq(lock == 0)]
+                with m.If(self._own.ready):
+                    m.next = "move"
+                    with m.If(lock != 0):
+                        m.next = "lock"
         with m.State("lock"):
             self._push(m, self.field_bank, Mux(noise == 0, self.sum_bank, self.field_bank), lock)
             m.d.comb += [context.locked.eq(1), context.decides.eq(1)]
             with m.If(self._own.ready):
                 m.next = "move"
+
+    def _push_noises(self, m: Module) -> None:
+        """Add noise once or, where targets flip, as often as it has terms: the first to the sum, the others to that."""
+        context, count, flips = self._own.payload.context, self._noises, self.schedule.flips
+        noise, lock = self.schedule.noise, self.schedule.lock
+        last = (flips == 0) | (count == len(NOISE_SHIFTS) - 1)
+        amplitude = Mux(flips == 0, noise, Array(noise >> shift for shift in NOISE_SHIFTS)[count])
+        self._push(m, self.field_bank, Mux(count == 0, self.sum_bank, self.field_bank), amplitude)
+        m.d.comb += [context.noisy.eq(1), context.decides.eq(last & (lock == 0))]
+        with m.If(self._own.ready):
+            m.d.sync += count.eq(count + 1)
+            with m.If(last):
+                m.d.sync += count.eq(0)
+                m.next = "move"
+                with m.If(lock != 0):
+                    m.next = "lock"
 
     def _learn(self, m: Module) -> None:
         """Mark the targets whose field is below the margin, and load once more to teach them."""

@@ -46,7 +46,7 @@ class OscillatorCore(wiring.Component):
     clear         ``(P / 2 + 1) G``
     load          ``2 G`` for each oscillator, and a few; 8 more where start phases are drawn
     slot          ``2 G + 3``; and 1 at the end of a period, 2 more where a new schedule entry begins
-    noise, lock   ``G`` more in a slot for each, and 1 where ``G`` is 1
+    noise, lock   ``G`` more in a slot for each, and 1 where ``G`` is 1; where targets flip, noise for each of its signs
     phase change  ``2 G``, or ``4 G`` where the level changes too; the first of a slot also waits for the find-first
     read-out      ``labels + 3``
     ============= =================================================================================
@@ -119,14 +119,17 @@ class OscillatorCore(wiring.Component):
         return m
 
     def _noise(self, m: Module, crossbar: Crossbar, lanes: Lanes) -> NoiseGenerator:
-        """One random word for each beat that adds noise."""
+        """One random word for each beat that adds noise, or decides who flips."""
         m.submodules.noise = noise = NoiseGenerator()
         m.submodules.seed = seed = WindowRegister(self.spec.memory_map["seed"])
         wiring.connect(m, wiring.flipped(self.bus.windows.seed), seed.window)
+        context, takes_word = crossbar.neurons.beat.context, crossbar.neurons.beat.context.noisy
+        if self.spec.flips:
+            takes_word |= context.decides & (lanes.schedule.flips != 0)
         m.d.comb += [
             noise.seed.eq(seed.value),
             noise.start.eq(self.bus.start),
-            noise.step.eq(crossbar.neurons.valid & crossbar.neurons.beat.context.noisy),
+            noise.step.eq(crossbar.neurons.valid & takes_word),
             lanes.word.eq(noise.word),
         ]
         return noise

@@ -8,10 +8,11 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import one_hot
 from attractor.hdl.change_queue import Marks
-from attractor.hdl.noise import WORD_BITS, spread
+from attractor.hdl.noise import WORD_BITS, flip_masks, may_flip, spread
 from attractor.hdl.operations import Beat, NeuronSignature, OperationKind
 from attractor.hdl.oscillator.signatures import ProgressSignature, ScheduleSignature
 from attractor.spec import OscillatorSpec
+from attractor.spec.oscillator import FLIP_BITS
 
 __all__ = ["EDGE_TAGS", "TAG_BITS", "Lanes", "NeuronState"]
 
@@ -48,6 +49,9 @@ class Lanes(wiring.Component):
     sign is the new reference, and a zero keeps the old one. A target has to move if its reference changed, it is not
     clamped, and its own edge of the same direction is not in this very slot already.
 
+    Where targets flip, one has to move if the sign of its field wants it on the other side than it is on, it is not
+    clamped, and it may flip by the random word of this beat.
+
     Parameters
     ----------
     spec:
@@ -63,7 +67,7 @@ class Lanes(wiring.Component):
     word: ``In(64)``
         The random word of this beat.
     changes: ``Out(stream of Marks, always ready)``
-        In a beat that decides, the targets that have to move; the flag is set where the reference rose.
+        In a beat that decides, the targets that have to move; the flag is set where the reference is now high.
     learns: ``Out(1)``
         In a beat that marks, a target of it learns.
     """
@@ -89,6 +93,9 @@ class Lanes(wiring.Component):
         )
         # Even, and odd, targets may move in this slot.
         self._turn = Signal(2)
+        if spec.flips:
+            # This beat decides who flips.
+            self._flipping = Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -107,6 +114,9 @@ class Lanes(wiring.Component):
             self.changes.payload.group.eq(beat.group),
             self.learns.eq(self.crossbar.valid & edge.marks & marked.any()),
         ]
+        if spec.flips:
+            # Not in a beat that marks for a lesson, whatever the schedule says.
+            m.d.comb += self._flipping.eq((self.schedule.flips != 0) & edge.decides)
         lanes = self._decide(m, turns)
         signs, learns = [], []
         for lane, (state, following, moves) in enumerate(lanes):
@@ -146,9 +156,10 @@ class Lanes(wiring.Component):
         -------
         list
             For each lane its state; the state that is written, which is the same unless something is assigned to it;
-            and whether its reference changes and it is free.
+            and whether it is free and its reference changes or, where targets flip, is to be on the other side.
         """
         beat, changes, lanes, rising, marked, tags = self.crossbar.beat, self.changes.payload, [], [], [], []
+        allowed = self._allowed(m) if self.spec.flips else None
         seen = zip(beat.states, beat.sums, beat.tags, beat.addend_tags, strict=True)
         for lane, (before, total, own_tags, addend_tags) in enumerate(seen):
             state, following = data.View(self.state, before), Signal(self.state, name=f"following_{lane}")
@@ -157,17 +168,39 @@ class Lanes(wiring.Component):
             m.d.comb += [
                 following.eq(before),
                 rises.eq(Mux(total == 0, state.reference, ~total[-1])),
-                moves.eq((rises ^ state.reference) & ~state.clamp & self._exists(lane)),
+                moves.eq(self._differs(state, total, rises) & ~state.clamp & self._exists(lane)),
             ]
             with m.If(beat.context.decides):
                 m.d.comb += following.reference.eq(rises)
-            in_place = edge_tags.present & (edge_tags.late == (self.progress.slot[-1] ^ ~rises))
+            stays = edge_tags.present & (edge_tags.late == (self.progress.slot[-1] ^ ~rises))
+            if allowed is not None:
+                # Who moves has a reference that changes: so this need not wait for the sum.
+                in_place = edge_tags.late == (self.progress.slot[-1] ^ state.reference)
+                stays = (edge_tags.present & ~self._flipping & in_place) | ~allowed[lane]
             rising.append(rises)
-            marked.append(moves & ~in_place & self._turn.bit_select(self._odd(lane), 1))
+            marked.append(moves & ~stays & self._turn.bit_select(self._odd(lane), 1))
             tags.append(Mux(turns[lane], Cat(beat.context.present, beat.context.late), edge_tags))
             lanes.append((state, following, moves))
         m.d.comb += [changes.flags.eq(Cat(rising)), changes.mask.eq(Cat(marked)), self.crossbar.tags.eq(Cat(tags))]
         return lanes
+
+    def _differs(self, state: data.View, total: Value, rises: Value) -> Value:
+        """Return whether a target's reference changes or, where targets flip, whether it is to be on the other side.
+
+        With two lock phases one look-up table of six inputs, two of which say of the sum whether it is 0 and negative.
+        """
+        if not self.spec.flips:
+            return rises ^ state.reference
+        up = state.lock == 0
+        held = Mux(self._flipping, up ^ self.progress.slot[-1], state.reference)
+        return (total != 0) & (~total[-1] ^ held)
+
+    def _allowed(self, m: Module) -> Value:
+        """Return a bit for each lane, whether its target may flip by this word; all are set where none flips."""
+        masks = [Signal(WORD_BITS, name=f"flip_mask_{number}") for number in range(len(FLIP_BITS))]
+        made = flip_masks(self.word, self.schedule.flips)
+        m.d.comb += [mask.eq(value) for mask, value in zip(masks, made, strict=True)]
+        return may_flip(masks, self.spec.lanes)
 
     def _odd(self, lane: int) -> Value:
         """Return whether the target in a lane has an odd number."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -93,13 +93,14 @@ class Context(data.StructLayout):
 
 
 class PhaseMover(wiring.Component):
-    """Moves the phases of oscillators whose reference changed.
+    """Moves the phases of oscillators that have to move.
 
     The phase goes toward the slot of the change (a rise), or half a period from it (a fall), the shorter way and at
-    most ``max_step`` slots; exactly opposite it increases. A change leaves a cycle after it entered, or vanishes if the
-    phase stays where it is, and only then the next one enters: two cycles for a change, no more than its operations
-    take. So ``i.ready`` is a register: it cuts the path from the crossbar, which says when an operation can be issued,
-    to the find-first of the changes that wait, and costs no cycle.
+    most ``max_step`` slots; exactly opposite it increases. Where targets flip it goes to the start of the half of the
+    period in which that slot lies, all the way. A change leaves a cycle after it entered, or vanishes if the phase
+    stays where it is, and only then the next one enters: two cycles for a change, no more than its operations take. So
+    ``i.ready`` is a register: it cuts the path from the crossbar, which says when an operation can be issued, to the
+    find-first of the changes that wait, and costs no cycle.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ class PhaseMover(wiring.Component):
     Members
     -------
     i: ``In(stream of Change)``
-        ``flag`` is set if the reference rose.
+        ``flag`` is set if the reference is high.
     o: ``Out(stream of Placement)``
     schedule: ``In(ScheduleSignature)``
     progress: ``In(ProgressSignature)``
@@ -165,7 +166,7 @@ class PhaseMover(wiring.Component):
         distance = Signal(spec.phase_bits)
         backward = forward > half
         m.d.comb += [
-            target.eq(Mux(change.flag, slot, slot ^ half)),
+            target.eq(self._goal(Mux(change.flag, slot, slot ^ half))),
             forward.eq(target - phase),
             distance.eq(Mux(backward, -forward, forward)),
             step.eq(Mux(distance < max_step, distance, max_step)),
@@ -184,6 +185,12 @@ class PhaseMover(wiring.Component):
             leaves.eq(self.o.ready | (step == 0)),
         ]
         return m
+
+    def _goal(self, edge: Value) -> Value:
+        """Return where a phase goes that would have its edge there: where targets flip, to 0 or half a period."""
+        if not self.spec.flips:
+            return edge
+        return Cat(edge[:-1] & (self.schedule.flips == 0).replicate(len(edge) - 1), edge[-1])
 
     def _high(self, phase: Value) -> Value:
         """Level at this slot: high in the half period after the rising edge."""

@@ -84,6 +84,11 @@ class Schedule(wiring.Component):
                 now.lock.eq(self._limited(entry.lock)),
                 now.alternate.eq(entry.alternate.any()),
             ]
+            if self.spec.flips:
+                m.d.sync += now.flips.eq(entry.flips)
+                with m.If(entry.flips != 0):
+                    # A flip goes all the way, whatever the entry says.
+                    m.d.sync += now.max_step.eq(self.spec.period // 2)
         with m.Elif(self.progress.period_end):
             m.d.sync += periods.eq(periods - 1)
             with m.If(periods == 1):

@@ -4,6 +4,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
 from attractor.spec import OscillatorSpec
+from attractor.spec.oscillator import FLIP_SHARES
 
 __all__ = ["OutcomeSignature", "ProgressSignature", "ScheduleSignature"]
 
@@ -20,17 +21,20 @@ class ScheduleSignature(wiring.Signature):
     settled: ``Out(1)``
         The last ``max(settle, 1)`` whole periods were quiet.
     max_step: ``Out(8)``
-        Most slots by which a phase moves.
+        Most slots by which a phase moves; half a period where targets flip.
     noise, lock: ``Out(range(largest_amplitude + 1))``
         Amplitudes of noise and lock; 0 for none.
     alternate: ``Out(1)``
         Every other oscillator moves in a slot, instead of all.
+    flips: ``Out(range(len(FLIP_SHARES) + 1))``
+        Not 0: targets flip, and this number of :data:`FLIP_SHARES` says how many may. Only in networks with ``flips``.
     """
 
     def __init__(self, spec: OscillatorSpec) -> None:
         flags = dict.fromkeys(("busy", "over", "settled", "alternate"), Out(1))
         amplitudes = dict.fromkeys(("noise", "lock"), Out(range(spec.largest_amplitude + 1)))
-        super().__init__({**flags, "max_step": Out(8), **amplitudes})
+        shares = {"flips": Out(range(len(FLIP_SHARES) + 1))} if spec.flips else {}
+        super().__init__({**flags, "max_step": Out(8), **amplitudes, **shares})
 
 
 class ProgressSignature(wiring.Signature):
