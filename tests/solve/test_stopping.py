@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -16,6 +18,7 @@ from attractor.golden import OscillatorNetwork
 from attractor.host import Device
 from attractor.host.errors import HostError
 from attractor.host.pool import DevicePool
+from attractor.sim.background import Background
 from attractor.sim.golden_board import GoldenBoard
 from attractor.solve.ising import measured_spec
 from attractor.solve.sampler import OscillatorSampler
@@ -292,3 +295,57 @@ def test_equal_readings_are_drawn_by_the_reads_seed() -> None:
     _, counts = np.unique(one.record.sample, axis=0, return_counts=True)
     assert len(counts) == 3
     assert counts.min() > 50
+
+
+# Boards that work while the host waits, as those at a cable do
+
+
+class Cable:
+    """A golden board that works in its own thread, and hears only bytes."""
+
+    name = "cable"
+
+    def __init__(self) -> None:
+        self._board = Background(GoldenBoard(SPEC))
+        self.write, self.close = self._board.write, self._board.close
+
+    def read(self, timeout: float) -> bytes:
+        end = time.monotonic() + timeout
+        while not (data := self._board.read(0.01)) and time.monotonic() < end:
+            time.sleep(0.002)
+        return data
+
+
+def test_a_board_at_a_cable_aborts_the_read_under_way() -> None:
+    with Device.open(Cable()) as device:
+        sampler = OscillatorSampler(device)
+        found, seconds = timed(lambda: sampler.sample(RING, num_reads=3, time_limit=0.4, **LONG))
+        assert 0.4 <= seconds < 2.0
+        assert (len(found), found.info["unfinished"]) == (1, 1)
+        assert found.record.energy.mean() < -20
+        options: dict[str, Any] = {"num_reads": 40, "seed": 2, "periods": 3}
+        whole = OscillatorSampler().sample(RING, **options).record.sample
+        assert (sampler.sample(RING, time_limit=60.0, **options).record.sample == whole).all()
+        some = sampler.sample(RING, time_limit=0.2, num_reads=4000, seed=2, periods=30).record
+        assert 0 < len(some) < 4000
+
+
+def test_an_interrupt_reaches_a_board_at_a_cable() -> None:
+    with Device.open(Cable()) as device:
+        sampler = OscillatorSampler(device, keep_interrupted=True)
+        timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
+        timer.start()
+        found, seconds = timed(lambda: sampler.sample(RING, num_reads=3, **LONG))
+        assert seconds < 10.0
+        assert (len(found), found.info["unfinished"], found.info["interrupted"]) == (1, 1, True)
+        device.network.last()  # it answers
+
+        def progress(done: int, _: int) -> None:
+            if done == 3:
+                signal.raise_signal(signal.SIGINT)
+
+        sampler.progress = progress
+        found = sampler.sample(RING, num_reads=30, periods=2, seed=0)
+        assert (len(found), found.info["interrupted"]) == (3, True)
+        assert "unfinished" not in found.info
+        assert len(OscillatorSampler(device).sample(RING, num_reads=2, periods=2, seed=0)) == 2
