@@ -173,7 +173,7 @@ def _kept(feasible: npt.NDArray[np.bool_], constrained: bool) -> dict[str, float
     if share < 0.5:
         output.log(
             f"{len(feasible) - int(feasible.sum())} of {len(feasible)} reads break the problem's constraints; try more "
-            "--periods, more --reads, or --lock 0"
+            "--periods, more --reads, or a board with wider weights"
         )
     return {"feasible_reads": share}
 

@@ -16,6 +16,7 @@ from attractor.solve.files.guarded import described
 from attractor.solve.files.lines import ProblemFileError, checked_model, odd_number
 from attractor.solve.files.worded import WordedProblem
 from attractor.solve.problems import Problem
+from attractor.solve.problems.problem import just_above
 
 __all__ = ["MAGIC", "looks_like", "read_constrained"]
 
@@ -46,8 +47,8 @@ def read_constrained(path: Path, data: bytes, kind: Literal["lp", "cqm", "qm"]) 
     """Read a linear program, or a constrained or a quadratic model of dimod, as an energy of bits.
 
     Variables are binary, spins, or whole with bounds; constraints are linear. dimod turns whole variables into bits and
-    inequalities into equations with slack. A broken constraint costs ten times the greatest coefficient of the
-    objective, as in dimod, or 1 more than the objective's whole range if that is less.
+    inequalities into equations with slack. A broken constraint costs just more than the most by which one bit changes
+    the objective, so that no single bit gains by breaking one; and at most ten times the greatest coefficient, as in dimod.
 
     Raises
     ------
@@ -227,18 +228,26 @@ def _energy(
 ) -> tuple[dimod.BinaryQuadraticModel, Any]:
     """Return the energy of bits, and what turns its samples back."""
     cqm = dimod.ConstrainedQuadraticModel()
-    goal = _shifted(objective, variables)
-    cqm.set_objective(goal)
-    plain = dimod.cqm_to_bqm(cqm)[0]
-    sizes = [*map(abs, plain.linear.values()), *map(abs, plain.quadratic.values())]
-    largest = max(sizes, default=0.0)
-    penalty = min(_TIMES * largest, sum(sizes) + 1) if largest else 1.0
+    cqm.set_objective(_shifted(objective, variables))
+    penalty = _penalty(dimod.cqm_to_bqm(cqm)[0])
     for row in rows:
         if (whole := _whole_row(row, variables)) is not None:
             side = _counted(variables, [index for index, _ in whole[0]])
             side.add_linear_from(whole[0])
             cqm.add_constraint(side, "==" if row.sense == "==" else "<=", rhs=whole[1])
     return dimod.cqm_to_bqm(cqm, lagrange_multiplier=penalty)
+
+
+def _penalty(objective: dimod.BinaryQuadraticModel) -> float:
+    """Return just more than the most by which one bit changes it, and ten times its greatest term at most."""
+    change = {label: abs(bias) for label, bias in objective.linear.items()}
+    for (u, v), bias in objective.quadratic.items():
+        change[u] += abs(bias)
+        change[v] += abs(bias)
+    sizes = [abs(bias) for bias in (*objective.linear.values(), *objective.quadratic.values()) if bias]
+    if not sizes:
+        return 1.0
+    return min(_TIMES * max(sizes), just_above(max(change.values()), sizes))
 
 
 def _worded(

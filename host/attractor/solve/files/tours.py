@@ -208,7 +208,7 @@ def _worded(distances: npt.NDArray[np.float64]) -> WordedProblem:
         return None if answer is None else [place + 1 for place in answer]
 
     return WordedProblem(
-        travelling_salesman(distances),
+        travelling_salesman(distances, penalty="small"),
         {"problem": "tour", "places": places},
         "length",
         lambda answer: {place: position for position, place in enumerate(tour(answer) or [], 1)},

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from itertools import combinations
 
 from attractor.solve.dimod_extra import dimod
-from attractor.solve.problems.problem import Problem, Sample
+from attractor.solve.problems.problem import Problem, Sample, just_above
 
 __all__ = ["ClauseSum", "failing", "max_sat", "three_sat"]
 
@@ -150,8 +150,9 @@ def max_sat(
         Weight of each clause, at least 0, or infinity for one that must hold; None for 1.
     penalty:
         What a clause that must hold costs if it fails. Default 1 more than the weights of the others in which any one
-        variable occurs: no single change of a variable that mends such a clause then costs more than it gains. That
-        keeps coefficients small; for a proof take more than the sum of all other weights.
+        variable occurs, or a tenth more if they are no integers: no single change of a variable that mends such a
+        clause then costs more than it gains. That keeps coefficients small; for a proof take more than the sum of all
+        other weights.
 
     Raises
     ------
@@ -194,9 +195,9 @@ def _values(sample: Sample, count: int) -> tuple[bool, ...]:
 
 
 def _hard_cost(clauses: Sequence[Sequence[int]], costs: list[float]) -> float:
-    """Return 1 more than the weights of the soft clauses in which any one variable occurs."""
+    """Return just more than the weights of the soft clauses in which any one variable occurs."""
     loads = defaultdict[int, float](float)
     for clause, cost in zip(clauses, costs, strict=True):
         for variable in {abs(literal) for literal in clause} if not math.isinf(cost) else ():
             loads[variable] += cost
-    return 1.0 + max(loads.values(), default=0.0)
+    return just_above(max(loads.values(), default=0.0), (cost for cost in costs if not math.isinf(cost)))
