@@ -13,7 +13,7 @@ from typing import Any, Literal
 from attractor.intake import IntakeError, refusing
 from attractor.solve.dimod_extra import dimod
 from attractor.solve.files.guarded import described
-from attractor.solve.files.lines import ProblemFileError, checked_model, odd_number
+from attractor.solve.files.lines import ProblemFileError, checked_model, damage, odd_number
 from attractor.solve.files.worded import WordedProblem
 from attractor.solve.problems import Problem
 from attractor.solve.problems.problem import just_above
@@ -34,6 +34,8 @@ _MOST_SPAN, _MOST_ROW = 1 << 16, 1 << 31
 _MOST_DENOMINATOR, _CLOSE = 1_000_000, 1e-9
 #: How often the greatest coefficient of the objective a broken constraint costs at most, as in dimod.
 _TIMES = 10.0
+#: What no line of a linear program has.
+_NO_PROGRAM = re.compile(r"[^\x20-\x7e\t\u2018\u2019]|[<>=]\s*[<>=]\s*[<>=]|[*/^]\s*[*/]")
 #: Linear and quadratic terms with variables by their index, and a constant.
 _Terms = tuple[Sequence[tuple[int, float]], Sequence[tuple[int, int, float]], float]
 
@@ -48,7 +50,8 @@ def read_constrained(path: Path, data: bytes, kind: Literal["lp", "cqm", "qm"]) 
 
     Variables are binary, spins, or whole with bounds; constraints are linear. dimod turns whole variables into bits and
     inequalities into equations with slack. A broken constraint costs just more than the most by which one bit changes
-    the objective, so that no single bit gains by breaking one; and at most ten times the greatest coefficient, as in dimod.
+    the objective, so that no single bit gains by breaking one; and at most ten times the greatest coefficient, as in
+    dimod.
 
     Raises
     ------
@@ -59,7 +62,7 @@ def read_constrained(path: Path, data: bytes, kind: Literal["lp", "cqm", "qm"]) 
     with refusing(ProblemFileError, path, f"is no intact {what}", "correct it or save it again", Exception):
         if kind == "lp" and (first := _FIRST.match(data.decode())) is not None:
             maximise = first[1].lower().startswith("max")
-        found = described(kind, data)
+        found = _described(path, kind, data)
         variables = [_variable(path, *given) for given in found["variables"]]
         count = len(variables)
         objective = _terms(path, "the objective", found["objective"], count)
@@ -68,14 +71,32 @@ def read_constrained(path: Path, data: bytes, kind: Literal["lp", "cqm", "qm"]) 
         return _worded(path, variables, objective, rows, maximise)
 
 
+def _described(path: Path, kind: Literal["lp", "cqm", "qm"], data: bytes) -> dict[str, Any]:
+    """Return what dimod reads; of linear programs it does not say what it did not understand."""
+    try:
+        return described(kind, data)
+    except IntakeError as error:
+        if kind != "lp" or "illegal file format" not in str(error):
+            raise
+    for number, line in enumerate(data.decode().splitlines(), 1):
+        text = line.split("\\")[0]
+        if (odd := _NO_PROGRAM.search(text)) is not None:
+            raise damage(path, number, text.split(), f"{odd[0]!r} has no meaning in a linear program")
+    raise ProblemFileError(
+        f"{path} is no linear program that dimod understands; it reads 'Minimize' or 'Maximize', 'Subject To', "
+        "'Bounds', 'Binary', 'General' and 'End' with linear constraints 'name: 2 x + 3 y <= 4'; correct it "
+        "or save it again"
+    )
+
+
 @dataclass(frozen=True)
 class _Variable:
-    """A variable: ``least + 0 .. span``, or a spin."""
+    """A variable: ``least + step * (0 .. span)``."""
 
     label: Hashable
-    spin: bool
     least: int
     span: int
+    step: int = 1
 
 
 @dataclass(frozen=True)
@@ -103,7 +124,7 @@ def _label(given: Any) -> Hashable:
 def _variable(path: Path, label: Any, vartype: str, least: float, greatest: float) -> _Variable:
     name = _label(label)
     if vartype == "SPIN":
-        return _Variable(name, True, -1, 2)
+        return _Variable(name, -1, 1, 2)
     if vartype == "REAL":
         raise ProblemFileError(
             f"{path}: variable {name!r} is continuous, and oscillators stand for whole numbers; declare it "
@@ -119,7 +140,7 @@ def _variable(path: Path, label: Any, vartype: str, least: float, greatest: floa
     low, high = math.ceil(least), math.floor(greatest)
     if high < low:
         raise ProblemFileError(f"{path}: no whole number lies between the bounds of variable {name!r}; correct them")
-    return _Variable(name, False, low, high - low)
+    return _Variable(name, low, high - low)
 
 
 def _terms(path: Path, what: str, given: Any, count: int) -> _Terms:
@@ -155,29 +176,25 @@ def _sum(terms: _Terms, values: Sequence[int]) -> float:
 
 def _shifted(terms: _Terms, variables: Sequence[_Variable]) -> dimod.QuadraticModel:
     """Return terms as a model of variables that count from 0, without those that have one value only."""
-    least = [0 if variable.spin else variable.least for variable in variables]
     qm = _counted(variables, range(len(variables)))
-    linear, quadratic, offset = terms
-    qm.offset = offset
+    linear, quadratic, qm.offset = terms
 
     def add(index: int, bias: float) -> None:
         if variables[index].span:
-            qm.add_linear(index, bias)
+            qm.add_linear(index, bias * variables[index].step)
 
     for i, bias in linear:
-        qm.offset += bias * least[i]
+        qm.offset += bias * variables[i].least
         add(i, bias)
     for i, j, bias in quadratic:
-        qm.offset += bias * least[i] * least[j]
-        add(i, bias * least[j])
-        add(j, bias * least[i])
-        if variables[i].span and variables[j].span:
-            if i != j or (variables[i].span > 1 and not variables[i].spin):
-                qm.add_quadratic(i, j, bias)
-            elif variables[i].spin:
-                qm.offset += bias  # a spin's square is 1, and a bit's is the bit
-            else:
-                qm.add_linear(i, bias)
+        one, other = variables[i], variables[j]
+        qm.offset += bias * one.least * other.least
+        add(i, bias * other.least)
+        add(j, bias * one.least)
+        if i == j and one.span == 1:
+            qm.add_linear(i, bias * one.step**2)  # a bit's square is the bit
+        elif one.span and other.span:
+            qm.add_quadratic(i, j, bias * one.step * other.step)
     return qm
 
 
@@ -185,21 +202,19 @@ def _counted(variables: Sequence[_Variable], indices: Iterable[int]) -> dimod.Qu
     """Return a model of variables that count from 0, without terms."""
     qm = dimod.QuadraticModel()
     for index in indices:
-        variable = variables[index]
-        if variable.spin or variable.span == 1:
-            qm.add_variable("SPIN" if variable.spin else "BINARY", index)
-        elif variable.span:
-            qm.add_variable("INTEGER", index, lower_bound=0, upper_bound=variable.span)
+        span = variables[index].span
+        if span == 1:
+            qm.add_variable("BINARY", index)
+        elif span:
+            qm.add_variable("INTEGER", index, lower_bound=0, upper_bound=span)
     return qm
 
 
 def _whole_row(row: _Row, variables: Sequence[_Variable]) -> tuple[list[tuple[int, int]], int] | None:
     """Return a constraint in integers, with variables that count from 0, ``<=`` or ``==``; None if it always holds."""
     sign = -1 if row.sense == ">=" else 1
-    room = (
-        row.right - row.terms[2] - sum(bias * variables[i].least for i, bias in row.terms[0] if not variables[i].spin)
-    )
-    used = [(i, bias) for i, bias in row.terms[0] if variables[i].span]
+    room = row.right - row.terms[2] - sum(bias * variables[i].least for i, bias in row.terms[0])
+    used = [(i, bias * variables[i].step) for i, bias in row.terms[0] if variables[i].span]
     exact = [Fraction(bias).limit_denominator(_MOST_DENOMINATOR) for _, bias in used]
     right = Fraction(room).limit_denominator(_MOST_DENOMINATOR)
     times = math.lcm(*(part.denominator for part in exact), right.denominator if row.sense == "==" else 1)
@@ -213,9 +228,8 @@ def _whole_row(row: _Row, variables: Sequence[_Variable]) -> tuple[list[tuple[in
     common = math.gcd(*values) or 1
     scaled = sign * right * times / common
     terms = [(i, value // common) for (i, _), value in zip(used, values, strict=True)]
-    spans = [(variables[i].spin, variables[i].span, value) for i, value in terms]
-    least = sum(-abs(value) if spin else min(value * span, 0) for spin, span, value in spans)
-    most = sum(abs(value) if spin else max(value * span, 0) for spin, span, value in spans)
+    reach = [value * variables[i].span for i, value in terms]
+    least, most = sum(min(part, 0) for part in reach), sum(max(part, 0) for part in reach)
     limit = math.floor(scaled + Fraction(_CLOSE))
     if least > limit or (row.sense == "==" and (most < limit or abs(scaled - limit) > _CLOSE)):
         raise IntakeError(f"nothing can keep constraint {row.label!r}")
@@ -259,10 +273,7 @@ def _worded(
 
     def decode(sample: Any) -> tuple[int, ...]:
         found = invert(sample)
-        return tuple(
-            int(found[index]) if variable.spin else variable.least + int(found.get(index, 0))
-            for index, variable in enumerate(variables)
-        )
+        return tuple(v.least + v.step * int(found.get(index, 0)) for index, v in enumerate(variables))
 
     def violated(answer: Sequence[int]) -> int:
         return sum(not row.holds(answer) for row in rows)

@@ -13,7 +13,7 @@ from attractor.solve.files.worded import WordedProblem
 from attractor.solve.problems import max_sat
 from attractor.solve.problems.clauses import failing
 
-__all__ = ["FORMULAS", "looks_like", "read_formula"]
+__all__ = ["FORMULAS", "could_be", "looks_like", "read_formula"]
 
 #: Kinds that a problem line names.
 FORMULAS = ("cnf", "wcnf")
@@ -30,6 +30,16 @@ def looks_like(text: str) -> bool:
         if words[-1] != "0" or not all(map(_INTEGER.fullmatch, words[1:])):
             return False
     return False
+
+
+def could_be(text: str) -> bool:
+    """Return whether a text may be a weighted formula of which no clause has to hold: whole numbers, 0 at the ends."""
+    longest = 0
+    for _, words in numbered(text, "c"):
+        if words[-1] != "0" or not all(map(_INTEGER.fullmatch, words[1:])):
+            return False
+        longest = max(longest, len(words))
+    return longest > 2
 
 
 def read_formula(path: Path, text: str) -> WordedProblem:

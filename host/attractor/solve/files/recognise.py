@@ -224,6 +224,11 @@ def _numbers_only(path: Path, text: str, kind: Kind | None) -> ProblemFile:
     """Read lines of two numbers or three: a graph, or coefficients; asked for, unless it can be one thing only."""
     if kind in ("qubo", "ising"):
         return ProblemFile(edges.read_table(path, text, "SPIN" if kind == "ising" else "BINARY"), _TABLE)
+    if kind is None and formulas.could_be(text):
+        raise ProblemFileError(
+            f"{path} could be a formula with weights, a graph or a table of coefficients; say --as sat, --as cut, --as "
+            "qubo or --as ising"
+        )
     try:
         return ProblemFile(edges.read_graph(path, text, sure=kind in _TABLE), _TABLE)
     except edges.Ambiguous as why:
