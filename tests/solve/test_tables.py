@@ -208,9 +208,9 @@ def test_diagonals_of_matrices(write: Callable) -> None:
     bqm = model(path, "qubo")
     for values in product((0, 1), repeat=3):
         assert bqm.energy(dict(enumerate(values, 1))) == np.array(values) @ matrix @ values
-    with pytest.raises(ProblemFileError, match=r"entry \(1, 1\) lies on the diagonal, which is a constant for spins"):
+    with pytest.raises(ProblemFileError, match=r"entry \(1, 1\) is on the diagonal, a constant for spins: biases can"):
         read_problem(path, "ising")
-    with pytest.raises(ProblemFileError, match=r"entry \(1, 1\) lies on the diagonal, and an edge cannot join a verte"):
+    with pytest.raises(ProblemFileError, match=r"entry \(1, 1\) is on the diagonal, and an edge cannot join a vertex"):
         read_problem(path, "cut")
 
 
@@ -220,19 +220,25 @@ BANNER = "%%MatrixMarket matrix coordinate real general\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("%%MatrixMarket vector\n", "line 1: '%%MatrixMarket matrix', a format, a field and a symmetry are expected"),
+        ("%%MatrixMarket vector\n", "'%%MatrixMarket matrix', a format, a field and a symmetry are expected; correct"),
         (BANNER.replace("real", "complex"), "line 1: a matrix that is complex is not read; save one that is real or"),
         (BANNER.replace("general", "hermitian"), "a matrix that is hermitian is not read; save one that is general or"),
-        (BANNER, "line 0: '': rows, columns and entries are expected"),
+        (BANNER, "line 1: '%%MatrixMarket matrix coordinate real general': rows, columns and entries are expected"),
         (BANNER + "3 3\n", "line 2: '3 3': rows, columns and entries are expected"),
-        (BANNER + "% x\n3 4 1\n1 1 1\n", "line 3: a matrix of 3 rows and 4 columns is no problem; it must be square"),
-        (BANNER + "99999999 99999999 1\n1 1 1\n", "a matrix of 99,999,999 rows and 99,999,999 columns is no problem"),
+        (BANNER + "% x\n3 4 1\n1 1 1\n", "line 3: '3 4 1': a matrix must be square, with 1,048,576 rows at most"),
+        (BANNER + "99999999 99999999 1\n1 1 1\n", "a matrix must be square, with 1,048,576 rows at most"),
         (BANNER + "3 3 999999999\n1 1 1\n", "announces 999,999,999 entries and is too short for them; copy it again"),
-        (BANNER.replace("coordinate", "array") + "9999 9999\n1\n", "announces 49,995,000 entries and is too short"),
-        (BANNER + "3 3 1\n1 4 1\n", "is no intact matrix of the Matrix Market"),
-        (BANNER + "3 3 1\n1 2 x\n", "is no intact matrix of the Matrix Market"),
-        (BANNER + "3 3 1\n1 2 nan\n", "entry (1, 2), nan, is not finite; correct the matrix"),
-        (BANNER + "3 3 1\n1 2 1e308\n", "entry (1, 2), 1e+308, is beyond 1e+100, where sums overflow"),
+        (BANNER.replace("coordinate", "array") + "9999 9999\n1\n", "announces 99,980,001 entries and is too short"),
+        (BANNER + "3 3 1\n1 4 1\n", "line 3: '1 4 1': rows and columns are numbered from 1 to 3"),
+        (BANNER + "3 3 1\n1 2 x\n", "line 3: '1 2 x': a row, a column and a value are expected, as numbers"),
+        (BANNER + "3 3 1\n1 2 1\0", "line 3: '1 2 1\\x00': a row, a column and a value are expected, as numbers"),
+        (BANNER + "3 3 2\n1 2 1\n1 2 1\n", "line 4: '1 2 1': line 3 has this entry already"),
+        (BANNER + "3 3 2\n1 2 1\n", "announces 2 entries and has 1; copy it again"),
+        (BANNER.replace("coordinate", "array") + "2 2\n0\n1\n1 0 0\n", "line 5: '1 0 0': single values are expected"),
+        (BANNER.replace("coordinate", "array") + "2 2\n0\n1.0000\n1\n", "has 3 of 4 entries; it was cut off"),
+        (BANNER.replace("coordinate", "array") + "1 1\n0\n1\n", "line 4: '1': 1 entries are expected, and this is"),
+        (BANNER + "3 3 1\n1 2 nan\n", "line 3: '1 2 nan': a number is not finite"),
+        (BANNER + "3 3 1\n1 2 1e308\n", "line 3: '1 2 1e308': a number is beyond 1e+100, where sums overflow"),
         (BANNER + "3 3 2\n1 2 1\n2 1 3\n", "entries (2, 1) and (1, 2) differ, and an edge has one weight"),
     ],
 )
