@@ -161,15 +161,7 @@ def max_sat(
     """
     count = _variables(clauses, variables)
     costs = [1.0] * len(clauses) if weights is None else list(map(float, weights))
-    if len(costs) != len(clauses):
-        raise ValueError(f"there are {len(costs)} weights for {len(clauses)} clauses; give one for each")
-    for index, (clause, cost) in enumerate(zip(clauses, costs, strict=True)):
-        if not all(1 <= abs(literal) <= count for literal in clause):
-            raise ValueError(
-                f"clause {index} is {list(clause)}; literals from 1 to {count} or -1 to -{count} are needed"
-            )
-        if not cost >= 0:
-            raise ValueError(f"clause {index} weighs {cost}; a weight is at least 0, or infinite")
+    _check(clauses, costs, count)
     factor = _hard_cost(clauses, costs) if penalty is None else penalty
     total = ClauseSum(count)
     for index, (clause, cost) in enumerate(zip(clauses, costs, strict=True)):
@@ -182,6 +174,18 @@ def max_sat(
         lambda answer: not any(math.isinf(costs[index]) for index in failing(clauses, answer)),
         lambda answer: sum(costs[index] for index in failing(clauses, answer) if not math.isinf(costs[index])),
     )
+
+
+def _check(clauses: Sequence[Sequence[int]], costs: list[float], count: int) -> None:
+    if len(costs) != len(clauses):
+        raise ValueError(f"there are {len(costs)} weights for {len(clauses)} clauses; give one for each")
+    for index, (clause, cost) in enumerate(zip(clauses, costs, strict=True)):
+        if not all(1 <= abs(literal) <= count for literal in clause):
+            raise ValueError(
+                f"clause {index} is {list(clause)}; literals from 1 to {count} or -1 to -{count} are needed"
+            )
+        if not cost >= 0:
+            raise ValueError(f"clause {index} weighs {cost}; a weight is at least 0, or infinite")
 
 
 def _variables(clauses: Sequence[Sequence[int]], variables: int | None) -> int:
