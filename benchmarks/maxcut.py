@@ -259,7 +259,7 @@ def measure_rtl(kind: str, graph: Graph, rule: Rule, lanes: int) -> dict[str, An
 
 def measure_file(path: Path, rule: Rule, *, reads: int) -> dict[str, Any]:
     """Run one graph of the G-set."""
-    graph = read_problem(path)
+    graph = read_problem(path, "cut")
     if not isinstance(graph, Graph):
         raise SystemExit(f"{path} is not a graph; --gset needs a folder of the G-set's files")
     run = anneal(graph, rule, lanes=0, reads=reads, seed=0)

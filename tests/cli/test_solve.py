@@ -66,7 +66,7 @@ def test_weights_of_edges_count(run: Callable, tmp_path: Path) -> None:
     weights = random.choice([-2, 3], len(pairs))
     lines = [f"{u + 1} {v + 1} {w}" for (u, v), w in zip(pairs, weights, strict=True)]
     (tmp_path / "g.txt").write_text("\n".join([f"12 {len(pairs)}", *lines]))
-    result = run("solve", tmp_path / "g.txt", *QUICK, "-o", tmp_path / "s.txt", "--json").json
+    result = run("solve", tmp_path / "g.txt", "--as", "cut", *QUICK, "-o", tmp_path / "s.txt", "--json").json
     rows = [line.split() for line in (tmp_path / "s.txt").read_text().splitlines() if not line.startswith("#")]
     sides = np.array([int(side) for _, side in sorted(rows, key=lambda row: int(row[0]))])
     assert Graph(12, pairs, weights).cut(sides) == result["cut"]
@@ -75,11 +75,11 @@ def test_weights_of_edges_count(run: Callable, tmp_path: Path) -> None:
 def test_what_a_text_is_taken_as(run: Callable, refused: Callable, tmp_path: Path) -> None:
     path = tmp_path / "three.txt"
     path.write_text("3 3\n1 2 -4\n2 3 -4\n1 3 3\n")
-    cut, qubo = (run("solve", path, *QUICK, *words, "--json") for words in ((), ("--as", "qubo")))
-    assert (cut.json["problem"], cut.json["cut"]) == ("max-cut", 0)
-    assert "is taken as a graph with weights to cut; say --as cut, or --as qubo" in cut.err.replace("\n", " ")
-    assert (qubo.json["problem"], qubo.json["energy"]) == ("qubo", -5)
-    assert "taken as" not in qubo.err + run("solve", path, *QUICK, "--as", "cut").err
+    refused("solve", path, says=(str(path), "line 2, '1 2 -4'", "say --as cut, --as qubo or --as ising"))
+    cut, qubo = (run("solve", path, *QUICK, "--as", kind, "--json").json for kind in ("cut", "qubo"))
+    assert (cut["problem"], cut["cut"]) == ("max-cut", 0)
+    assert (qubo["problem"], qubo["energy"]) == ("qubo", -5)
+    assert run("solve", path, *QUICK, "--colours", 3, "--json").json["problem"] == "colouring"
     assert run("solve", path, *QUICK, "--as", "ising", "--json").json["energy"] == -5
     refused("solve", path, "--as", "colouring", says=("--as colouring needs a number of colours; add --colours N",))
     refused("solve", path, "--as", "qubo", "--colours", 3, says=("--colours does not go with --as qubo; leave out",))

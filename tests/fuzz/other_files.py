@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +60,74 @@ def _binary_problems() -> list[bytes]:
 
 
 def _binary_header(data: bytes, rng: Random) -> bytes:
-    end = 14 + int.from_bytes(data[10:14], "little")
-    header = json.dumps(changed_json(json.loads(data[14:end]), rng)).encode()
-    return data[:10] + len(header).to_bytes(4, "little") + header + data[end:]
+    begin = data.index(b"{")
+    end = begin + int.from_bytes(data[begin - 4 : begin], "little")
+    header = json.dumps(changed_json(json.loads(data[begin:end]), rng)).encode()
+    return data[: begin - 4] + len(header).to_bytes(4, "little") + header + data[end:]
 
 
-def _read_problem(path: Path) -> object:
-    from attractor.solve.problem_files import read_problem
-    from attractor.solve.problems import Graph, max_cut
+def _formulas() -> list[bytes]:
+    return [
+        b"c a formula\np cnf 5 3\n1 -2 3 0 4 5\n-1 2 3 0\n-5 0\n%\n0\n",
+        b"p wcnf 3 3 10\n10 1 2 0\n3 -1 0\n2.5 2 -3 0\n",
+        b"c new\nh 1 2 0\n3 -1 0\n4 -2 3 0\n",
+    ]
 
-    problem = read_problem(path)
-    return max_cut(problem) if isinstance(problem, Graph) and problem.vertices < 10_000 else problem
+
+def _forms() -> list[bytes]:
+    return [b"1\n3 4\n1 1 2\n1 2 3\n2 3 -4\n3 3 7\n", b"2\n2 1\n1 1 5\n1 1\n1 1 2\n"]
+
+
+def _matrices() -> list[bytes]:
+    return [
+        b"%%MatrixMarket matrix coordinate real symmetric\n% a graph\n4 4 3\n2 1 1.5\n3 2 -1\n4 1 1e3\n",
+        b"%%MatrixMarket matrix coordinate pattern general\n3 3 2\n2 1\n3 1\n",
+        b"%%MatrixMarket matrix array integer general\n2 2\n0\n3\n3\n0\n",
+    ]
+
+
+def _tours() -> list[bytes]:
+    head = b"NAME: x\nTYPE: TSP\nCOMMENT: y\nDIMENSION: 4\n"
+    return [
+        head + b"EDGE_WEIGHT_TYPE: " + kind + b"\nNODE_COORD_SECTION\n1 0 0\n2 1.5 3\n3 -4 1e1\n4 7 2\nEOF\n"
+        for kind in (b"EUC_2D", b"CEIL_2D", b"GEO", b"ATT")
+    ] + [head + b"EDGE_WEIGHT_TYPE: EXPLICIT\nEDGE_WEIGHT_FORMAT: UPPER_ROW\nEDGE_WEIGHT_SECTION\n1 2 3\n4 5\n6\nEOF\n"]
+
+
+def _programs() -> list[bytes]:
+    return [
+        b"\\ a program\nMaximize\n obj: 3 x + 4 y + 2 n + [ x * y ] / 2\nSubject To\n w: 2 x + 3 y + n <= 8\n"
+        b" c: x + y = 1\nBounds\n 1 <= n <= 3\nBinary\n x y\nGeneral\n n\nEnd\n"
+    ]
+
+
+def _constrained() -> list[bytes]:
+    import dimod
+
+    whole, bit, spin = dimod.Integer("i", lower_bound=-2, upper_bound=5), dimod.Binary(("b", 1)), dimod.Spin("s")
+    quadratic: Any = spin * bit + 3 * whole * bit - 2 * whole + whole * whole
+    cqm = dimod.ConstrainedQuadraticModel()
+    cqm.set_objective(quadratic)
+    cqm.add_constraint(2 * spin + whole - bit >= -1, label="c")
+    found = []
+    for model in (cqm, quadratic):
+        with model.to_file() as file:
+            found.append(file.read())
+    return found
+
+
+def _read_as(kind: Any) -> Callable[[Path], object]:
+    def read(path: Path) -> object:
+        from attractor.solve.problem_files import read_problem
+        from attractor.solve.problems import Graph, max_cut
+
+        problem = read_problem(path, kind)
+        return max_cut(problem) if isinstance(problem, Graph) and problem.vertices < 10_000 else problem
+
+    return read
+
+
+_read_problem = _read_as(None)
 
 
 # NIR graphs
@@ -178,7 +236,16 @@ def _read_chorales(path: Path) -> object:
 
 
 OTHER_FILES = (
-    FileKind("graph", "a.txt", _graphs, (damaged_text,), _read_problem),
+    FileKind("graph", "a.txt", _graphs, (damaged_text,), _read_as("cut")),
+    FileKind("table", "a.txt", _graphs, (damaged_text,), _read_as("qubo")),
+    FileKind("graph or table", "a.txt", _graphs, (damaged_text,), _read_problem),
+    FileKind("formula", "a.cnf", _formulas, (damaged_text,), _read_problem),
+    FileKind("OR-Library", "a.txt", _forms, (damaged_text,), _read_problem),
+    FileKind("Matrix Market as a graph", "a.mtx", _matrices, (damaged_text,), _read_as("cut")),
+    FileKind("Matrix Market as a form", "a.mtx", _matrices, (damaged_text,), _read_as("qubo")),
+    FileKind("TSPLIB", "a.tsp", _tours, (damaged_text,), _read_problem),
+    FileKind("linear program", "a.lp", _programs, (damaged_text,), _read_problem),
+    FileKind("dimod's constrained models", "a.cqm", _constrained, (damaged, _binary_header), _read_problem),
     FileKind("coordinates", "a.txt", _coordinates, (damaged_text,), _read_problem),
     FileKind("DIMACS and qbsolv", "a.txt", _dimacs, (damaged_text,), _read_problem),
     FileKind("packed problems", "a.gz", _packed, (damaged,), _read_problem),

@@ -36,6 +36,7 @@ PROBLEMS: list[Problem[Any]] = [
     problems.knapsack([2, 3, 4, 1], [3, 4, 5, 1], 6),
     problems.integer_programming([3, -1, 2], [[1, 1, 1], [0, 1, -1]], [2, 0], relation="<="),
     problems.three_sat([(1, 2, -3), (-1, 3, 4), (2, -3, -4), (-2, 1, 4)]),
+    problems.max_sat([(1, 2, 3, 4, 5), (-1, -2), (-3,), (1, -4), (-5, 2)], weights=[3, 1, 2, 1, float("inf")]),
 ]
 
 

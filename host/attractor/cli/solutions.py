@@ -10,16 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from attractor.cli.division import divided, sample_in_parts
+from attractor.cli.output import output
 from attractor.host import Device
 from attractor.host.model import Model
 from attractor.plot.dynamics import annealing_figure
 from attractor.solve.annealer import Annealer, replay
 from attractor.solve.annealing import Annealing
 from attractor.solve.dimod_extra import dimod
+from attractor.solve.files.worded import WordedProblem
 from attractor.solve.ising import Placement, starts
 from attractor.solve.potts import COLOURING, colouring_program, read_colours, sample_colouring
 from attractor.solve.problems import Graph, max_cut
-from attractor.solve.sampler import OscillatorSampler, best_samples
+from attractor.solve.sampler import OscillatorSampler, Program, best_samples
 
 __all__ = ["Found", "Request", "solve_problem"]
 
@@ -81,7 +83,7 @@ class Found:
 
 
 def solve_problem(
-    problem: Graph | dimod.BinaryQuadraticModel,
+    problem: Graph | dimod.BinaryQuadraticModel | WordedProblem,
     colours: int | None,
     request: Request,
     log: Callable[[str], None] = lambda _: None,
@@ -103,6 +105,8 @@ def solve_problem(
         if request.divide is not None:
             raise ValueError("--divide does not go with --colours; leave out one of them")
         return _colour(problem, colours, request)
+    if isinstance(problem, WordedProblem):
+        return _worded(problem, request)
     graph = problem if isinstance(problem, Graph) else None
     bqm = max_cut(graph).bqm if graph is not None else problem
     assert isinstance(bqm, dimod.BinaryQuadraticModel)
@@ -119,27 +123,76 @@ def solve_problem(
 
 
 def _minimise(graph: Graph | None, bqm: dimod.BinaryQuadraticModel, request: Request) -> Found:
-    annealing = Annealing(**request.annealing)
-    made: dict[str, Any] = {"random_start": request.random_start, "keep_interrupted": True}
-    with OscillatorSampler(request.device, progress=request.progress, **made) as sampler:
-        samples = sampler.sample(bqm, scale=request.scale, **vars(annealing), **request.reads)
-        program = sampler.program(bqm, annealing, scale=request.scale)
+    samples, program = _sampled(bqm, request)
     summary, values, best = _best(graph, bqm, samples)
     name, info = "cut" if graph is not None else "energy", samples.info
     summary |= _about(best, len(samples), info) | {"scale": _whole(info["scale"]), **_rounding(info)}
-    best_sample = dict(zip(samples.variables, samples.record.sample[best].tolist(), strict=True))
+    return Found(summary, values, lambda: _energies(samples, program, bqm, best, name))
 
-    def figure() -> Any:
-        sign = -1 if graph is not None else 1
 
-        def read(phases: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-            spins = best_samples(program.placement.spins(phases), bqm)
-            return sign * bqm.energies((spins, list(bqm.variables)))
+def _sampled(bqm: dimod.BinaryQuadraticModel, request: Request) -> tuple[dimod.SampleSet, Program]:
+    annealing = Annealing(**request.annealing)
+    made = {"random_start": request.random_start, "keep_interrupted": True}
+    with OscillatorSampler(request.device, progress=request.progress, **made) as sampler:
+        samples = sampler.sample(bqm, scale=request.scale, **vars(annealing), **request.reads)
+        return samples, sampler.program(bqm, annealing, scale=request.scale)
 
-        groups = np.array([best_sample[variable] > 0 for variable in bqm.variables], np.int64)
-        return _figure(program.model, program.placement, info["seed"], best, read, groups, name)
 
-    return Found(summary, values, figure)
+def _energies(samples: dimod.SampleSet, program: Program, bqm: dimod.BinaryQuadraticModel, best: int, name: str) -> Any:
+    """Draw the energy of the best read, or the cut, which is its negative."""
+
+    def read(phases: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+        spins = best_samples(program.placement.spins(phases), bqm)
+        return (-1 if name == "cut" else 1) * bqm.energies((spins, list(bqm.variables)))
+
+    groups = (samples.record.sample[best] > 0).astype(np.int64)
+    return _figure(program.model, program.placement, samples.info["seed"], best, read, groups, name)
+
+
+def _worded(worded: WordedProblem, request: Request) -> Found:
+    """Solve a problem that has words of its own: of the reads that keep its constraints the best one is taken."""
+    problem, bqm = worded.problem, worded.bqm
+    samples, program = _sampled(bqm, request)
+    energies, info, labels = samples.record.energy, samples.info, list(samples.variables)
+    rows = [dict(zip(labels, row, strict=True)) for row in samples.record.sample.tolist()]
+    answers = [problem.decode(row) for row in rows]
+    feasible = np.array([problem.feasible(answer) for answer in answers])
+    costs = np.array([problem.objective(answer) for answer in answers], np.float64)
+    sign = -1 if problem.sense == "maximise" else 1
+    ranks = np.lexsort((energies, sign * costs, ~feasible)) if feasible.any() else np.argsort(energies, kind="stable")
+    best, kept = int(ranks[0]), costs[feasible]
+    said = dict(worded.tell(answers[best])) | {worded.measure: _finite(costs[best])}
+    if worded.constrained:
+        said = {"feasible": bool(feasible[best])} | said
+    summary = dict(worded.about) | {"bits": bqm.num_variables, "couplings": bqm.num_interactions} | said
+    summary |= {f"mean_{worded.measure}": _finite(kept.mean()) if len(kept) else None} | _kept(
+        feasible, worded.constrained
+    )
+    summary |= (
+        _measured("energy", energies, best)
+        | _about(best, len(samples), info)
+        | {"scale": _whole(info["scale"]), **_rounding(info)}
+    )
+    values = dict(worded.values(answers[best])) or rows[best]
+    return Found(summary, values, lambda: _energies(samples, program, bqm, best, "energy"))
+
+
+def _kept(feasible: npt.NDArray[np.bool_], constrained: bool) -> dict[str, float]:
+    """Return the share of reads that keep the constraints; say what to do if those are few."""
+    if not constrained:
+        return {}
+    share = float(feasible.mean())
+    if share < 0.5:
+        output.log(
+            f"{len(feasible) - int(feasible.sum())} of {len(feasible)} reads break the problem's constraints; try more "
+            "--periods, more --reads, or a board with wider weights"
+        )
+    return {"feasible_reads": share}
+
+
+def _finite(value: Any) -> float | int | None:
+    """Return a number as JSON can hold it; what has no value is None."""
+    return _whole(float(value)) if np.isfinite(value) else None
 
 
 def _best(
@@ -170,7 +223,8 @@ def _colour(graph: Graph, colours: int, request: Request) -> Found:
     best = found.best
     values: dict[Hashable, int] = {vertex + 1: int(colour) for vertex, colour in enumerate(found.colours[best])}
     about = {"problem": "colouring", "vertices": graph.vertices, "edges": len(graph.edges), "colours": colours}
-    summary = about | _measured("conflicts", found.conflicts, best) | _about(best, len(found.conflicts), found.info)
+    summary = about | _kept(found.conflicts == 0, True)
+    summary |= _measured("conflicts", found.conflicts, best) | _about(best, len(found.conflicts), found.info)
 
     def figure() -> Any:
         annealer = Annealer(request.device)

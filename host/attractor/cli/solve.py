@@ -32,16 +32,24 @@ class Taken(StrEnum):
     COLOURING = "colouring"
     QUBO = "qubo"
     ISING = "ising"
+    SAT = "sat"
+    TOUR = "tour"
 
 
 def solve(
     context: typer.Context,
     file: Annotated[
         Path,
-        typer.Argument(help="A graph (rudy, G-set, DIMACS), a QUBO problem (qbsolv), or a model that dimod wrote."),
+        typer.Argument(
+            help="A graph (rudy, G-set, DIMACS), a QUBO problem (qbsolv, OR-Library), a formula (cnf, wcnf), a matrix "
+            "(Matrix Market), a tour (TSPLIB), a linear program (LP), or a model that dimod wrote."
+        ),
     ],
     taken_as: Annotated[
         Taken | None, typer.Option("--as", help="What the file is, where it could be one thing or another.")
+    ] = None,
+    number: Annotated[
+        int | None, typer.Option("--problem", min=1, help="Which problem of a file that holds several.")
     ] = None,
     colours: Annotated[
         int | None, typer.Option(help="Colour a graph with so many colours, instead of cutting it.")
@@ -70,7 +78,7 @@ def solve(
     plot: Annotated[Path | None, typer.Option(help="Picture of the best run to write.")] = None,
     baud: Baud = BAUD,
 ) -> None:
-    """Find a large cut or a colouring of a graph, or a low energy of a model.
+    """Find a large cut or a colouring of a graph, a low energy of a model, or what else a file asks for.
 
     Without --port a network of the problem's size runs on the golden model. --port sim: and rtl: simulate a board of
     that size; any other port is used as it is. A problem with more variables than it holds is solved in parts.
@@ -81,7 +89,8 @@ def solve(
         check_picture(plot)
     files = optional("attractor.solve.problem_files", "solve")
     solutions = optional("attractor.cli.solutions", "solve")
-    problem = _problem(files.open_problem(file, taken_as and taken_as.value), file, taken_as, colours)
+    kind = _kind(taken_as, colours)
+    problem = _problem(files.open_problem(file, kind, number), file, kind)
     given = {"periods": periods, "noise": noise, "max_step": max_step, "lock": lock, "alternate": alternate}
     annealing = {name: value for name, value in given.items() if value is not None}
     limits = {"num_reads": reads or _READS, "seed": seed, "time_limit": time_limit}
@@ -108,16 +117,19 @@ def solve(
         raise KeyboardInterrupt  # what was finished is told and saved; the exit code is that of an interrupt
 
 
-def _problem(found: Any, file: Path, taken_as: Taken | None, colours: int | None) -> Any:
-    """Return the problem of a file that was read; ask what to do with it if that is not clear."""
+def _kind(taken_as: Taken | None, colours: int | None) -> str | None:
+    """Return what the options say that the file is."""
     if taken_as is Taken.COLOURING and colours is None:
         raise ValueError("--as colouring needs a number of colours; add --colours N")
     if colours is not None and taken_as not in (None, Taken.COLOURING):
         raise ValueError(f"--colours does not go with --as {taken_as}; leave out one of them")
-    if colours is None and taken_as is None and found.kinds[0] == Taken.COLOURING:
+    return Taken.COLOURING.value if colours is not None else taken_as and taken_as.value
+
+
+def _problem(found: Any, file: Path, kind: str | None) -> Any:
+    """Return the problem of a file that was read; ask what to do with it if that is not clear."""
+    if kind is None and found.kinds[:1] == (Taken.COLOURING,):
         raise ValueError(f"{file} is a graph of DIMACS: say --colours N to colour it, or --as cut to cut it")
-    if found.doubt and taken_as is None and colours is None:
-        output.log(found.doubt)
     return found.problem
 
 
@@ -138,7 +150,9 @@ def _text(result: dict[str, Any]) -> str:
 def _number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.5g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _is_made(context: typer.Context) -> bool:

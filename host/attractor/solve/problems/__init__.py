@@ -1,7 +1,8 @@
 """Hard problems as energies: each function returns a :class:`Problem` that any dimod sampler can solve."""
 
+from attractor.solve.problems.clauses import max_sat, three_sat
 from attractor.solve.problems.graph import Graph
-from attractor.solve.problems.numbers import integer_programming, knapsack, number_partitioning, three_sat
+from attractor.solve.problems.numbers import integer_programming, knapsack, number_partitioning
 from attractor.solve.problems.on_graphs import (
     clique,
     clique_cover,
@@ -42,6 +43,7 @@ __all__ = [
     "integer_programming",
     "knapsack",
     "max_cut",
+    "max_sat",
     "number_partitioning",
     "set_cover",
     "set_packing",

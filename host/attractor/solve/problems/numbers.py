@@ -1,4 +1,4 @@
-"""Problems with numbers: partitioning, knapsack, integer programming, and satisfiability.
+"""Problems with numbers: partitioning, knapsack, and integer programming.
 
 The formulations are those of A. Lucas, "Ising formulations of many NP problems", Frontiers in Physics 2 (2014) 5;
 inequalities have a slack in binary here, which needs fewer variables.
@@ -7,15 +7,15 @@ inequalities have a slack in binary here, which needs fewer variables.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from attractor.solve.dimod_extra import dimod
-from attractor.solve.problems.problem import Problem, Sample, check_penalty, chosen, slack_bits
+from attractor.solve.problems.problem import Problem, check_penalty, chosen, slack_bits
 
-__all__ = ["integer_programming", "knapsack", "number_partitioning", "three_sat"]
+__all__ = ["integer_programming", "knapsack", "number_partitioning"]
 
 
 def number_partitioning(numbers: Sequence[float]) -> Problem[frozenset[int]]:
@@ -123,58 +123,6 @@ def integer_programming(
     return Problem(
         "0-1 integer programming", bqm, chosen, feasible, lambda ones: float(gains[list(ones)].sum()), "maximise"
     )
-
-
-def three_sat(clauses: Sequence[Sequence[int]], variables: int | None = None) -> Problem[tuple[bool, ...]]:
-    """Give variables values so that every clause holds.
-
-    Answer: the value of each variable. The energy is the number of clauses that fail, with a helper variable for each
-    clause of three: a', b', c' being 1 where the literal fails, ``a'b' - 2w(a' + b') + 3w + wc'``.
-
-    Parameters
-    ----------
-    clauses:
-        1 to 3 literals each: k for variable k, counted from 1, and -k for its negation, as in DIMACS files.
-    variables:
-        Number of variables; None for the greatest in the clauses.
-
-    Raises
-    ------
-    ValueError
-        If a clause is empty, longer than three literals, or has a literal that is none; the message has its index.
-    """
-    count = max((abs(literal) for clause in clauses for literal in clause), default=0)
-    count = count if variables is None else variables
-    bqm = dimod.BinaryQuadraticModel(dict.fromkeys(range(1, count + 1), 0.0), {}, 0.0, dimod.BINARY)
-    for index, clause in enumerate(clauses):
-        literals = list(dict.fromkeys(clause))
-        if not 1 <= len(literals) <= 3 or not all(1 <= abs(literal) <= count for literal in literals):
-            raise ValueError(
-                f"clause {index} is {list(clause)}; 1 to 3 literals from 1 to {count} or their negatives are needed"
-            )
-        if not any(-literal in literals for literal in literals):  # else it always holds
-            bqm += _failure(literals, ("clause", index))
-
-    def decode(sample: Sample) -> tuple[bool, ...]:
-        return tuple(bool(sample[variable]) for variable in range(1, count + 1))
-
-    def failures(answer: tuple[bool, ...]) -> int:
-        return sum(not any(answer[abs(literal) - 1] == (literal > 0) for literal in clause) for clause in clauses)
-
-    return Problem("3-SAT", bqm, decode, lambda answer: failures(answer) == 0, failures)
-
-
-def _failure(literals: list[int], helper: tuple[str, int]) -> dimod.BinaryQuadraticModel:
-    """Return an energy that is 1 where all literals fail and else 0, its helper at its best."""
-    # The library's products are typed as what higher degrees would give.
-    fails: list[Any] = [1 - dimod.Binary(literal) if literal > 0 else dimod.Binary(-literal) for literal in literals]
-    if len(fails) == 1:
-        return fails[0]
-    if len(fails) == 2:
-        return fails[0] * fails[1]
-    a, b, c = fails
-    w: Any = dimod.Binary(helper)
-    return a * b - 2 * w * (a + b) + 3 * w + w * c
 
 
 def _integers(name: str, values: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from attractor.solve.dimod_extra import dimod
 
-__all__ = ["Problem", "S", "Sample", "add_one_hot", "check_penalty", "chosen", "slack_bits"]
+__all__ = ["Problem", "S", "Sample", "add_one_hot", "check_penalty", "chosen", "just_above", "slack_bits"]
 
 #: Value of each variable of a problem, by its label.
 Sample = Mapping[Any, Any]
@@ -93,3 +93,8 @@ def check_penalty(name: str, penalty: float | None, bound: float, default: float
             f"{default:g}"
         )
     return penalty
+
+
+def just_above(bound: float, values: Iterable[float]) -> float:
+    """Return 1 more than a bound if all values that it comes from are integers, else a tenth more."""
+    return bound + 1 if all(float(value).is_integer() for value in values) else 1.1 * bound

@@ -1,4 +1,7 @@
-"""Files with a problem line, ``p KIND ...``: graphs of DIMACS, and QUBO problems as qbsolv has them."""
+"""Files with a problem line, ``p KIND ...``: graphs of DIMACS, and QUBO problems as qbsolv has them.
+
+Formulas, which have one too, are in :mod:`attractor.solve.files.formulas`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from attractor.solve.dimod_extra import dimod
-from attractor.solve.problem_lines import MOST_VERTICES, ProblemFileError, damage, numbered, numbers
+from attractor.solve.files.lines import ProblemFileError, check_size, damage, empty_model, numbered, numbers
 from attractor.solve.problems import Graph
 
 __all__ = ["GRAPHS", "QUBO", "problem_kind", "read_coefficients", "read_graph"]
@@ -40,7 +43,7 @@ def read_graph(path: Path, text: str) -> Graph:
     number, words = next(lines)
     sizes = numbers(path, number, words, (2,), "'p edge', vertices and edges", skip=2)
     vertices, announced = int(sizes[0]), int(sizes[1])
-    _check_size(path, number, words, vertices)
+    check_size(path, number, words, vertices)
     edges, found = dict[tuple[int, int], None](), 0
     for number, words in lines:
         if words[0] == "n":
@@ -77,10 +80,8 @@ def read_coefficients(path: Path, text: str) -> dimod.BinaryQuadraticModel:
     if len(words) != 6 or not all(word.isascii() and word.isdigit() and len(word) < 20 for word in words[3:]):
         raise damage(path, number, words, "'p qubo', a topology and three sizes are expected")
     variables, *announced = map(int, words[3:])
-    _check_size(path, number, words, variables)
-    bqm, counts, first_seen = dimod.BinaryQuadraticModel("BINARY"), [0, 0], dict[tuple[int, int], int]()
-    for variable in range(variables):
-        bqm.add_linear(variable, 0.0)
+    check_size(path, number, words, variables)
+    bqm, counts, first_seen = empty_model("BINARY", range(variables)), [0, 0], dict[tuple[int, int], int]()
     for number, words in lines:
         values = numbers(path, number, words, (3,), "two variables and a coefficient")
         u, v = int(values[0]), int(values[1])
@@ -101,8 +102,3 @@ def read_coefficients(path: Path, text: str) -> dimod.BinaryQuadraticModel:
                 f"{path} announces {said} {what} and has {found}; copy it again, or correct its problem line"
             )
     return bqm
-
-
-def _check_size(path: Path, number: int, words: list[str], size: int) -> None:
-    if not 1 <= size <= MOST_VERTICES:
-        raise damage(path, number, words, f"there must be one vertex or variable, and may be {MOST_VERTICES:,} at most")
