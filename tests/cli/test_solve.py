@@ -166,6 +166,7 @@ def test_an_interrupt_keeps_what_was_finished(
     run: Callable, ring: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[object, ...]
 ) -> None:
     monkeypatch.setattr("attractor.solve.annealer.BATCH", 3)
+    monkeypatch.setattr("attractor.solve.golden_reads.fastest", OscillatorNetwork)  # compiled, reads come one by one
     whole = run("solve", ring, *options, "--periods", 12, "--reads", 6, "--seed", 1, "--json").json
     finished, right = [], OscillatorNetwork.run
 
