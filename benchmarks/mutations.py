@@ -208,7 +208,7 @@ MUTATIONS = (
     Mutation("eqprop/core.py", "learner.reversed.eq(control.reversed)", "learner.reversed.eq(0)", LAYERS),
     Mutation("oscillator/lanes.py", "Mux(total == 0, state.reference, ~total[-1])", "~total[-1]", LOCKSTEP),
     Mutation("oscillator/lanes.py", " & ~state.clamp", "", LOCKSTEP),
-    Mutation("oscillator/lanes.py", " & ~in_place", "", LOCKSTEP),
+    Mutation("oscillator/lanes.py", " & ~stays", "", LOCKSTEP),
     Mutation("oscillator/lanes.py", " & self._exists(lane)", "", LOCKSTEP),
     Mutation("oscillator/lanes.py", " & self._turn.bit_select(self._odd(lane), 1)", "", LOCKSTEP),
     Mutation("oscillator/lanes.py", "beat.group[0] ^ (lane & 1)", "Const(lane & 1, 1)", LOCKSTEP),
