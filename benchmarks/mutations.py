@@ -228,7 +228,7 @@ MUTATIONS = (
     Mutation("oscillator/lanes.py", "Mux(self.crossbar.beat.context.locked, low, 0)", "low", LOCKSTEP),
     Mutation(
         "oscillator/core.py",
-        "noise.step.eq(crossbar.neurons.valid & crossbar.neurons.beat.context.noisy)",
+        "noise.step.eq(crossbar.neurons.valid & takes_word)",
         "noise.step.eq(self.slot_end)",
         LOCKSTEP,
     ),
