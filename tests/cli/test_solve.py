@@ -195,6 +195,7 @@ def test_an_interrupt_before_anything_is_finished_ends_it(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr("attractor.solve.golden_reads.fastest", OscillatorNetwork)
     monkeypatch.setattr(OscillatorNetwork, "run", interrupted)
     outcome = run("solve", ring, *QUICK, "--json")
     assert (outcome.code, outcome.error["kind"]) == (130, "interrupted")

@@ -278,7 +278,9 @@ def _figure(
 ) -> Any:
     """Run a read again on the golden model, and draw it."""
     drawn = placement.spec.random_start
-    phases, seeds = starts(placement, seed, read + 1, drawn=drawn)
+    spec: Any = model.spec
+    flips = bool(spec.flips and model.parameters["schedule"][0, -1])
+    phases, seeds = starts(placement, seed, read + 1, drawn=drawn, spins=flips)
     kept = replay(model, phases[read], placement.clamp, int(seeds[read]), random_start=drawn)
     schedule = model.parameters["schedule"].astype(np.int64)
     inputs, places = placement.spec.inputs, placement.places
