@@ -54,7 +54,12 @@ def tour(folder: Path, places: int = 5) -> Path:
 
 def test_a_tour(run: Callable, refused: Callable, tmp_path: Path) -> None:
     path = tour(tmp_path)
-    refused("solve", path, *QUICK, says=("scale='auto' scales and rounds them",))
+    # Distances that no common factor makes whole are refused.
+    uneven = tmp_path / "uneven.tsp"
+    rows = "\n".join(" ".join(str(abs(i - j) * (i + j) ** 3 * 1009 + 1) for j in range(4)) for i in range(4))
+    head = "TYPE: TSP\nDIMENSION: 4\nEDGE_WEIGHT_TYPE: EXPLICIT\nEDGE_WEIGHT_FORMAT: FULL_MATRIX\n"
+    uneven.write_text(f"{head}EDGE_WEIGHT_SECTION\n{rows}\nEOF\n")
+    refused("solve", uneven, *QUICK, says=("scale='auto' scales and rounds them",))
     words = ("solve", path, "--periods", 300, "--reads", 32, "--seed", 1, "--scale", "auto")
     result = run(*words, "-o", tmp_path / "s.txt", "--plot", tmp_path / "p.png", "--json").json
     assert (result["problem"], result["places"], result["bits"]) == ("tour", 5, 16)

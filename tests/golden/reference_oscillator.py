@@ -105,12 +105,13 @@ def may_flip(word: int, lane: int, flips: int) -> bool:
         6: (a or b or c) and d,
         7: (a or b) and d,
         8: a and d,
-        9: (a or b) and d and e,
-        10: a and b and d,
-        11: (a or b) and d and e and f,
-        12: a and b and d and e,
-        13: a and b and d and e and f,
-        14: a and b and c and d and e and f,
+        9: (a or b or c) and d and e,
+        10: (a or b) and d and e,
+        11: a and b and d,
+        12: (a or b) and d and e and f,
+        13: a and b and d and e,
+        14: a and b and d and e and f,
+        15: a and b and c and d and e and f,
     }[flips]
 
 

@@ -128,7 +128,7 @@ def test_who_may_flip_equals_the_golden_generator(lanes: int) -> None:
 
     async def bench(ctx: Any) -> None:
         for _ in range(4):
-            ctx.set(part.word, int(golden._words[0]))
+            ctx.set(part.word, int(golden.words[0]))
             for flips in range(1, len(FLIP_SHARES) + 1):
                 ctx.set(part.flips, flips)
                 expected = sum(int(bit) << lane for lane, bit in enumerate(golden.may_flip(flips)[0].tolist()))

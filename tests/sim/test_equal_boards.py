@@ -292,7 +292,7 @@ def test_a_margin_above_the_largest_is_read_as_the_largest() -> None:
 def test_a_margin_written_after_a_call_does_not_change_its_result() -> None:
     model = Model(
         SMALL,
-        {"weights": np.zeros((7, 11), int), "schedule": np.zeros((3, 5), int), "settle": np.array(0)},
+        {"weights": np.zeros((7, 11), int), "schedule": np.zeros((3, 6), int), "settle": np.array(0)},
     )
     margin, result = (SMALL.memory_map.number(name) for name in ("margin", "result"))
     replies = []

@@ -63,6 +63,7 @@ FLIP_MASKS = (
     (-3, 1),
     (-2, 1),
     (1, 1),
+    (-3, 2),
     (-2, 2),
     (2, 1),
     (-2, 3),
@@ -76,7 +77,7 @@ FLIP_BITS = ((1, (5, 23, 47)), (3, (38, 14, 50)))
 #: Of all targets, those that may flip in a slot, at random; by the values of the column ``flips`` from 1 on.
 FLIP_SHARES = (
     *(1.0, 7 / 8, 49 / 64, 21 / 32, 9 / 16, 7 / 16, 3 / 8),
-    *(1 / 4, 3 / 16, 1 / 8, 3 / 32, 1 / 16, 1 / 32, 1 / 64),
+    *(1 / 4, 7 / 32, 3 / 16, 1 / 8, 3 / 32, 1 / 16, 1 / 32, 1 / 64),
 )
 #: The noise of targets that flip is a sum of random signs, each times the amplitude shifted right by so many bits:
 #: almost a normal distribution, with tails up to 2.25 standard deviations, each 0.94 of the amplitude. The signs are
@@ -93,7 +94,7 @@ def schedule_entry(*, flips: bool) -> Record:
         (
             *kept,
             Field("alternate", 1, meaning="every other oscillator moves in a slot"),
-            Field("flips", 4, meaning="not 0: targets flip, and at random a share may, from all (1) to 1/64 (14)"),
+            Field("flips", 4, meaning="not 0: targets flip, and at random a share may, from all (1) to 1/64 (15)"),
             unused(3),
         )
     )
