@@ -120,7 +120,7 @@ def test_who_may_flip_equals_the_definition(seed: int, lanes: int, flips: int) -
 
 @pytest.mark.parametrize("flips", range(2, len(FLIP_SHARES) + 1))
 def test_so_many_may_flip_and_no_two_always_together(flips: int) -> None:
-    lanes, words_drawn, share = 300, 4000, FLIP_SHARES[flips - 1]
+    lanes, words_drawn, share = 130, 20_000, FLIP_SHARES[flips - 1]
     generator = NoiseGenerator(np.random.default_rng(0).integers(1 << 62, size=words_drawn), lanes)
     generator.skip(8)
     may = generator.may_flip(flips)

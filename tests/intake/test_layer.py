@@ -358,16 +358,16 @@ def test_a_child_that_hangs_or_crashes(
     child = tmp_path / "child.py"
     child.write_text(program)
     (tmp_path / "a.h5").touch()
-    monkeypatch.setattr(hdf5, "_CHILD_PROCESS", hdf5._Child())
+    hdf5._CHILD.stop()
     with monkeypatch.context() as changed:
-        changed.setattr(hdf5, "_CHILD", child)
+        changed.setattr(hdf5._CHILD, "program", child)
         changed.setattr(hdf5, "_SECONDS", 0.5)
         with pytest.raises(IntakeError, match=says):
             hdf5.read_group(tmp_path / "a.h5", "node")
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["node/x"] = 1
     assert hdf5.read_group(tmp_path / "b.h5", "node") == {"x": 1}  # another child
-    hdf5._CHILD_PROCESS.stop()
+    hdf5._CHILD.stop()
 
 
 def test_a_file_cannot_take_all_memory(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ OURS = {
     "sim/lockstep/regression.py": "the report of a simulation that has just run",
     "sim/rtl_board.py": "our own sources and the Verilog that was made from them",
     "sim/verilator.py": "sources and programs that were made here",
+    "solve/files/dimod_child.py": "the child in which dimod may break, and requests of the process that started it",
     "train/checkpoints.py": "an identity that was just written as JSON, read back as plain data",
     "train/eqprop/published.py": "as above, and tensors whose header the intake has checked",
 }

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from attractor.intake import IntakeError
+from attractor.intake.child import Gone
 from attractor.solve.files import guarded
 from attractor.solve.problem_files import ProblemFileError, WordedProblem, open_problem, read_problem
 
@@ -202,21 +203,23 @@ def test_damage(write: Callable, content: str | bytes, message: str) -> None:
 def test_a_reader_that_breaks_down_is_started_again(write: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(PROGRAM)
     read_problem(path)
-    process = guarded._PROCESS._process
+    process = guarded._CHILD._process
     assert process is not None
     process.kill()
     process.wait()
     read_problem(path)
-    monkeypatch.setattr(guarded._Child, "_read", lambda _, count: guarded._READY if count == 6 else _gone())
-    with pytest.raises(ProblemFileError, match="dimod's reader breaks down on it; correct it or save it again"):
+    monkeypatch.setattr(guarded, "_answer", _gone)
+    with pytest.raises(
+        ProblemFileError, match=r"dimod's reader breaks down on it, or needs more memory .*; correct it or"
+    ):
         read_problem(path)
     monkeypatch.undo()
-    guarded._PROCESS.stop()
+    guarded._CHILD.stop()
     assert read(path).about["variables"] == 4
 
 
 def _gone() -> bytes:
-    raise guarded._Gone
+    raise Gone
 
 
 def test_a_reader_that_does_not_come_back_is_ended(write: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +227,7 @@ def test_a_reader_that_does_not_come_back_is_ended(write: Callable, monkeypatch:
     read_problem(path)  # which starts it
     monkeypatch.setattr(guarded, "_SECONDS", 0.0)
     monkeypatch.setattr(guarded, "_BYTES_PER_SECOND", 1 << 60)
-    with pytest.raises(ProblemFileError, match=r"dimod does not finish within 0 s|breaks down"):
+    with pytest.raises(ProblemFileError, match=r"reader does not finish within 0 s|breaks down"):
         read_problem(path)
 
 

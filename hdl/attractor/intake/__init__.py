@@ -12,6 +12,7 @@ reads, and ends in an :class:`IntakeError` that says what is wrong, where, and w
 :mod:`attractor.intake.arrays`           NumPy's ``.npy`` and ``.npz``
 :mod:`attractor.intake.archives`         zip archives; no member's name leaves its folder
 :mod:`attractor.intake.tensors`          safetensors
+:mod:`attractor.intake.child`            a child process for a library that damaged files break
 :mod:`attractor.intake.hdf5`             HDF5, in a child process with limits on time and memory
 =======================================  ===============================================================================
 

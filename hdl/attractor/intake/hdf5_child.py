@@ -19,6 +19,8 @@ import json
 import sys
 from typing import Any, BinaryIO
 
+from attractor.intake.child import limit_memory
+
 #: Bytes of address space beyond those of a fresh child.
 MEMORY_BYTES = 384 << 20
 _KINDS = "biufcS"
@@ -32,7 +34,7 @@ def main() -> None:
     """Answer requests until standard input ends."""
     import h5py
 
-    _limit_memory()
+    limit_memory(MEMORY_BYTES)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     answers.write(b"ready\n")
     answers.flush()
@@ -48,19 +50,6 @@ def main() -> None:
         except Exception as error:  # the library meets damage with whatever error the damage leads to
             _send(answers, b"E", json.dumps(["damaged", f"{type(error).__name__}: {error}"]).encode())
         answers.flush()
-
-
-def _limit_memory() -> None:
-    """Let the system refuse more memory than a file may take, where it can."""
-    try:
-        import resource
-        from pathlib import Path
-
-        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        _, most = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY_BYTES, most))
-    except (ImportError, OSError, ValueError):
-        pass  # the sizes that a file claims are limited all the same
 
 
 def _answer(h5py: Any, request: dict[str, Any], answers: BinaryIO) -> None:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
+
+from attractor.intake.child import limit_memory
 
 #: Bytes of address space beyond those of a fresh child.
 MEMORY_BYTES = 1 << 30
@@ -24,7 +25,7 @@ def main() -> None:
     import dimod
     import dimod.lp
 
-    _limit_memory()
+    limit_memory(MEMORY_BYTES)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     answers.write(b"ready\n")
     answers.flush()
@@ -37,18 +38,6 @@ def main() -> None:
         data = json.dumps(answer).encode()
         answers.write(len(data).to_bytes(8, "little") + data)
         answers.flush()
-
-
-def _limit_memory() -> None:
-    """Let the system refuse more memory than a file may take, where it can."""
-    try:
-        import resource
-
-        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        _, most = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY_BYTES, most))
-    except (ImportError, OSError, ValueError):
-        pass  # time is limited all the same
 
 
 def _answer(dimod: Any, request: dict[str, Any], data: bytes) -> dict[str, Any]:
