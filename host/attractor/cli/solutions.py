@@ -132,9 +132,11 @@ def _minimise(graph: Graph | None, bqm: dimod.BinaryQuadraticModel, request: Req
 
 def _sampled(bqm: dimod.BinaryQuadraticModel, request: Request) -> tuple[dimod.SampleSet, Program]:
     annealing = Annealing(**request.annealing)
-    made = {"random_start": request.random_start, "keep_interrupted": True}
+    made: dict[str, Any] = {"random_start": request.random_start, "keep_interrupted": True}
     with OscillatorSampler(request.device, progress=request.progress, **made) as sampler:
         samples = sampler.sample(bqm, scale=request.scale, **vars(annealing), **request.reads)
+        for line in samples.info["warnings"]:
+            output.log(line)
         return samples, sampler.program(bqm, annealing, scale=request.scale)
 
 

@@ -36,6 +36,13 @@ class Taken(StrEnum):
     TOUR = "tour"
 
 
+class Moves(StrEnum):
+    """How oscillators move."""
+
+    FLIP = "flip"
+    TURN = "turn"
+
+
 def solve(
     context: typer.Context,
     file: Annotated[
@@ -66,6 +73,13 @@ def solve(
     alternate: Annotated[
         bool | None, typer.Option("--alternate/--no-alternate", help="Let only every other oscillator move in a slot.")
     ] = None,
+    final_noise: Annotated[float | None, typer.Option(min=0, help="Noise at the end, in mean fields.")] = None,
+    share: Annotated[
+        float | None, typer.Option(help="Of all oscillators those that may flip in a slot, from 1 to 0.015625.")
+    ] = None,
+    rule: Annotated[
+        Moves | None, typer.Option(help="Whether oscillators flip between two phases, or turn step by step.")
+    ] = None,
     random_start: Annotated[
         bool, typer.Option("--random-start", help="Let the network made for the problem draw its own starts.")
     ] = False,
@@ -92,6 +106,7 @@ def solve(
     kind = _kind(taken_as, colours)
     problem = _problem(files.open_problem(file, kind, number), file, kind)
     given = {"periods": periods, "noise": noise, "max_step": max_step, "lock": lock, "alternate": alternate}
+    given |= {"final_noise": final_noise, "share": share, "rule": rule and rule.value}
     annealing = {name: value for name, value in given.items() if value is not None}
     limits = {"num_reads": reads or _READS, "seed": seed, "time_limit": time_limit}
     if random_start and context.obj and not _is_made(context):

@@ -143,7 +143,7 @@ def _append_flips(
                 field = np.int32(sums[target] + added[patterns[lane]])
                 listed[found] = target
                 found += np.uint64((np.int32(field * towards[target]) < 0) & allowed[lane])
-    return np.int64(found)
+    return int(found)
 
 
 @njit(cache=True, nogil=True)
