@@ -1,12 +1,12 @@
 """How good the answers to problems of the field are, beside simulated annealing, with defaults only.
 
 Every file of ``--data`` that is named below is read and sampled ``--reads`` times by
-:class:`attractor.solve.sampler.OscillatorSampler` on the golden model, and by dwave-samplers' simulated annealing with 300
-and with 1,000 sweeps, in the same process. A row has, for each of the three:
+:class:`attractor.solve.sampler.OscillatorSampler` on the golden model, and by dwave-samplers' simulated annealing with
+300 and with 1,000 sweeps, in the same process. A row has, for each of the three:
 
 ``mean``, ``best_of_8``
-    Mean of all reads, and mean over the reads, eight by eight, of the best of the eight: the cut and the energy of a QUBO
-    problem in percent of ``best_known``, the length of a tour, the clauses of a formula that do not hold.
+    Mean of all reads, and mean over the reads, eight by eight, of the best of the eight: the cut and the energy of a
+    QUBO problem in percent of ``best_known``, the length of a tour, the clauses of a formula that do not hold.
 ``feasible``
     Share of the reads that keep the problem's constraints; for a formula those in which all clauses hold.
 ``cpu_ms_a_read``
