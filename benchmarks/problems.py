@@ -38,7 +38,14 @@ from attractor.solve.sampler import OscillatorSampler
 
 #: Greatest known cuts; the greatest of ``g05_80.0`` is not listed where we read.
 BEST_KNOWN = {
-    "G1": 11_624, "G6": 2_178, "G11": 564, "G14": 3_064, "G22": 13_359, "G32": 1_410, "G43": 6_660, "G51": 3_848,
+    "G1": 11_624,
+    "G6": 2_178,
+    "G11": 564,
+    "G14": 3_064,
+    "G22": 13_359,
+    "G32": 1_410,
+    "G43": 6_660,
+    "G51": 3_848,
     "g05_60.0": 536,
 }
 #: Lengths of shortest tours.
