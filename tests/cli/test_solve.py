@@ -110,7 +110,7 @@ def test_a_colouring_counts_its_conflicts(run: Callable, ring: Path, tmp_path: P
 
 def test_every_port_gives_the_same(run: Callable, ring: Path, tmp_path: Path) -> None:
     expected = run("solve", ring, *QUICK, "-o", tmp_path / "a.txt", "--json").json
-    own = board(tmp_path, oscillators=8, weight_bits=8, schedule_entries=64)
+    own = board(tmp_path, oscillators=8, weight_bits=8, schedule_entries=64, flips=True)
     for port in ("sim:", own):
         result = run("solve", ring, *QUICK, "-o", tmp_path / "b.txt", "--port", port, "--json").json
         assert {key: result[key] for key in ("cut", "mean_cut", "best_read")} == {
@@ -150,7 +150,7 @@ def test_networks_that_draw_their_starts(
     run: Callable, ring: Path, tmp_path: Path, colours: tuple[object, ...]
 ) -> None:
     own = board(tmp_path, oscillators=8, weight_bits=8, schedule_entries=64, lock_phases=3, random_start=True)
-    seed = ("--seed", 3)  # one with which both ways find different solutions
+    seed = ("--seed", 1)  # one with which both ways find different solutions
     flag, words = ("--random-start",), ("solve", ring, *colours, *QUICK, *seed, "--json", "-o", tmp_path / "a.json")
     found = []
     for port in (flag, (*flag, "--port", "sim:"), *([("--port", own)] if colours else [])):

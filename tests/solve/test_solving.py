@@ -50,14 +50,16 @@ def test_the_best_answer_is_optimal(problem: Problem[Any]) -> None:
 
 
 def test_partitioning_wants_no_alternation() -> None:
-    """In alternation the odd and the even part, whatever the edges; the page on solving says what to do."""
+    """In alternation phases that turn follow the odd and the even part, whatever the edges; the defaults do not."""
     ring = Graph(24, [(v, (v + 1) % 24) for v in range(24)])
     problem = problems.graph_partitioning(ring)
     sampler = OscillatorSampler()
-    alternating = sampler.sample(problem.bqm, num_reads=8, seed=0)
+    levers = {"rule": "turn", "noise": 1.0, "max_step": 4, "lock": 0.25}
+    alternating = sampler.sample(problem.bqm, num_reads=8, seed=0, alternate=True, **levers)
     assert min(alternating.record.energy) == 24.0  # every edge is cut
-    found = sampler.sample(problem.bqm, num_reads=8, seed=0, alternate=False, max_step=1, lock=0.0, noise=1.5)
-    assert min(found.record.energy) <= 6.0
+    for given in ({}, {"alternate": False, "max_step": 1, "lock": 0.0, "noise": 1.5}):
+        found = sampler.sample(problem.bqm, num_reads=8, seed=0, **given)
+        assert min(found.record.energy) <= 6.0
 
 
 def test_every_problem_is_here() -> None:

@@ -30,7 +30,13 @@ LONG: dict[str, Any] = {"periods": 100_000, "seed": 0}
 
 
 @pytest.fixture
-def batches_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+def not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads run together in batches, as they do without Numba; compiled, they come one after the other."""
+    monkeypatch.setattr("attractor.solve.golden_reads.fastest", OscillatorNetwork)
+
+
+@pytest.fixture
+def batches_of_two(monkeypatch: pytest.MonkeyPatch, not_compiled: None) -> None:  # noqa: ARG001
     monkeypatch.setattr("attractor.solve.annealer.BATCH", 2)
 
 
@@ -49,6 +55,15 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
 # Time limits
 
 
+def test_a_time_limit_ends_a_compiled_read_in_the_middle() -> None:
+    pytest.importorskip("numba", reason="compiled runs need Numba: pip install '.[fast]'")
+    OscillatorSampler().sample(RING, seed=0, periods=1)  # compiles
+    found, seconds = timed(lambda: OscillatorSampler().sample(RING, num_reads=40, time_limit=0.3, **LONG))
+    assert 0.3 <= seconds < 1.0
+    assert (len(found), found.info["unfinished"]) == (1, 1)
+
+
+@pytest.mark.usefixtures("not_compiled")
 def test_a_time_limit_ends_a_batch_in_the_middle() -> None:
     found, seconds = timed(lambda: OscillatorSampler().sample(RING, num_reads=40, time_limit=0.3, **LONG))
     assert 0.3 <= seconds < 1.0
@@ -82,6 +97,7 @@ def test_finished_reads_alone_are_given() -> None:
     assert (found.record.sample == whole.record.sample[:4]).all()
 
 
+@pytest.mark.usefixtures("not_compiled")
 def test_no_time_at_all() -> None:
     for device in (None, "sim:"):
         found = OscillatorSampler(device).sample(RING, num_reads=3, time_limit=0.0, **LONG)
@@ -148,7 +164,7 @@ class Interrupting(OscillatorNetwork):
 
 
 def test_an_interrupt_in_the_first_batch_keeps_the_reads_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attractor.solve.golden_reads.OscillatorNetwork", Interrupting)
+    monkeypatch.setattr("attractor.solve.golden_reads.fastest", Interrupting)
     with pytest.raises(KeyboardInterrupt):
         OscillatorSampler().sample(RING, num_reads=3, **LONG)
     found = OscillatorSampler(keep_interrupted=True).sample(RING, num_reads=3, **LONG)

@@ -193,8 +193,11 @@ class Placement:
         biased: bool,
         name: str = "the network",
         references: int = 1,
+        second: npt.NDArray[np.bool_] | None = None,
     ) -> Placement:
         """Place variables on the free oscillators of a network, in order, and biases on ``references`` others.
+
+        With ``second``, shape (variables,), variables for which it is true become odd targets and the others even ones.
 
         Raises
         ------
@@ -209,9 +212,17 @@ class Placement:
                 f"the problem has {variables} variables{' with biases' if biased else ''}; {name} has room for "
                 f"{len(free)}: use a larger network, or none and the golden model"
             )
-        others = [index for index in range(spec.inputs) if index != first] + free[variables:].tolist()
+        places = free[:variables]
+        if second is not None:
+            odd = (free - spec.inputs) % 2 == 1
+            if second.sum() > odd.sum() or (~second).sum() > (~odd).sum():
+                raise ProblemError(f"{name} has not enough odd and even oscillators; leave out the sets")
+            places = np.empty(variables, np.intp)
+            places[second], places[~second] = free[odd][: second.sum()], free[~odd][: (~second).sum()]
+        left = np.setdiff1d(free, places).tolist()
+        others = [index for index in range(spec.inputs) if index != first] + left
         chosen = (first, *others[: references - 1]) if biased else ()
-        return cls(spec, free[:variables], chosen)
+        return cls(spec, places, chosen)
 
     @property
     def clamp(self) -> npt.NDArray[np.bool_]:

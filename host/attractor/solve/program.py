@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,15 @@ from attractor.solve.ising import (
     quantise,
     telling_biases,
 )
+from attractor.solve.two_colours import two_colours
 from attractor.spec import IntegerArray, OscillatorSpec
 
 __all__ = ["Program", "Where", "program"]
 
 #: Most variables of a problem whose states are all looked at, to see what rounding did.
 _FEW = 14
+#: So many targets for each variable may a network have so that two sets of variables find odd and even ones.
+_MOST_PADDED = 1.25
 #: Energies that differ by less, relative to the largest, are equal.
 _CLOSE = 1e-9
 
@@ -69,6 +72,8 @@ class Program:
         Of the couplings, see :func:`attractor.solve.annealing.repulsion`; None where it decided nothing.
     warnings:
         What the user should know of what rounding did, a line each.
+    sets:
+        Whether couplings join two sets of variables only, and these were placed so that they take turns.
     """
 
     model: Model
@@ -77,13 +82,16 @@ class Program:
     annealing: Annealing
     repulsion: float | None = None
     warnings: tuple[str, ...] = ()
+    sets: bool = False
 
     @property
     def info(self) -> dict[str, Any]:
         """What a result says of how it came about."""
         rounding = self.quantisation
         chosen = dict(vars(self.annealing))
-        if self.repulsion is not None:
+        if self.sets:
+            chosen["why"] = "couplings join two sets of variables only, which take turns"
+        elif self.repulsion is not None:
             chosen["why"] = f"share by a repulsion of {self.repulsion:g} fields"
         return {
             "schedule": self.model.parameters["schedule"].tolist(),
@@ -115,7 +123,10 @@ def program(bqm: dimod.BinaryQuadraticModel, annealing: Annealing, where: Where,
     given, (u, v, quadratic), _ = vectors
     pairs = np.stack([u, v], axis=1).astype(np.intp)
     linear = telling_biases(given, pairs, quadratic)
-    placement, found = _placed(linear, pairs, quadratic, annealing, where, scale)
+    second = _sets(annealing, where, len(linear), pairs, biased=bool(np.any(linear)))
+    if second is not None:
+        annealing = replace(annealing, alternate=True, share=1.0)
+    placement, found = _placed(linear, pairs, quadratic, annealing, where, scale, second)
     weights = placement.weights(found.values[: len(linear)], pairs, found.values[len(linear) :])
     couplings = placement.couplings(weights)
     # Without couplings it is the biases that noise must not drown out.
@@ -126,7 +137,8 @@ def program(bqm: dimod.BinaryQuadraticModel, annealing: Annealing, where: Where,
     decided = chosen.share is not None and annealing.share is None
     felt = repulsion(couplings[:, spec.inputs :]) if decided else None
     model = Model(spec, parameters, {"problem": "ising"})
-    return Program(model, placement, found, chosen, felt, _warnings(linear, pairs, quadratic, found))
+    told = _warnings(linear, pairs, quadratic, found)
+    return Program(model, placement, found, chosen, felt, told, second is not None)
 
 
 def _placed(
@@ -136,13 +148,15 @@ def _placed(
     annealing: Annealing,
     where: Where,
     scale: Scale,
+    second: npt.NDArray[np.bool_] | None,
 ) -> tuple[Placement, Weights]:
     """Return the network with a place for each variable, and integers for all coefficients, as large as they fit."""
     variables, biased = len(linear), bool(np.any(linear))
+    targets = variables if second is None else _targets(second)
     if where.spec is None:
         _check_room(variables, biased=biased)
         most = min(MOST_REFERENCES, MOST_OSCILLATORS - variables)
-        spec = measured_spec(variables, biased=biased, **where.made)
+        spec = measured_spec(targets, biased=biased, **where.made)
     else:
         spec, most = where.spec, Placement.most_references(where.spec, variables)
     placement = Placement.on(spec, variables, biased=biased, name=where.name)
@@ -156,8 +170,36 @@ def _placed(
         times = max(1, min(times, most * spec.weight_high // largest))
     needed = max(1, -(-largest * times // spec.weight_high))
     if where.spec is None:
-        spec = measured_spec(variables, biased=biased, references=needed, **where.made)
-    return Placement.on(spec, variables, biased=biased, name=where.name, references=needed), found.times(times)
+        spec = measured_spec(targets, biased=biased, references=needed, **where.made)
+    place = {"biased": biased, "name": where.name, "references": needed, "second": second}
+    return Placement.on(spec, variables, **place), found.times(times)
+
+
+def _sets(
+    annealing: Annealing, where: Where, variables: int, pairs: IntegerArray, *, biased: bool
+) -> npt.NDArray[np.bool_] | None:
+    """Return the two sets between which all couplings are, if oscillators flip, nobody asked for more, and they fit."""
+    levers = annealing.rule == "turn", annealing.share, annealing.max_step, annealing.lock
+    asked = annealing.alternate is not None or any(lever not in (None, False) for lever in levers)
+    if asked or not len(pairs) or (where.spec is not None and not where.spec.flips):
+        return None
+    second = two_colours(variables, pairs)
+    if second is None:
+        return None
+    if where.spec is None:
+        most = min(_MOST_PADDED * variables, MOST_OSCILLATORS - biased)
+        return second if _targets(second) <= most else None
+    try:
+        Placement.on(where.spec, variables, biased=biased, second=second)
+    except ProblemError:
+        return None
+    return second
+
+
+def _targets(second: npt.NDArray[np.bool_]) -> int:
+    """Return how many targets there are when two sets lie on odd and even ones."""
+    odd, even = int(second.sum()), int((~second).sum())
+    return max(2 * odd, 2 * even - 1)
 
 
 def _check_room(variables: int, *, biased: bool) -> None:

@@ -14,8 +14,8 @@ from attractor.spec import OscillatorSpec
 
 __all__ = ["AnyNetwork", "CompiledNetwork", "compiles", "fastest"]
 
-#: Periods that are run between two looks at whether to stop.
-_PERIODS_AT_ONCE = 8
+#: Periods that are run between two looks at whether to stop, and between two moments at which Ctrl-C is heard.
+_PERIODS_AT_ONCE, _PERIODS_DEAF = 8, 64
 #: Sums that belong to no target: compiled code reads 64 at once.
 _PADDING = 64
 #: Columns of a schedule as compiled code takes it.
@@ -108,7 +108,7 @@ class CompiledNetwork:
         sums = self._sums(phases)
         active = True
         while active and not (stop is not None and stop()):
-            at_once = _PERIODS_AT_ONCE if stop is not None else int(self._schedule[:, 0].sum())
+            at_once = _PERIODS_DEAF if stop is None else _PERIODS_AT_ONCE
             active = self._run_periods(
                 sums, spec.lanes, spec.period, self._schedule, settle, at_once, word, oscillators, self._columns,
                 self._locks, counts, self._rules,
