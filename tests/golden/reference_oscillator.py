@@ -200,9 +200,11 @@ def run_reference(
                     elif disturbed < 0:
                         references[i] = -1
                     turn = not alternate or (i + slot % period + slot // period) % 2 == 0
-                    if flips and may[i] and disturbed and turn and not clamp[inputs + i]:
+                    up = nearest_lock(phases[inputs + i], lock_phases, period) == 0
+                    if flips and disturbed == 0:
+                        references[i] = 1 if up == (slot % period < period // 2) else -1
+                    if flips and may[i] and turn and not clamp[inputs + i]:
                         wanted = references[i] if slot % period < period // 2 else -references[i]
-                        up = nearest_lock(phases[inputs + i], lock_phases, period) == 0
                         if wanted > 0 and not up:
                             following[inputs + i] = 0
                         if wanted < 0 and up:

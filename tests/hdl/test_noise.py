@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from attractor.golden.noise import NoiseGenerator as GoldenGenerator
-from attractor.hdl.noise import WORD_BITS, NoiseGenerator, flip_masks, may_flip, spread
+from attractor.hdl.noise import WORD_BITS, NoiseGenerator, flip_masks, mask_kinds, may_flip, spread
 from attractor.spec.oscillator import FLIP_SHARES, MOST_LANES, SEED_BITS
 
 from .link.streams import simulate
@@ -118,7 +118,7 @@ class MayFlip(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002
         m = Module()
-        m.d.comb += self.bits.eq(may_flip(flip_masks(self.word, self.flips), len(self.bits)))
+        m.d.comb += self.bits.eq(may_flip(flip_masks(self.word, mask_kinds(self.flips)), len(self.bits)))
         return m
 
 

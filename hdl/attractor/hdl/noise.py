@@ -10,9 +10,22 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.spec.oscillator import FLIP_BITS, FLIP_MASKS, SEED_BITS
 
-__all__ = ["WORD_BITS", "NoiseGenerator", "flip_masks", "high_bits", "may_flip", "spread"]
+__all__ = [
+    "MASK_KINDS",
+    "MASK_KIND_BITS",
+    "WORD_BITS",
+    "NoiseGenerator",
+    "flip_masks",
+    "high_bits",
+    "mask_kinds",
+    "may_flip",
+    "spread",
+]
 
 WORD_BITS = 64
+#: How a mask of who may flip is made, as in :data:`FLIP_MASKS`.
+MASK_KINDS = (0, *sorted({rule for rules in FLIP_MASKS for rule in rules if rule}))
+MASK_KIND_BITS = (len(MASK_KINDS) - 1).bit_length()
 
 
 class NoiseGenerator(wiring.Component):
@@ -59,16 +72,22 @@ def spread(word: Value, lanes: int) -> Value:
     return Cat(bits)
 
 
-def flip_masks(word: Value, flips: Value) -> list[Value]:
-    """Return the masks of who may flip, of as many bits as the word: all set where ``flips`` is 0.
+def mask_kinds(flips: Value) -> list[Value]:
+    """Return for each mask which of :data:`MASK_KINDS` it is; ``flips`` is the number of the share, 0 for no mask."""
+    rules = zip((0, 0), *FLIP_MASKS, strict=True)
+    return [Array(Const(MASK_KINDS.index(rule), MASK_KIND_BITS) for rule in column)[flips] for column in rules]
 
-    They are made once for all lanes. ``flips`` is the number of the share, as in :data:`FLIP_MASKS`; a bit depends on
-    three bits of the word, so it is one look-up table of six inputs.
+
+def flip_masks(word: Value, kinds: Sequence[Value]) -> list[Value]:
+    """Return the masks of who may flip, of as many bits as the word, from their kinds.
+
+    They are made once for all lanes. A bit depends on three bits of the word and three of the kind: one look-up table
+    of six inputs if the kinds are registers.
     """
     masks: list[Value] = []
-    for rules, (_, offsets) in zip(zip(*FLIP_MASKS, strict=True), FLIP_BITS, strict=True):
+    for kind, (_, offsets) in zip(kinds, FLIP_BITS, strict=True):
         seen = [word.rotate_right(offset) for offset in offsets]
-        masks.append(Array([_all_set(word), *(_mask(seen, rule) for rule in rules)])[flips])
+        masks.append(Array(_mask(seen, rule) for rule in MASK_KINDS)[kind])
     return masks
 
 

@@ -376,17 +376,18 @@ class OscillatorNetwork:
     def _move(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> None:
         """Update references and phases of ``rows`` from their sums, and mark the targets that moved."""
         spec, period, entry = self.spec, self.spec.period, self._entry(state.slot)
+        second_half = state.slot % period >= period // 2
         before = state.reference[rows]
+        if entry.flips:
+            # A field of 0 leaves a target on its side.
+            before = (spec.lock_index(state.phases[rows, spec.inputs :]) == 0) ^ second_half
         added, may_flip = self._disturbances(state, entry)
         fields = state.sums[rows] + (added[rows] if isinstance(added, np.ndarray) else added)
         reference = (fields > 0) | ((fields == 0) & before)
         state.reference[rows] = reference
-        if may_flip is None:
-            moves = reference != before
-        else:
-            up = spec.lock_index(state.phases[rows, spec.inputs :]) == 0
-            wants_up = reference ^ (state.slot % period >= period // 2)
-            moves = (fields != 0) & (wants_up != up) & may_flip[rows]
+        moves = reference != before
+        if may_flip is not None:
+            moves &= may_flip[rows]
         if entry.alternate:
             moves &= (np.arange(spec.targets) + state.slot + state.slot // period) % 2 == 0
         moves &= ~state.clamped[rows, spec.inputs :]
@@ -397,7 +398,7 @@ class OscillatorNetwork:
         if may_flip is None:
             following = self._turned(phase, rises, state.slot, entry.max_step)
         else:
-            following = np.where(rises ^ (state.slot % period >= period // 2), 0, period // 2)
+            following = np.where(rises ^ second_half, 0, period // 2)
         state.phases[network, oscillator] = following
         state.moved[network, target] = following != phase
 

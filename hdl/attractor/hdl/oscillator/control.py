@@ -235,8 +235,8 @@ class RunControl(wiring.Component):
         """Add noise once or, where targets flip, as often as it has terms: the first to the sum, the others to that."""
         context, count, flips = self._own.payload.context, self._noises, self.schedule.flips
         noise, lock = self.schedule.noise, self.schedule.lock
-        last = (flips == 0) | (count == len(NOISE_SHIFTS) - 1)
-        amplitude = Mux(flips == 0, noise, Array(noise >> shift for shift in NOISE_SHIFTS)[count])
+        last = ~flips | (count == len(NOISE_SHIFTS) - 1)
+        amplitude = Mux(flips, Array(noise >> shift for shift in NOISE_SHIFTS)[count], noise)
         self._push(m, self.field_bank, Mux(count == 0, self.sum_bank, self.field_bank), amplitude)
         m.d.comb += [context.noisy.eq(1), context.decides.eq(last & (lock == 0))]
         with m.If(self._own.ready):

@@ -125,7 +125,7 @@ class OscillatorCore(wiring.Component):
         wiring.connect(m, wiring.flipped(self.bus.windows.seed), seed.window)
         context, takes_word = crossbar.neurons.beat.context, crossbar.neurons.beat.context.noisy
         if self.spec.flips:
-            takes_word |= context.decides & (lanes.schedule.flips != 0)
+            takes_word |= context.decides & lanes.schedule.flips
         m.d.comb += [
             noise.seed.eq(seed.value),
             noise.start.eq(self.bus.start),

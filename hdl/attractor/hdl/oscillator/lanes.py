@@ -116,7 +116,7 @@ class Lanes(wiring.Component):
         ]
         if spec.flips:
             # Not in a beat that marks for a lesson, whatever the schedule says.
-            m.d.comb += self._flipping.eq((self.schedule.flips != 0) & edge.decides)
+            m.d.comb += self._flipping.eq(self.schedule.flips & edge.decides)
         lanes = self._decide(m, turns)
         signs, learns = [], []
         for lane, (state, following, moves) in enumerate(lanes):
@@ -165,10 +165,11 @@ class Lanes(wiring.Component):
             state, following = data.View(self.state, before), Signal(self.state, name=f"following_{lane}")
             edge_tags = data.View(EDGE_TAGS, Mux(beat.kind == OperationKind.FOLD, addend_tags, own_tags))
             rises, moves = Signal(name=f"rises_{lane}"), Signal(name=f"moves_{lane}")
+            held = self._held(state)
             m.d.comb += [
                 following.eq(before),
-                rises.eq(Mux(total == 0, state.reference, ~total[-1])),
-                moves.eq(self._differs(state, total, rises) & ~state.clamp & self._exists(lane)),
+                rises.eq(Mux(total == 0, held, ~total[-1])),
+                moves.eq((rises ^ held) & ~state.clamp & self._exists(lane)),
             ]
             with m.If(beat.context.decides):
                 m.d.comb += following.reference.eq(rises)
@@ -184,21 +185,16 @@ class Lanes(wiring.Component):
         m.d.comb += [changes.flags.eq(Cat(rising)), changes.mask.eq(Cat(marked)), self.crossbar.tags.eq(Cat(tags))]
         return lanes
 
-    def _differs(self, state: data.View, total: Value, rises: Value) -> Value:
-        """Return whether a target's reference changes or, where targets flip, whether it is to be on the other side.
-
-        With two lock phases one look-up table of six inputs, two of which say of the sum whether it is 0 and negative.
-        """
+    def _held(self, state: data.View) -> Value:
+        """Return the reference that a target keeps if its field is 0: where targets flip, the level of its side."""
         if not self.spec.flips:
-            return rises ^ state.reference
-        up = state.lock == 0
-        held = Mux(self._flipping, up ^ self.progress.slot[-1], state.reference)
-        return (total != 0) & (~total[-1] ^ held)
+            return state.reference
+        return Mux(self._flipping, (state.lock == 0) ^ self.progress.slot[-1], state.reference)
 
     def _allowed(self, m: Module) -> Value:
         """Return a bit for each lane, whether its target may flip by this word; all are set where none flips."""
         masks = [Signal(WORD_BITS, name=f"flip_mask_{number}") for number in range(len(FLIP_BITS))]
-        made = flip_masks(self.word, self.schedule.flips)
+        made = flip_masks(self.word, [self.schedule.mask_kinds[mask] for mask in range(len(masks))])
         m.d.comb += [mask.eq(value) for mask, value in zip(masks, made, strict=True)]
         return may_flip(masks, self.spec.lanes)
 

@@ -190,7 +190,7 @@ class PhaseMover(wiring.Component):
         """Return where a phase goes that would have its edge there: where targets flip, to 0 or half a period."""
         if not self.spec.flips:
             return edge
-        return Cat(edge[:-1] & (self.schedule.flips == 0).replicate(len(edge) - 1), edge[-1])
+        return Cat(edge[:-1] & (~self.schedule.flips).replicate(len(edge) - 1), edge[-1])
 
     def _high(self, phase: Value) -> Value:
         """Level at this slot: high in the half period after the rising edge."""

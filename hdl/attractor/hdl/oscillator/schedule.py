@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.core import WindowSignature
+from attractor.hdl.noise import mask_kinds
 from attractor.hdl.oscillator.signatures import ProgressSignature, ScheduleSignature
 from attractor.hdl.windows import WindowMemory, WindowRegister
 from attractor.spec import OscillatorSpec
@@ -85,7 +86,8 @@ class Schedule(wiring.Component):
                 now.alternate.eq(entry.alternate.any()),
             ]
             if self.spec.flips:
-                m.d.sync += now.flips.eq(entry.flips)
+                m.d.sync += now.flips.eq(entry.flips != 0)
+                m.d.sync += [now.mask_kinds[mask].eq(kind) for mask, kind in enumerate(mask_kinds(entry.flips))]
                 with m.If(entry.flips != 0):
                     # A flip goes all the way, whatever the entry says.
                     m.d.sync += now.max_step.eq(self.spec.period // 2)

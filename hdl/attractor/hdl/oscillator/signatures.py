@@ -1,10 +1,12 @@
 """Bundles of signals that the parts of an oscillator core share."""
 
-from amaranth.lib import wiring
+from amaranth.hdl import unsigned
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 
+from attractor.hdl.noise import MASK_KIND_BITS
 from attractor.spec import OscillatorSpec
-from attractor.spec.oscillator import FLIP_SHARES
+from attractor.spec.oscillator import FLIP_BITS
 
 __all__ = ["OutcomeSignature", "ProgressSignature", "ScheduleSignature"]
 
@@ -26,14 +28,18 @@ class ScheduleSignature(wiring.Signature):
         Amplitudes of noise and lock; 0 for none.
     alternate: ``Out(1)``
         Every other oscillator moves in a slot, instead of all.
-    flips: ``Out(range(len(FLIP_SHARES) + 1))``
-        Not 0: targets flip, and this number of :data:`FLIP_SHARES` says how many may. Only in networks with ``flips``.
+    flips: ``Out(1)``
+        Targets flip. This and what follows only in networks with ``flips``.
+    mask_kinds: ``Out(two numbers)``
+        How the two masks of who may flip are made, see :data:`attractor.hdl.noise.MASK_KINDS`. Decoded here, in registers,
+        so that a bit of a mask takes one look-up table.
     """
 
     def __init__(self, spec: OscillatorSpec) -> None:
         flags = dict.fromkeys(("busy", "over", "settled", "alternate"), Out(1))
         amplitudes = dict.fromkeys(("noise", "lock"), Out(range(spec.largest_amplitude + 1)))
-        shares = {"flips": Out(range(len(FLIP_SHARES) + 1))} if spec.flips else {}
+        kinds = data.ArrayLayout(unsigned(MASK_KIND_BITS), len(FLIP_BITS))
+        shares = {"flips": Out(1), "mask_kinds": Out(kinds)} if spec.flips else {}
         super().__init__({**flags, "max_step": Out(8), **amplitudes, **shares})
 
 
