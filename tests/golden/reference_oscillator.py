@@ -203,7 +203,10 @@ def run_reference(
                     up = nearest_lock(phases[inputs + i], lock_phases, period) == 0
                     if flips and disturbed == 0:
                         references[i] = 1 if up == (slot % period < period // 2) else -1
-                    if flips and may[i] and turn and not clamp[inputs + i]:
+                    phase = phases[inputs + i]
+                    edge = phase in (slot % period, (slot + period // 2) % period)
+                    waits = edge and up == (phase >= period // 2)
+                    if flips and may[i] and not waits and turn and not clamp[inputs + i]:
                         wanted = references[i] if slot % period < period // 2 else -references[i]
                         if wanted > 0 and not up:
                             following[inputs + i] = 0

@@ -60,7 +60,7 @@ def test_mover_goes_the_shorter_way_or_flips(spec: OscillatorSpec, stall: float,
         ctx.set(mover.progress.slot, slot)
         ctx.set(mover.schedule.max_step, spec.period // 2 if flips else max_step)
         if spec.flips:
-            ctx.set(mover.schedule.flips, flips)
+            ctx.set(mover.schedule.flips, flips > 0)
         changes, expected = draw_changes(spec, rng), []
         for target, rises in changes:
             source, goal = spec.inputs + target, slot if rises else slot + spec.period // 2

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attractor.hdl.noise import MASK_KINDS
 from attractor.hdl.oscillator.loader import StateLoader
 from attractor.hdl.oscillator.move import Placement
 from attractor.hdl.oscillator.phases import PhaseMemory
@@ -17,7 +18,7 @@ from attractor.hdl.oscillator.readout import LabelReadout
 from attractor.hdl.oscillator.schedule import Schedule
 from attractor.hdl.records import record_layout
 from attractor.spec import OscillatorSpec
-from attractor.spec.oscillator import FLIP_SHARES, MIXING_WORDS
+from attractor.spec.oscillator import FLIP_MASKS, FLIP_SHARES, MIXING_WORDS
 
 from .link.streams import simulate, take, wait_until
 from .oscillator_parts import MOVERS, SEEDS, as_bits, level, serve, write_window
@@ -96,12 +97,18 @@ def draw_entry(spec: OscillatorSpec, rng: random.Random) -> Entry:
     } | ({"flips": rng.randrange(len(FLIP_SHARES) + 1)} if spec.flips else {})
 
 
+def said_of_flips(flips: int) -> tuple[int, ...]:
+    """Whether targets flip, and the kinds of the two masks."""
+    rules = FLIP_MASKS[flips - 1] if flips else (0, 0)
+    return int(flips > 0), *(MASK_KINDS.index(rule) for rule in rules)
+
+
 def in_force(spec: OscillatorSpec, entry: Entry) -> tuple[int, ...]:
     """What the schedule says in a period of an entry."""
     noise, lock = (min(entry[name], spec.largest_amplitude) for name in ("noise", "lock"))
     flips = entry.get("flips", 0)
     max_step = spec.period // 2 if flips else entry["max_step"]
-    return max_step, noise, lock, int(entry["alternate"] != 0), *([flips] if spec.flips else ())
+    return max_step, noise, lock, int(entry["alternate"] != 0), *(said_of_flips(flips) if spec.flips else ())
 
 
 async def walk(ctx: Any, schedule: Schedule, said: list[tuple[int, ...]], settle: int, rng: random.Random) -> None:
@@ -125,7 +132,8 @@ async def walk(ctx: Any, schedule: Schedule, said: list[tuple[int, ...]], settle
         for slot in range(slots):
             await ctx.tick().repeat(rng.randrange(1, 3))
             now = schedule.now
-            outputs = (now.max_step, now.noise, now.lock, now.alternate, *([now.flips] if schedule.spec.flips else ()))
+            outputs = [now.max_step, now.noise, now.lock, now.alternate]
+            outputs += [now.flips, now.mask_kinds[0], now.mask_kinds[1]] if schedule.spec.flips else []
             assert tuple(ctx.get(output) for output in outputs) == said[period]
             moved = rng.random() < motion
             moved_in_period |= moved

@@ -226,23 +226,28 @@ def _place(network: Any, slot: int, source: int, new: int, phases: Any, at_slot:
 
 
 @njit(cache=True, nogil=True)
-def _flip(network: Any, slot: int, listed: Any, towards: Any, oscillators: Any, columns: Any) -> None:
-    """Bring the listed targets to the other side."""
+def _flip(network: Any, slot: int, listed: Any, towards: Any, oscillators: Any, columns: Any) -> bool:
+    """Bring the listed targets to the other side, but for those that wait at an edge; return whether there are any."""
     sums, _, period = network
     phases, at_slot, free, _ = oscillators
     starts, targets, weights = columns
     inputs, half = phases.size - free.size, period // 2
-    second_half = (slot & half) != 0
+    second_half, changed = (slot & half) != 0, False
     for target in listed:
         source = inputs + target
         rises = towards[target] < 0
-        new = 0 if rises != second_half else half
-        towards[target] = -towards[target]
-        if phases[source] & (half - 1):
+        new, old = 0 if rises != second_half else half, phases[source]
+        if old & (half - 1):
+            # It is up if it is to go to half a period.
+            if ((old ^ slot) & (half - 1)) == 0 and (new == half) == (old >= half):
+                continue
             _place(network, slot, source, new, phases, at_slot, columns)
         else:
             phases[source] = new
             _add_column(sums, starts, targets, weights, source, 2 if rises else -2)
+        towards[target] = -towards[target]
+        changed = True
+    return changed
 
 
 @njit(cache=True, nogil=True)
@@ -287,8 +292,7 @@ def _run_slot(
         count = _list_flips(
             network, slot, entry, words, added, words[passes - 1], rules, towards, (patterns, candidates, listed)
         )
-        changed = count > 0
-        _flip(network, slot, listed[:count], towards, oscillators, columns)
+        changed = _flip(network, slot, listed[:count], towards, oscillators, columns)
     return changed
 
 

@@ -387,7 +387,9 @@ class OscillatorNetwork:
         state.reference[rows] = reference
         moves = reference != before
         if may_flip is not None:
-            moves &= may_flip[rows]
+            phases = state.phases[rows, spec.inputs :].astype(np.int64)
+            at_edge = (phases - state.slot) % (period // 2) == 0
+            moves &= may_flip[rows] & ~(at_edge & ((before ^ second_half) == (phases >= period // 2)))
         if entry.alternate:
             moves &= (np.arange(spec.targets) + state.slot + state.slot // period) % 2 == 0
         moves &= ~state.clamped[rows, spec.inputs :]

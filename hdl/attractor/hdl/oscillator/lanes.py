@@ -159,7 +159,9 @@ class Lanes(wiring.Component):
             and whether it is free and its reference changes or, where targets flip, is to be on the other side.
         """
         beat, changes, lanes, rising, marked, tags = self.crossbar.beat, self.changes.payload, [], [], [], []
-        allowed = self._allowed(m) if self.spec.flips else None
+        allowed = Signal(self.spec.lanes)
+        if self.spec.flips:
+            m.d.comb += allowed.eq(self._allowed(m))
         seen = zip(beat.states, beat.sums, beat.tags, beat.addend_tags, strict=True)
         for lane, (before, total, own_tags, addend_tags) in enumerate(seen):
             state, following = data.View(self.state, before), Signal(self.state, name=f"following_{lane}")
@@ -174,12 +176,13 @@ class Lanes(wiring.Component):
             with m.If(beat.context.decides):
                 m.d.comb += following.reference.eq(rises)
             stays = edge_tags.present & (edge_tags.late == (self.progress.slot[-1] ^ ~rises))
-            if allowed is not None:
+            turn = self._turn.bit_select(self._odd(lane), 1)
+            if self.spec.flips:
                 # Who moves has a reference that changes: so this need not wait for the sum.
-                in_place = edge_tags.late == (self.progress.slot[-1] ^ state.reference)
-                stays = (edge_tags.present & ~self._flipping & in_place) | ~allowed[lane]
+                stays = edge_tags.present & (edge_tags.late == (self.progress.slot[-1] ^ held))
+                turn = allowed[lane]
             rising.append(rises)
-            marked.append(moves & ~stays & self._turn.bit_select(self._odd(lane), 1))
+            marked.append(moves & ~stays & turn)
             tags.append(Mux(turns[lane], Cat(beat.context.present, beat.context.late), edge_tags))
             lanes.append((state, following, moves))
         m.d.comb += [changes.flags.eq(Cat(rising)), changes.mask.eq(Cat(marked)), self.crossbar.tags.eq(Cat(tags))]
@@ -192,11 +195,22 @@ class Lanes(wiring.Component):
         return Mux(self._flipping, (state.lock == 0) ^ self.progress.slot[-1], state.reference)
 
     def _allowed(self, m: Module) -> Value:
-        """Return a bit for each lane, whether its target may flip by this word; all are set where none flips."""
+        """Return a bit for each lane: it is its target's turn, and it may flip by this word, as all may if none flips.
+
+        Where a lane's targets are all even or all odd, the turn is part of a mask: once for even, once for odd lanes.
+        """
         masks = [Signal(WORD_BITS, name=f"flip_mask_{number}") for number in range(len(FLIP_BITS))]
         made = flip_masks(self.word, [self.schedule.mask_kinds[mask] for mask in range(len(masks))])
         m.d.comb += [mask.eq(value) for mask, value in zip(masks, made, strict=True)]
-        return may_flip(masks, self.spec.lanes)
+        lanes = self.spec.lanes
+        if not isinstance(self._odd(0), Const):
+            return may_flip(masks, lanes) & Cat(self._turn.bit_select(self._odd(lane), 1) for lane in range(lanes))
+        turned = [Signal(lanes, name=f"may_flip_{parity}") for parity in range(2)]
+        for parity, bits in enumerate(turned):
+            mask = Signal(WORD_BITS, name=f"turned_mask_{parity}")
+            m.d.comb += mask.eq(masks[0] & self._turn[parity].replicate(WORD_BITS))
+            m.d.comb += bits.eq(may_flip([mask, masks[1]], lanes))
+        return Cat(turned[lane & 1][lane] for lane in range(lanes))
 
     def _odd(self, lane: int) -> Value:
         """Return whether the target in a lane has an odd number."""

@@ -31,8 +31,8 @@ class ScheduleSignature(wiring.Signature):
     flips: ``Out(1)``
         Targets flip. This and what follows only in networks with ``flips``.
     mask_kinds: ``Out(two numbers)``
-        How the two masks of who may flip are made, see :data:`attractor.hdl.noise.MASK_KINDS`. Decoded here, in registers,
-        so that a bit of a mask takes one look-up table.
+        How the two masks of who may flip are made, see :data:`attractor.hdl.noise.MASK_KINDS`. Decoded here, in
+        registers, so that a bit of a mask takes one look-up table.
     """
 
     def __init__(self, spec: OscillatorSpec) -> None:

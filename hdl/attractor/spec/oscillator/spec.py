@@ -218,13 +218,14 @@ class OscillatorSpec(Spec):
         Where the spec has ``flips``, a sixth column chooses between two rules. With 0 phases move toward the slot in
         which the sign of the field changed, as above. With n from 1 on a target is *up* if the first lock phase is the
         nearest to its own, otherwise down, and wants to be up in the first half of a period if its field is positive,
-        and in the second if it is negative; with a field of 0 it wants to stay. A target that is not what it wants to be, and
-        may flip in this slot, takes on phase 0 (up) or half a period (down). Who may is drawn anew in each slot, each
-        with probability ``FLIP_SHARES[n - 1]``; a clamped target may not, and with alternation only one whose turn it
-        is. ``max_step`` means nothing then, and noise A adds six random signs: thrice A // 2, twice A // 4 and once
-        A // 8. Random bits are drawn in this order: in each slot a word for each group for each of the six signs; who
-        may flip is seen from the words of the last of them, or from further ones, again one for each group, if there is
-        no noise or a lock acts.
+        and in the second if it is negative; with a field of 0 it wants to stay. A target that is not what it wants to
+        be, and may flip in this slot, takes on phase 0 (up) or half a period (down). Who may is drawn anew in each
+        slot, each with probability ``FLIP_SHARES[n - 1]``; a clamped target may not, and with alternation only one
+        whose turn it is. Nor may one in the slots of its own edges that is up in the second half of the period, or down
+        in the first, as phases that were not set by a flip can be. ``max_step`` means nothing then, and noise A adds
+        six random signs: thrice A // 2, twice A // 4 and once A // 8. Random bits are drawn in this order: in each slot
+        a word for each group for each of the six signs; who may flip is seen from the words of the last of them, or
+        from further ones, again one for each group, if there is no noise or a lock acts.
         """
         entries = self.schedule_entries
         weights = ParameterSpec(
