@@ -11,8 +11,8 @@ __all__ = ["COSTS"]
 
 class _OscillatorCosts(CostModel[OscillatorSpec]):
     coefficients = {  # noqa: RUF012
-        Family.ICE40: {"system": 2504.0, "sum bits": 6.73, "targets": 1.03, "flipping lanes": 9.7, SELECTED: -0.49},
-        Family.ECP5: {"system": 2265.0, "sum bits": 5.88, "targets": 0.63, "flipping lanes": 6.2, SELECTED: 0.87},
+        Family.ICE40: {"system": 2504.0, "sum bits": 6.73, "targets": 1.03, "flipping lanes": 11.8, SELECTED: -0.49},
+        Family.ECP5: {"system": 2265.0, "sum bits": 5.88, "targets": 0.63, "flipping lanes": 11.0, SELECTED: 0.87},
     }
 
     def terms(self, spec: OscillatorSpec) -> dict[str, int]:
