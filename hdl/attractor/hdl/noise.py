@@ -74,8 +74,15 @@ def spread(word: Value, lanes: int) -> Value:
 
 def mask_kinds(flips: Value) -> list[Value]:
     """Return for each mask which of :data:`MASK_KINDS` it is; ``flips`` is the number of the share, 0 for no mask."""
-    rules = zip((0, 0), *FLIP_MASKS, strict=True)
-    return [Array(Const(MASK_KINDS.index(rule), MASK_KIND_BITS) for rule in column)[flips] for column in rules]
+    kinds: list[Value] = []
+    for rules in zip((0, 0), *FLIP_MASKS, strict=True):
+        numbers = [MASK_KINDS.index(rule) for rule in rules]
+        # Bit by bit: of an array of constants Yosys would make a memory.
+        tables = [
+            sum((number >> bit & 1) << place for place, number in enumerate(numbers)) for bit in range(MASK_KIND_BITS)
+        ]
+        kinds.append(Cat(Const(table, 1 << len(flips)).bit_select(flips, 1) for table in tables))
+    return kinds
 
 
 def flip_masks(word: Value, kinds: Sequence[Value]) -> list[Value]:
