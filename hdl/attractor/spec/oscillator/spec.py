@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +36,10 @@ from attractor.spec.packing import packed_bytes
 from attractor.spec.records import Field, Record
 from attractor.spec.rows import LaneMemory
 
-__all__ = ["MOST_LANES", "OscillatorSpec"]
+__all__ = ["MOST_LANES", "MOST_WEIGHT_BITS", "OscillatorSpec"]
 
+#: Widest weights: sums of 4,096 of them are exact in single precision, and fields stay within 26 bits.
+MOST_WEIGHT_BITS = 12
 #: Most lanes: so many have each a random bit of their own.
 MOST_LANES = 2048
 
@@ -61,7 +63,7 @@ class OscillatorSpec(Spec):
     reference:
         Index of the oscillator against which phases are read.
     weight_bits:
-        Width of a signed coupling weight, 2 to 8.
+        Width of a signed coupling weight, 2 to 12.
     phase_bits:
         Width of a phase, 3 to 6; a period has ``2**phase_bits`` slots.
     lanes:
@@ -111,7 +113,7 @@ class OscillatorSpec(Spec):
         check_range("inputs", self.inputs, 0, self.oscillators - 1)
         check_range("labels", self.labels, 0, self.targets)
         check_range("reference", self.reference, 0, self.oscillators - 1)
-        check_range("weight_bits", self.weight_bits, 2, 8)
+        check_range("weight_bits", self.weight_bits, 2, MOST_WEIGHT_BITS)
         check_range("phase_bits", self.phase_bits, 3, 6)
         check_range("lanes", self.lanes, 0, min(self.targets, MOST_LANES))
         check_range("schedule_entries", self.schedule_entries, 1, 64)
@@ -143,6 +145,11 @@ class OscillatorSpec(Spec):
     def period(self) -> int:
         """Slots of a period."""
         return 1 << self.phase_bits
+
+    @property
+    def weight_type(self) -> np.dtype[np.signedinteger[Any]]:
+        """Type in which weights are kept and saved."""
+        return np.dtype(np.int8 if self.weight_bits <= 8 else np.int16)
 
     @property
     def weight_low(self) -> int:
@@ -229,7 +236,7 @@ class OscillatorSpec(Spec):
         """
         entries = self.schedule_entries
         weights = ParameterSpec(
-            "weights", (self.targets, self.oscillators), np.dtype(np.int8), self.weight_low, self.weight_high
+            "weights", (self.targets, self.oscillators), self.weight_type, self.weight_low, self.weight_high
         )
         highest = (0xFFFF, self.largest_amplitude, self.period // 2, self.largest_amplitude, 1)
         highest += (len(FLIP_SHARES),) if self.flips else ()
@@ -317,7 +324,7 @@ class OscillatorSpec(Spec):
         columns = dict(zip(self.schedule_columns, checked["schedule"].T, strict=True))
         entries = self.schedule_record.encode_words(columns, self.schedule_entries)
         windows = {"schedule": entries.tobytes(), "settle": int(checked["settle"]).to_bytes(2, "little")}
-        rows = np.zeros((self.oscillators, self.groups * self.lanes), np.int8)
+        rows = np.zeros((self.oscillators, self.groups * self.lanes), self.weight_type)
         rows[:, : self.targets] = checked["weights"].T
         return windows | self.weight_memory.encode(rows.reshape(-1, self.lanes))
 
@@ -326,7 +333,7 @@ class OscillatorSpec(Spec):
         entries = self.schedule_record.decode_words(windows["schedule"], self.schedule_entries)
         schedule = np.stack([entries[column].astype(np.uint16) for column in self.schedule_columns], axis=1)
         rows = self.weight_memory.decode_signed(windows).reshape(self.oscillators, -1)
-        weights = rows[:, : self.targets].T.astype(np.int8, order="C")
+        weights = rows[:, : self.targets].T.astype(self.weight_type, order="C")
         settle = np.array(int.from_bytes(windows["settle"], "little"), np.uint16)
         return {"weights": weights, "schedule": schedule, "settle": settle}
 
