@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attractor.host.model import Model
-from attractor.solve.annealing import Annealing, repulsion
+from attractor.solve.annealing import Annealing, ChosenAnnealing
 from attractor.solve.dimod_extra import dimod
 from attractor.solve.ising import (
     MOST_OSCILLATORS,
@@ -72,8 +72,6 @@ class Program:
         What rounding did to the coefficients.
     annealing:
         What the schedule says, with nothing left open.
-    repulsion:
-        Of the couplings, see :func:`attractor.solve.annealing.repulsion`; None where it decided nothing.
     warnings:
         What the user should know of what rounding did, a line each.
     sets:
@@ -83,8 +81,7 @@ class Program:
     model: Model
     placement: Placement
     quantisation: Weights
-    annealing: Annealing
-    repulsion: float | None = None
+    annealing: ChosenAnnealing
     warnings: tuple[str, ...] = ()
     sets: bool = False
 
@@ -92,11 +89,9 @@ class Program:
     def info(self) -> dict[str, Any]:
         """What a result says of how it came about."""
         rounding = self.quantisation
-        chosen = dict(vars(self.annealing))
+        chosen = {name: value for name, value in vars(self.annealing).items() if name != "why" or value}
         if self.sets:
             chosen["why"] = "couplings join two sets of variables only, which take turns"
-        elif self.repulsion is not None:
-            chosen["why"] = f"share by a repulsion of {self.repulsion:g} fields"
         return {
             "schedule": self.model.parameters["schedule"].tolist(),
             "annealing": chosen,
@@ -123,7 +118,9 @@ def program(bqm: dimod.BinaryQuadraticModel, annealing: Annealing, where: Where,
     """
     if scale not in ("refuse", "auto"):
         raise ValueError(f"scale is {scale!r}; it must be 'refuse' or 'auto'")
-    vectors: Any = bqm.spin.to_numpy_vectors(variable_order=list(bqm.variables))
+    # A view of it, bqm.spin, is read variable by variable in Python.
+    spins = bqm.change_vartype(dimod.SPIN, inplace=False)
+    vectors: Any = spins.to_numpy_vectors(variable_order=list(bqm.variables))
     given, (u, v, quadratic), _ = vectors
     given, quadratic = given.astype(np.float64), quadratic.astype(np.float64)
     pairs = np.stack([u, v], axis=1).astype(np.intp)
@@ -137,13 +134,11 @@ def program(bqm: dimod.BinaryQuadraticModel, annealing: Annealing, where: Where,
     # Without couplings it is the biases that noise must not drown out.
     couplings = couplings if couplings.any() else weights
     spec = placement.spec
-    chosen = annealing.chosen(spec, couplings)
+    chosen = annealing.chosen(spec, couplings, (weights - couplings).sum(axis=1, dtype=np.int64))
     parameters = {"weights": weights, "schedule": chosen.rows(spec, couplings), "settle": np.array(0)}
-    decided = chosen.share is not None and annealing.share is None
-    felt = repulsion(couplings[:, spec.inputs :]) if decided else None
     model = Model(spec, parameters, {"problem": "ising"})
     told = _warnings(linear, pairs, quadratic, found)
-    return Program(model, placement, found, chosen, felt, told, second is not None)
+    return Program(model, placement, found, chosen, told, second is not None)
 
 
 def _placed(

@@ -67,7 +67,7 @@ class CompiledNetwork:
         self._compiled = compiled
         self.network, self.spec = network, network.spec
         weights = network.parameters["weights"]
-        columns = sparse.csc_array(weights)
+        self._matrix = columns = sparse.csc_array(weights, dtype=np.int32)
         whole = (
             weights.T.astype(np.int32, order="C") if columns.nnz > _DENSE * weights.size else np.zeros((0, 0), np.int32)
         )
@@ -125,11 +125,9 @@ class CompiledNetwork:
 
     def _sums(self, phases: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """Return the sums of the slot before the first one, and the 0s that compiled code wants after them."""
-        starts, targets, weights, _ = self._columns
-        shape = self.spec.targets, self.spec.oscillators
-        columns = sparse.csc_array((weights, targets, starts), shape=shape)
-        levels = np.where((-1 - phases) % self.spec.period < self.spec.period // 2, 1, -1)
-        return np.pad(columns @ levels, (0, self._compiled.PADDING)).astype(np.int32)
+        sums = np.zeros(self.spec.targets + self._compiled.PADDING, np.int32)
+        sums[: self.spec.targets] = self._matrix @ np.where(phases & (self.spec.period // 2), 1, -1)
+        return sums
 
 
 AnyNetwork = OscillatorNetwork | CompiledNetwork
