@@ -20,7 +20,7 @@ from attractor.cli.pictures import check_picture
 if TYPE_CHECKING:
     from attractor.host import Device
 
-__all__ = ["Taken", "solve"]
+__all__ = ["Taken", "solve", "where"]
 
 #: Runs, if nothing is said.
 _READS = 16
@@ -129,7 +129,7 @@ def solve(
             f"--random-start is for a network made for the problem, and {context.obj[0]} holds one, which draws its "
             "starts if its spec says so; leave it out"
         )
-    with _where(context, baud) as device, output.progress("solving") as progress:
+    with where(context, baud) as device, output.progress("solving") as progress:
         request = solutions.Request(device, annealing, scale, limits, progress, random_start, divide, reads or 1)
         made = None if board is None else _build(problem, (board, baud, target, weight_bits), request)
         if made is not None:
@@ -237,7 +237,7 @@ def _is_made(context: typer.Context) -> bool:
 
 
 @contextmanager
-def _where(context: typer.Context, baud: int) -> Iterator[Device | str | None]:
+def where(context: typer.Context, baud: int) -> Iterator[Device | str | None]:
     """Give the open device at ``--port``, the address of a board to be made for the problem, or None."""
     if not context.obj:
         yield None
