@@ -162,13 +162,14 @@ def measured(
 
 def _row(target: Target, device: Device | str | None, clock_hz: float | None) -> dict[str, Any]:
     measure = Measure.for_problem(open_problem(target.file, target.kind, target.number).problem)
-    options = {"scale": target.scale, **target.annealing}
+    options: dict[str, Any] = {"scale": target.scale, **target.annealing}
     with (
         output.progress(target.file.name) as progress,
         OscillatorSampler(device, random_start=target.random_start) as sampler,
     ):
         if device is None:  # what is compiled or loaded only once is not timed
-            sampler.sample(measure.bqm, num_reads=1, seed=0, **options | {"periods": 1})
+            short: dict[str, Any] = options | {"periods": 1}
+            sampler.sample(measure.bqm, num_reads=1, seed=0, **short)
         sampler.progress = progress
         samples = sampler.sample(measure.bqm, num_reads=target.reads, seed=target.seed, **options)
     timing, reads = samples.info["timing"], len(samples)
