@@ -142,9 +142,9 @@ def test_starts_that_are_drawn_are_told_once_they_are() -> None:
 
 
 def test_the_narrowest_width_that_loses_nothing() -> None:
-    # A magnitude of 5 needs 4 bits. Noise of 0.8 fields of sqrt(2) times 5 is 6, of which a sign would be 0; twice 10.
+    # A field is that of two couplings, so noise is 0.8 times the root of 2 in weights: it needs weights of 7.
     widths = weight_widths(ring(8), SHORT, "refuse")
-    assert len(widths) == 1
+    assert widths == tuple(range(widths[0], 1, -1))
     program = made(ring(8), weight_bits=widths[0])
     noise = int(program.model.parameters["schedule"][0, 1])
     narrower = made(ring(8), weight_bits=widths[0] - 1)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from attractor.cli.output import output
 from attractor.gateware.boards import Board, find_board
 from attractor.gateware.estimate import DoesNotFit, Estimate, most_lanes
 from attractor.host.oscillator import Progress
@@ -112,9 +113,16 @@ def choose(
         sizes = {"weight_bits": bits, "phase_bits": _PHASE_BITS, "random_start": random_start}
         made = program(measure.bqm, given, Where(None, board.name, sizes), scale)
         try:
-            return Build(board, wanted.baud, wanted.target, most_lanes(made.placement.spec, board), measure)
+            found = most_lanes(made.placement.spec, board)
         except DoesNotFit as error:
-            refused = refused or error
+            refused = error
+            continue
+        if bits != widths[0]:
+            output.log(
+                f"the network does not fit with weights of {widths[0]} bits, and does with {bits}: noise, or the "
+                "coefficients, are coarser than they might be"
+            )
+        return Build(board, wanted.baud, wanted.target, found, measure)
     raise DoesNotFit(f"{refused}, or leave out --board and solve it in parts with --divide N") from refused
 
 

@@ -236,8 +236,9 @@ def weight_widths(
     """Return the widths of weights with which a network for a problem may be built, the best choice first.
 
     That is the narrowest with which rounding loses nothing: neither a coefficient, nor a part of the noise at the
-    start, whose least sign must not become 0. Where no width is fine enough for the noise it is the widest. With
-    ``"auto"`` all narrower ones follow, the widest first, and where no width keeps the coefficients all there are.
+    start, whose least sign must not become 0. Where no width is fine enough for the noise it is the widest. Narrower
+    ones follow, the widest first: those that keep the coefficients, or with ``"auto"`` all. Where no width keeps the
+    coefficients these are all there are.
 
     Raises
     ------
@@ -260,9 +261,8 @@ def weight_widths(
         if exact[-1][1]:
             break
     best = exact[-1][0] if exact else _WIDTHS[-1] + 1
-    narrower = tuple(bits for bits in reversed(_WIDTHS) if bits < best)
-    kept = (best,) if exact else ()
-    return kept + narrower if scale == "auto" else kept
+    narrower = _WIDTHS if scale == "auto" else [bits for bits, _ in exact]
+    return (*([best] if exact else []), *(bits for bits in reversed(narrower) if bits < best))
 
 
 def _inputs(made: Program, spec: OscillatorSpec, seed: int, reads: int, *, draws: bool) -> Iterator[bytes]:
