@@ -38,6 +38,7 @@ def test_rows(run: Callable, folder: Path) -> None:
     assert (ring["file"], ring["measure"], ring["target"], ring["reads"]) == (str(folder / "ring"), "cut", 8, 4)
     assert ring["share"] == ring["hits"] / 4
     assert ring["share_low"] <= ring["share"] <= ring["share_high"]
+    assert (ring["periods"], formula["periods"]) == (12, 2)
     assert (ring["cycles_a_read"], ring["clock_mhz"], ring["cycles_to_solution"]) == (None, None, None)
     assert (formula["measure"], formula["hits"], formula["ms_to_solution"]) == ("unsatisfied", 0, None)
     assert formula["ms_to_solution_low"] > formula["ms_a_read"]

@@ -245,8 +245,10 @@ def _race_lines(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if told["target"] is None:
         yield "target", "none, as no read keeps the constraints; try more --periods or more --reads"
         return
-    by = told["target_by"]
-    by = "as given" if by == GIVEN else f"the best that was found here, by {_the(by)}"
+    rows = told["time_to_target"]
+    finders = [row["sampler"] for row in rows if row["hits"] and row["sampler"] != BOARD]
+    by = "as given" if told["target_by"] == GIVEN else "the best that was found here"
+    by += f", by {_the(finders[0])} alone" if len(finders) == 1 and len(rows) > 2 else ""
     yield "target", f"{told['measure'].replace('_', ' ')} {told['target']:,.10g}, {by}"
     yield "time to target", "with a confidence of 99 %; in brackets the interval of 95 % over reads"
     for row in told["time_to_target"]:

@@ -180,9 +180,9 @@ def _row(target: Target, device: Device | str | None, clock_hz: float | None) ->
     else:
         clock_hz = None
     success = Success.of(measure.reached(measure.of(samples), target.target))
-    return {"file": str(target.file), "measure": measure.name, "target": target.target} | _told(
-        success, cycles, clock_hz, seconds
-    )
+    periods = sum(entry[0] for entry in samples.info["schedule"])
+    about = {"file": str(target.file), "measure": measure.name, "target": target.target, "periods": periods}
+    return about | _told(success, cycles, clock_hz, seconds)
 
 
 def _told(success: Success, cycles: float | None, clock_hz: float | None, seconds: float) -> dict[str, Any]:
@@ -212,6 +212,7 @@ def shown(row: Mapping[str, Any]) -> dict[str, str]:
     told = {
         "file": Path(row["file"]).name,
         "target": f"{row['measure'].replace('_', ' ')} {row['target']:,.10g}",
+        "periods": str(row["periods"]),
         "hits": f"{row['hits']} of {row['reads']}",
         "share": f"{row['share']:.3g} ({row['share_low']:.3g} to {row['share_high']:.3g})",
         "ms a read": f"{row['ms_a_read']:.4g}" + (f" at {row['clock_mhz']:g} MHz" if row["clock_mhz"] else ""),
@@ -226,7 +227,12 @@ def shown(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _interval(row: Mapping[str, Any], name: str) -> str:
-    best, low, high = (row[key] for key in (name, f"{name}_low", f"{name}_high"))
-    if best is None:
-        return f"not reached (more than {low:,.4g})"
-    return f"{best:,.4g} ({low:,.4g} to {'no limit' if high is None else f'{high:,.4g}'})"
+    best, low, high = (_digits(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
+    return f"not reached (more than {low})" if row[name] is None else f"{best} ({low} to {high})"
+
+
+def _digits(value: float | None) -> str:
+    """Return a number with four digits or, if it is larger, all before the point."""
+    if value is None:
+        return "no limit"
+    return f"{value:,.0f}" if value >= 1e4 else f"{value:.4g}"
