@@ -166,6 +166,7 @@ def test_an_interrupt_while_cycles_are_counted_keeps_the_answer(
         ((*BOARD, "--divide", 4), ("--board does not go with --divide", "leave out one")),
         ((*BOARD, "--colours", 3), ("--board does not go with --colours", "leave out one")),
         ((*BOARD, "--baud", 5_000_000), ("5000000 baud", "at most 3000000")),
+        ((*BOARD, "--target", "nan"), ("--target is nan", "give a finite number")),
         (("--target", 3), ("--target is for a board that is not attached", "add --board")),
         (("--weight-bits", 3), ("--weight-bits is for a board that is not attached", "add --board")),
     ],

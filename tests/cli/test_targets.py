@@ -137,6 +137,12 @@ def test_lists_that_are_none(refused: Callable, folder: Path, name: str, text: s
     refused("bench", "--targets", folder / name, says=(folder / name, "is no list of targets"))
 
 
+@pytest.mark.parametrize("target", ["nan", "inf", "1" + "0" * 400])
+def test_targets_that_nothing_reaches(refused: Callable, folder: Path, target: str) -> None:
+    (folder / "t.toml").write_text(f'[[targets]]\nfile = "ring"\ntarget = {target}\n')
+    refused("bench", "--targets", folder / "t.toml", says=("entry 1", "give a finite number"))
+
+
 def test_options_that_do_not_fit(refused: Callable, folder: Path) -> None:
     refused("bench", says=("nothing to measure", "--targets FILE"))
     refused("bench", "a.safetensors", "--targets", listed(folder, ENTRY), says=("leave out one of them",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -98,6 +99,10 @@ def choose(
     ValueError
         If the problem does not fit: the message says in what, and what would hold it.
     """
+    if wanted.target is not None and not math.isfinite(wanted.target):
+        raise ValueError(
+            f"--target is {wanted.target}; give a finite number, or leave it out for the best that is found"
+        )
     board = find_board(wanted.board)
     rate_step(board.clock_hz, board.check_baud(wanted.baud))
     measure, given = Measure.for_problem(problem), Annealing(**annealing)
@@ -276,18 +281,20 @@ def _the(sampler: str) -> str:
 
 
 def _verdict(rows: list[dict[str, Any]]) -> str:
-    """Say which sampler is the fastest, by how much beside the board or the next, and whether the reads can tell."""
+    """Say which sampler is the fastest, by how much, and where the reads are too few to tell."""
     reached = sorted((row for row in rows if row["seconds"] is not None), key=lambda row: row["seconds"])
     if not reached:
         return "none of them: no read reached the target; try more --reads, or a --target that is easier"
-    first, board = reached[0], next(row for row in rows if row["sampler"] == BOARD)
-    other = board if first is not board else next(iter(reached[1:]), None)
-    if other is None or other["seconds"] is None:
-        return (
-            f"{_the(first['sampler'])}, alone in reaching the target" if len(reached) == 1 else _the(first["sampler"])
-        )
-    said = (
-        f"{_the(first['sampler'])}: {other['seconds'] / first['seconds']:.3g} times as fast as {_the(other['sampler'])}"
-    )
+    first, *others = reached
+    if not others:
+        return f"{_the(first['sampler'])}, alone in reaching the target"
+    said = [_faster(first, other) for other in others]
+    return f"{_the(first['sampler'])}: " + ", ".join(said)
+
+
+def _faster(first: dict[str, Any], other: dict[str, Any]) -> str:
+    said = f"{other['seconds'] / first['seconds']:.3g} times as fast as {_the(other['sampler'])}"
+    # Board and golden model have the same reads: their times differ by a factor that no more reads would change.
+    same = ANNEALING not in (first["sampler"], other["sampler"])
     overlap = first["seconds_high"] is None or first["seconds_high"] > other["seconds_low"]
-    return said + ("; their intervals overlap, more --reads would tell more" if overlap else "")
+    return f"{said} (the intervals overlap: more --reads tell more)" if overlap and not same else said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -130,9 +131,13 @@ def _target(entry: Any, index: int, path: Path) -> Target:
     annealing = {name: entry[name] for name in _ANNEALING if name in entry}
     with refusing(TargetsError, place, "cannot be annealed", "correct it"):
         Annealing(**annealing)
+    with refusing(TargetsError, place, "has no target that can be reached", "give a finite number"):
+        target = float(entry["target"])
+        if not math.isfinite(target):
+            raise ValueError(f"it is {target}")
     options = {name: entry[name] for name in ("reads", "seed", "scale", "random_start") if name in entry}
     named = {"kind": entry.get("as"), "number": entry.get("problem"), "annealing": annealing}
-    return Target(path.parent / entry["file"], float(entry["target"]), **options, **named)
+    return Target(path.parent / entry["file"], target, **options, **named)
 
 
 def measured(

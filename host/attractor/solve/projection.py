@@ -160,22 +160,15 @@ def project(
     """
     if reads < 1 or clock_hz <= 0 or baud <= 0:
         raise ValueError(f"reads {reads}, clock_hz {clock_hz}, baud {baud}: all must be greater than 0")
-    cycles = []
+    cycles: list[int] = []
     for count in counted_cycles(made, seed, reads):
         cycles.append(count)
         if progress is not None:
             progress(len(cycles), reads)
-    spec = made.placement.spec
+    spec, periods = made.placement.spec, int(made.model.parameters["schedule"][:, 0].sum())
     load = partial(line_load, made, seed, baud=baud, seconds=float(np.mean(cycles)) / clock_hz)
-    return Projection(
-        spec,
-        clock_hz,
-        tuple(cycles),
-        int(made.model.parameters["schedule"][:, 0].sum()),
-        load(draws=spec.random_start),
-        load(draws=True),
-        load(draws=True, spins=True),
-    )
+    lines = load(draws=spec.random_start), load(draws=True), load(draws=True, spins=True)
+    return Projection(spec, clock_hz, tuple(cycles), periods, *lines)
 
 
 def counted_cycles(made: Program, seed: int, reads: int) -> Iterator[int]:
