@@ -312,6 +312,7 @@ def measured_spec(
     random_start: bool = False,
     flips: bool = True,
     references: int = 1,
+    lanes: int = 0,
 ) -> OscillatorSpec:
     """Return the spec of a network made for a problem; biases are shared out among so many inputs.
 
@@ -333,6 +334,7 @@ def measured_spec(
         inputs=inputs,
         weight_bits=weight_bits,
         phase_bits=phase_bits,
+        lanes=lanes,
         schedule_entries=64,
         lock_phases=lock_phases,
         random_start=random_start,

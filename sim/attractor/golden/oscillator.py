@@ -18,6 +18,8 @@ from attractor.spec.oscillator import MIXING_WORDS, NOISE_SHIFTS
 __all__ = ["BoolArray", "OscillatorNetwork", "OscillatorRun", "OscillatorState"]
 
 BoolArray = npt.NDArray[np.bool_]
+#: Where fewer than one of so many levels of a network changed, sums are brought up to date by these alone.
+_FEW = 8
 
 
 class _Entry(NamedTuple):
@@ -340,10 +342,16 @@ class OscillatorNetwork:
     def _update_sums(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> None:
         """Bring levels and sums of ``rows`` to the present slot."""
         levels = np.where(self._high(state.phases[rows], state.slot), np.int8(1), np.int8(-1))
-        changed = (levels != state.levels[rows]).any(axis=1)
+        turned = levels != state.levels[rows]
+        changed = turned.any(axis=1)
         rows, levels = rows[changed], levels[changed]
+        if len(rows) == 1 and _FEW * (few := np.flatnonzero(turned[changed][0])).size < self.spec.oscillators:
+            # One network of which few levels changed: what these add is much less than all products.
+            steps = (levels[0, few] - state.levels[rows[0], few]).astype(np.float32)
+            state.sums[rows[0]] += (steps @ self._columns[few]).astype(np.int32)
+        elif len(rows):
+            state.sums[rows] = levels.astype(np.float32) @ self._columns
         state.levels[rows] = levels
-        state.sums[rows] = levels.astype(np.float32) @ self._columns
 
     def _disturbances(self, state: OscillatorState, entry: _Entry) -> tuple[IntegerArray | int, BoolArray | None]:
         """Return what noise and lock add to the sums of all networks, and which targets may flip, None for the others.
