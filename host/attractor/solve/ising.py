@@ -210,7 +210,8 @@ class Placement:
         if variables > len(free):
             raise ProblemError(
                 f"the problem has {variables} variables{' with biases' if biased else ''}; {name} has room for "
-                f"{len(free)}: use a larger network, or none and the golden model"
+                f"{len(free)}: use a larger network, none and the golden model, or "
+                "attractor.solve.decomposing.DecomposingSampler, which divides it"
             )
         places = free[:variables]
         if second is not None:
