@@ -79,7 +79,7 @@ def test_a_tour(run: Callable, refused: Callable, tmp_path: Path) -> None:
 
 
 def test_reads_that_break_the_constraints_are_told(run: Callable, tmp_path: Path) -> None:
-    words = ("solve", tour(tmp_path, 12), "--periods", 4, "--reads", 4, "--seed", 1, "--scale", "auto")
+    words = ("solve", tour(tmp_path, 12), "--periods", 1, "--reads", 4, "--seed", 1, "--scale", "auto")
     outcome = run(*words, "-o", tmp_path / "s.json", "--json")
     assert (outcome.json["feasible"], outcome.json["feasible_reads"]) == (False, 0)
     assert outcome.json["tour"] is outcome.json["length"] is outcome.json["mean_length"] is None

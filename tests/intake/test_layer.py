@@ -22,7 +22,7 @@ from safetensors.numpy import save
 from attractor.intake import IntakeError, files, hdf5, refusing
 from attractor.intake.archives import Archive, check_name
 from attractor.intake.arrays import read_arrays, read_npz
-from attractor.intake.documents import MOST_DEPTH, parsed_json, parsed_object
+from attractor.intake.documents import MOST_DEPTH, parsed_json, parsed_object, parsed_toml
 from attractor.intake.errors import told
 from attractor.intake.tensors import read_header
 from attractor.intake.text import printable
@@ -378,3 +378,14 @@ def test_a_file_cannot_take_all_memory(tmp_path: Path) -> None:
         hdf5.read_group(tmp_path / "a.h5", "node")
     with pytest.raises(IntakeError, match="4,194,304 texts"):
         hdf5.read_group(tmp_path / "a.h5", "many")
+
+
+def test_toml() -> None:
+    assert parsed_toml(b"a = [1, 2]\n[b]\nc = 'd'") == {"a": [1, 2], "b": {"c": "d"}}
+    with pytest.raises(IntakeError, match="nested too deeply"):
+        parsed_toml(b"a = " + b"[" * 100_000)
+    with pytest.raises(IntakeError, match=r"it has 1,048,577 bytes"):
+        parsed_toml(b"#" * ((1 << 20) + 1))
+    for wrong, why in ((b"a = ", "line 1"), (b"\xff", "decode"), (b"a = 1" + b"0" * 5000, "digits")):
+        with pytest.raises(ValueError, match=why):
+            parsed_toml(wrong)

@@ -1,15 +1,16 @@
-"""JSON from outside: what it would take in memory is counted before it is parsed."""
+"""JSON and TOML from outside: what they would take in memory is bounded before they are parsed."""
 
 from __future__ import annotations
 
 import json
+import tomllib
 from typing import Any, NoReturn
 
 import numpy as np
 
 from attractor.intake.errors import IntakeError
 
-__all__ = ["MOST_DEPTH", "MOST_VALUES", "parsed_json", "parsed_object"]
+__all__ = ["MOST_DEPTH", "MOST_VALUES", "parsed_json", "parsed_object", "parsed_toml"]
 
 #: Deepest nesting of lists and objects.
 MOST_DEPTH = 64
@@ -18,6 +19,8 @@ MOST_VALUES = 1_000_000
 #: Most digits of an integer: those of 2**64, and some.
 _MOST_DIGITS = 40
 _CHUNK = 1 << 20
+#: Most bytes of TOML, which is written by hand: each may be a value.
+_MOST_TOML = 1 << 20
 _QUOTE, _COMMA = ord('"'), ord(",")
 
 
@@ -43,6 +46,24 @@ def parsed_object(data: bytes | str, *, most_values: int = MOST_VALUES, finite: 
     if not isinstance(found, dict):
         raise IntakeError(f"it is JSON of type {type(found).__name__} instead of an object")
     return found
+
+
+def parsed_toml(data: bytes) -> dict[str, Any]:
+    """Return what TOML says.
+
+    Raises
+    ------
+    IntakeError
+        If it is longer than a mebibyte, or nested too deeply.
+    ValueError
+        If it is no TOML, or no UTF-8.
+    """
+    if len(data) > _MOST_TOML:
+        raise IntakeError(f"it has {len(data):,} bytes; TOML may have {_MOST_TOML:,}")
+    try:
+        return tomllib.loads(data.decode())
+    except RecursionError as error:
+        raise IntakeError("it is nested too deeply") from error
 
 
 def _integer(digits: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, get_args
 
 from attractor.cli.output import output
 from attractor.host import Device
-from attractor.intake.documents import parsed_json
+from attractor.intake.documents import parsed_json, parsed_toml
 from attractor.intake.errors import refusing
 from attractor.intake.files import read_file
 from attractor.solve.annealing import Annealing
@@ -99,7 +98,7 @@ def read_targets(path: Path) -> list[Target]:
     with refusing(TargetsError, path, "is no list of targets", "correct it, see attractor bench --help"):
         data = read_file(path, _MOST_BYTES)
         if path.suffix.lower() == ".toml":
-            found: Any = tomllib.loads(data.decode())
+            found: Any = parsed_toml(data)
         else:
             found = parsed_json(data, most_values=_MOST_VALUES)
         entries = found.get("targets") if isinstance(found, dict) else found

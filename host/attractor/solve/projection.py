@@ -166,8 +166,8 @@ def project(
         if progress is not None:
             progress(len(cycles), reads)
     spec, periods = made.placement.spec, int(made.model.parameters["schedule"][:, 0].sum())
-    load = partial(line_load, made, seed, baud=baud, seconds=float(np.mean(cycles)) / clock_hz)
-    lines = load(draws=spec.random_start), load(draws=True), load(draws=True, spins=True)
+    line_of = partial(line_load, made, seed, baud=baud, seconds=float(np.mean(cycles)) / clock_hz)
+    lines = line_of(draws=spec.random_start), line_of(draws=True), line_of(draws=True, spins=True)
     return Projection(spec, clock_hz, tuple(cycles), periods, *lines)
 
 
