@@ -211,7 +211,7 @@ def test_what_is_printed(run: Callable, ring: Path) -> None:
 def test_rounding_is_asked_for_and_told(run: Callable, refused: Callable, tmp_path: Path) -> None:
     path = tmp_path / "m.coo"
     path.write_text("# vartype=SPIN\n0 1 0.731\n1 2 -1\n0 2 0.0137\n")
-    refused("solve", path, *QUICK, says=("magnitude 0.0137 to 1", "127", "scale='auto' scales and rounds them"))
+    refused("solve", path, *QUICK, says=("magnitude 0.0137 to 1", "2047", "scale='auto' scales and rounds them"))
     result = run("solve", path, *QUICK, "--scale", "auto", "--json").json
     assert 0 < result["rounding"]["max_absolute"] < 0.5 / result["scale"] + 1e-9
 

@@ -52,7 +52,7 @@ def specs(draw: st.DrawFn) -> OscillatorSpec:
         inputs=inputs,
         labels=draw(st.integers(0, targets)),
         lanes=draw(st.integers(1, min(targets, 12))),
-        weight_bits=draw(st.integers(2, 8)),
+        weight_bits=draw(st.integers(2, 12)),
         phase_bits=draw(st.integers(3, 6)),
         schedule_entries=draw(st.integers(1, 64)),
         random_start=draw(st.booleans()),

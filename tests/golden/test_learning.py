@@ -43,14 +43,14 @@ def learn_reference(spec: OscillatorSpec, weights: Weights, lesson: Lesson) -> l
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[OscillatorSpec, Weights, list[Lesson]]:
-    oscillators = draw(st.integers(2, 8))
+    oscillators = draw(st.integers(2, 12))
     inputs = draw(st.integers(0, oscillators - 1))
     spec = OscillatorSpec(
         oscillators=oscillators,
         inputs=inputs,
         labels=draw(st.integers(0, oscillators - inputs)),
         reference=draw(st.integers(0, oscillators - 1)),
-        weight_bits=draw(st.integers(2, 8)),
+        weight_bits=draw(st.integers(2, 12)),
         phase_bits=draw(st.integers(3, 6)),
         lanes=draw(st.integers(0, oscillators - inputs)),
         schedule_entries=1,
@@ -85,7 +85,7 @@ def test_learning_equals_the_definition(case: tuple[OscillatorSpec, Weights, lis
         found = model.learn(lesson.phases, lesson.margin, lesson.clamp)
         assert found.tolist() == learn_reference(spec, weights, lesson)
         assert model.parameters["weights"].tolist() == weights
-        assert model.parameters["weights"].dtype == np.int8
+        assert model.parameters["weights"].dtype == spec.weight_type
 
 
 @settings(max_examples=60, deadline=None)

@@ -27,7 +27,7 @@ def cases(draw: st.DrawFn) -> Case:
         inputs=inputs,
         labels=draw(st.integers(0, oscillators - inputs)),
         reference=draw(st.integers(0, oscillators - 1)),
-        weight_bits=draw(st.integers(2, 8)),
+        weight_bits=draw(st.integers(2, 12)),
         phase_bits=draw(st.integers(3, 6)),
         lanes=draw(st.integers(0, oscillators - inputs)),
         schedule_entries=draw(st.integers(1, 3)),

@@ -213,7 +213,7 @@ def random_specs(draw: Callable[..., int]) -> OscillatorSpec:
         inputs=inputs,
         labels=draw(st.integers(0, targets)),
         reference=draw(st.integers(0, oscillators - 1)),
-        weight_bits=draw(st.integers(2, 8)),
+        weight_bits=draw(st.integers(2, 12)),
         phase_bits=phase_bits,
         lanes=draw(st.integers(0, targets)),
         schedule_entries=draw(st.integers(1, 9)),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attractor.solve.annealing import Annealing, mean_field, repulsion, stable_share
+from attractor.solve.annealing import Annealing, freedom, mean_field, repulsion, stable_share
 from attractor.solve.ising import Placement, ProblemError, quantise, telling_biases
 from attractor.solve.sampler import OscillatorSampler
 from attractor.spec import OscillatorSpec, SpecError
@@ -21,6 +21,35 @@ SPEC = OscillatorSpec(oscillators=40, weight_bits=6, schedule_entries=8, flips=T
 
 def complete(count: int, weight: int = -1) -> np.ndarray:
     return weight * (np.ones((count, count), np.int64) - np.eye(count, dtype=np.int64))
+
+
+class TestFreedom:
+    def test_without_biases_all_is_free(self) -> None:
+        assert freedom(complete(10), np.zeros(10, np.int64)) == 1.0
+        assert freedom(np.zeros((3, 3), np.int64), np.ones(3, np.int64)) == 1.0
+        assert Annealing().chosen(SPEC, complete(40), np.zeros(40, np.int64)).noise == 0.8
+
+    def test_biases_that_decide_all_leave_nothing(self) -> None:
+        assert freedom(complete(10), np.full(10, 9)) == freedom(complete(10), np.full(10, -20)) == 0.0
+
+    def test_each_neighbour_counts_by_its_own_bias(self) -> None:
+        # Of two pairs one is held by 3/5 of its coupling: it keeps 4/5 of its field.
+        couplings = np.zeros((4, 4), np.int64)
+        couplings[0, 1] = couplings[1, 0] = 5
+        couplings[2, 3] = couplings[3, 2] = -5
+        assert freedom(couplings, np.array([3, -3, 0, 0])) == pytest.approx((4 + 4 + 5 + 5) / 20)
+        # Whose neighbour is held, not who is held itself.
+        assert freedom(couplings, np.array([0, 5, 0, 0])) == pytest.approx((0 + 5 + 5 + 5) / 20)
+
+    def test_the_default_noise_is_what_is_left_and_info_says_so(self) -> None:
+        # One of six is to be 1: as spins, biases of 4 beside couplings of 1 to five others.
+        bqm = dimod.BinaryQuadraticModel.from_qubo(
+            {**{(i, i): -4 for i in range(6)}, **{(i, j): 8 for i in range(6) for j in range(i)}}
+        )
+        info = OscillatorSampler().sample(bqm, seed=0).info["annealing"]
+        assert info["noise"] == pytest.approx(0.8 * (1 - (8 / 10) ** 2) ** 0.5, abs=1e-3)
+        assert "biases that leave 0.6 of the field free" in info["why"]
+        assert OscillatorSampler().sample(bqm, seed=0, noise=0.8).info["annealing"]["noise"] == 0.8
 
 
 class TestShare:

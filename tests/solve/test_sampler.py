@@ -341,9 +341,22 @@ def test_the_largest_weight_is_reached_on_both_sides() -> None:
     bqm = dimod.BinaryQuadraticModel({}, {"ab": -127, "bc": 127, "cd": 1}, "SPIN")
     weights = OscillatorSampler().program(bqm, Annealing()).model.parameters["weights"]
     assert (weights.min(), weights.max()) == (-127, 127)
-    with pytest.raises(ProblemError, match="128"):
-        OscillatorSampler().sample_ising({}, {"ab": -128, "bc": 1})
-    assert OscillatorSampler().sample_ising({}, {"ab": -128, "bc": 1}, scale="auto", seed=0).info["scale"] < 1
+    with pytest.raises(ProblemError, match="2048"):
+        OscillatorSampler().sample_ising({}, {"ab": -2048, "bc": 1})
+    for width, largest in ((8, 128), (None, 2048)):
+        sampler = OscillatorSampler(weight_bits=width)
+        assert sampler.sample_ising({}, {"ab": -largest, "bc": 1}, scale="auto", seed=0).info["scale"] < 1
+
+
+def test_weights_are_as_wide_as_the_coefficients_need() -> None:
+    def width(couplings: dict[Any, float]) -> int:
+        program = OscillatorSampler().program(
+            dimod.BinaryQuadraticModel({}, couplings, "SPIN"), Annealing(), scale="auto"
+        )
+        return program.placement.spec.weight_bits
+
+    assert [width({"ab": 1, "bc": largest}) for largest in (1, 127, 128, 2047, 2048, 0.3)] == [8, 8, 12, 12, 12, 8]
+    assert width({"ab": 1, "bc": 3**0.5}) == 12
 
 
 @pytest.mark.parametrize(

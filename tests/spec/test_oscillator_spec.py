@@ -36,7 +36,7 @@ def specs(draw: Any, largest: int = 40) -> OscillatorSpec:
         inputs=inputs,
         labels=draw(st.integers(0, oscillators - inputs)),
         reference=draw(st.integers(0, oscillators - 1)),
-        weight_bits=draw(st.integers(2, 8)),
+        weight_bits=draw(st.integers(2, 12)),
         phase_bits=draw(st.integers(3, 6)),
         lanes=draw(st.integers(0, min(oscillators - inputs, MOST_LANES))),
         schedule_entries=draw(st.integers(1, 64)),
@@ -142,8 +142,8 @@ def test_derived_sizes(spec: OscillatorSpec) -> None:
         ({"inputs": 5}, r"inputs is 5; .*0 and 4"),
         ({"inputs": 2, "labels": 4}, r"labels is 4; .*0 and 3"),
         ({"reference": 5}, r"reference is 5; .*0 and 4"),
-        ({"weight_bits": 1}, r"weight_bits is 1; .*2 and 8"),
-        ({"weight_bits": 9}, r"weight_bits is 9"),
+        ({"weight_bits": 1}, r"weight_bits is 1; .*2 and 12"),
+        ({"weight_bits": 13}, r"weight_bits is 13"),
         ({"phase_bits": 2}, r"phase_bits is 2; .*3 and 6"),
         ({"phase_bits": 7}, r"phase_bits is 7"),
         ({"inputs": 2, "lanes": 4}, r"lanes is 4; .*0 and 3"),
@@ -283,7 +283,7 @@ def test_schedule_and_settle_as_bytes() -> None:
     assert windows["settle"].hex() == "cdab"
 
 
-@pytest.mark.parametrize("weight_bits", range(2, 9))
+@pytest.mark.parametrize("weight_bits", range(2, 13))
 @pytest.mark.parametrize("lanes", [1, 240, 385, 0])
 def test_wide_rows_are_cut_into_memories_that_fill_block_ram(weight_bits: int, lanes: int) -> None:
     spec = OscillatorSpec(oscillators=1000, weight_bits=weight_bits, lanes=lanes, phase_bits=3)

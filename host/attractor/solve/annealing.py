@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.sparse.linalg import eigsh
 from attractor.spec import IntegerArray, OscillatorSpec, SpecError
 from attractor.spec.oscillator import FLIP_SHARES
 
-__all__ = ["Annealing", "Rule", "mean_field", "repulsion", "stable_share"]
+__all__ = ["Annealing", "ChosenAnnealing", "Rule", "freedom", "mean_field", "repulsion", "stable_share"]
 
 #: How targets move: they flip between two phases, or turn step by step.
 Rule = Literal["flip", "turn"]
@@ -41,7 +41,8 @@ class Annealing:
         Periods of a run.
     noise:
         Amplitude of the noise at the start, in fields; it falls to ``final_noise`` in equal steps, as many as the
-        schedule has entries. By default 0.8 where oscillators flip, else 1.
+        schedule has entries. By default 1 where oscillators turn, and where they flip 0.8 times what biases leave free,
+        see :func:`freedom`.
     max_step:
         Most slots by which a phase turns in a slot; 0 for a quarter of a period, 1 by default.
     lock:
@@ -82,8 +83,19 @@ class Annealing:
         if self.rule == "turn" and self.share is not None:
             raise SpecError(f"share is {self.share}, but oscillators turn; leave it out, or the rule")
 
-    def chosen(self, spec: OscillatorSpec, couplings: IntegerArray) -> Annealing:
-        """Return the same with nothing left open, for couplings of shape (targets, oscillators).
+    def chosen(
+        self, spec: OscillatorSpec, couplings: IntegerArray, biases: IntegerArray | None = None
+    ) -> ChosenAnnealing:
+        """Return the same with nothing left open.
+
+        Parameters
+        ----------
+        spec:
+            The network.
+        couplings:
+            Its weights without those that stand for biases, shape (targets, oscillators).
+        biases:
+            What these add to each field, shape (targets,); None for nothing.
 
         Raises
         ------
@@ -94,18 +106,25 @@ class Annealing:
         rule = self.rule or ("turn" if not spec.flips or (turns and self.share is None) else "flip")
         if (rule == "flip" or self.share is not None) and not spec.flips:
             raise SpecError("this network's oscillators do not flip: it needs a spec with flips, or the rule 'turn'")
-        share = self.share
+        share, noise, why, between = self.share, self.noise, [], couplings[:, spec.inputs :]
         if rule == "flip" and share is None:
-            share = stable_share(repulsion(couplings[:, spec.inputs :]))
-        return replace(
-            self,
-            rule=rule,
-            share=share,
-            noise=_NOISE[rule] if self.noise is None else self.noise,
-            max_step=1 if self.max_step is None else self.max_step,
-            lock=0.0 if self.lock is None else self.lock,
-            alternate=bool(self.alternate),
-        )
+            felt = repulsion(between)
+            share = stable_share(felt)
+            why.append(f"share by a repulsion of {felt:g} fields")
+        if noise is None:
+            free = freedom(between, biases) if rule == "flip" and biases is not None else 1.0
+            noise = _NOISE[rule] * free
+            why += [f"noise by biases that leave {free:g} of the field free"] if free < 1 else []
+        levers: dict[str, Any] = vars(self) | {
+            "rule": rule,
+            "share": share,
+            "noise": noise,
+            "max_step": 1 if self.max_step is None else self.max_step,
+            "lock": 0.0 if self.lock is None else self.lock,
+            "alternate": bool(self.alternate),
+            "why": "; ".join(why),
+        }
+        return ChosenAnnealing(**levers)
 
     def rows(self, spec: OscillatorSpec, couplings: IntegerArray) -> IntegerArray:
         """Return the schedule; shape (schedule_entries, columns).
@@ -160,10 +179,51 @@ class Annealing:
         return max(most, 1)
 
 
+@dataclass(frozen=True)
+class ChosenAnnealing(Annealing):
+    """An annealing with nothing left open.
+
+    Parameters
+    ----------
+    why:
+        What decided where the user did not; empty where that was nothing.
+    """
+
+    why: str = ""
+
+
 def mean_field(couplings: IntegerArray) -> float:
     """Return the root mean square of an oscillator's weights, summed, averaged over oscillators that have any."""
     strengths = _strengths(couplings)
     return float(strengths[strengths > 0].mean()) if (strengths > 0).any() else 0.0
+
+
+def freedom(couplings: IntegerArray, biases: IntegerArray) -> float:
+    """Return how much of their field the neighbours of an oscillator make when biases hold them, 1 without any.
+
+    A problem whose variables are 0 but for a few, as when one of a set must be chosen, has biases that nearly outweigh
+    all couplings. Neighbours then mostly agree, and what is left to be decided is small: noise that suits random
+    neighbours melts it until late in a run.
+
+    Parameters
+    ----------
+    couplings:
+        Between targets, shape (targets, targets).
+    biases:
+        What biases add to each field, shape (targets,).
+
+    Notes
+    -----
+    With m the mean spin of a neighbour, its part of the field is random with ``sqrt(1 - m**2)`` of its size. The mean
+    spin is taken for the one at which biases and couplings of equal sign balance, bias over the sum of the couplings'
+    magnitudes, at most 1.
+    """
+    magnitudes = np.abs(couplings, dtype=np.float64).sum(axis=1)
+    held = np.abs(biases) >= magnitudes
+    spins = np.where(held, 1.0, np.abs(biases) / np.where(held, 1.0, magnitudes))
+    left = np.sqrt(np.square(couplings, dtype=np.float64) @ (1 - spins**2))
+    field = _strengths(couplings)
+    return round(float(left.sum() / field.sum()), 3) if field.any() else 1.0
 
 
 def repulsion(couplings: IntegerArray) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attractor.host.model import Model
-from attractor.solve.annealing import Annealing, repulsion
+from attractor.solve.annealing import Annealing, ChosenAnnealing
 from attractor.solve.dimod_extra import dimod
 from attractor.solve.ising import (
     MOST_OSCILLATORS,
@@ -24,6 +25,7 @@ from attractor.solve.ising import (
 )
 from attractor.solve.two_colours import two_colours
 from attractor.spec import IntegerArray, OscillatorSpec
+from attractor.spec.oscillator import MOST_WEIGHT_BITS
 
 __all__ = ["Program", "Where", "program"]
 
@@ -31,6 +33,8 @@ __all__ = ["Program", "Where", "program"]
 _FEW = 14
 #: So many targets for each variable may a network have so that two sets of variables find odd and even ones.
 _MOST_PADDED = 1.25
+#: Width of the weights of a network made for a problem that so many bits hold exactly.
+_WEIGHT_BITS = 8
 #: Energies that differ by less, relative to the largest, are equal.
 _CLOSE = 1e-9
 
@@ -68,8 +72,6 @@ class Program:
         What rounding did to the coefficients.
     annealing:
         What the schedule says, with nothing left open.
-    repulsion:
-        Of the couplings, see :func:`attractor.solve.annealing.repulsion`; None where it decided nothing.
     warnings:
         What the user should know of what rounding did, a line each.
     sets:
@@ -79,8 +81,7 @@ class Program:
     model: Model
     placement: Placement
     quantisation: Weights
-    annealing: Annealing
-    repulsion: float | None = None
+    annealing: ChosenAnnealing
     warnings: tuple[str, ...] = ()
     sets: bool = False
 
@@ -88,11 +89,9 @@ class Program:
     def info(self) -> dict[str, Any]:
         """What a result says of how it came about."""
         rounding = self.quantisation
-        chosen = dict(vars(self.annealing))
+        chosen = {name: value for name, value in vars(self.annealing).items() if name != "why" or value}
         if self.sets:
             chosen["why"] = "couplings join two sets of variables only, which take turns"
-        elif self.repulsion is not None:
-            chosen["why"] = f"share by a repulsion of {self.repulsion:g} fields"
         return {
             "schedule": self.model.parameters["schedule"].tolist(),
             "annealing": chosen,
@@ -119,8 +118,11 @@ def program(bqm: dimod.BinaryQuadraticModel, annealing: Annealing, where: Where,
     """
     if scale not in ("refuse", "auto"):
         raise ValueError(f"scale is {scale!r}; it must be 'refuse' or 'auto'")
-    vectors: Any = bqm.spin.to_numpy_vectors(variable_order=list(bqm.variables))
+    # A view of it, bqm.spin, is read variable by variable in Python.
+    spins = bqm.change_vartype(dimod.SPIN, inplace=False)
+    vectors: Any = spins.to_numpy_vectors(variable_order=list(bqm.variables))
     given, (u, v, quadratic), _ = vectors
+    given, quadratic = given.astype(np.float64), quadratic.astype(np.float64)
     pairs = np.stack([u, v], axis=1).astype(np.intp)
     linear = telling_biases(given, pairs, quadratic)
     second = _sets(annealing, where, len(linear), pairs, biased=bool(np.any(linear)))
@@ -132,13 +134,11 @@ def program(bqm: dimod.BinaryQuadraticModel, annealing: Annealing, where: Where,
     # Without couplings it is the biases that noise must not drown out.
     couplings = couplings if couplings.any() else weights
     spec = placement.spec
-    chosen = annealing.chosen(spec, couplings)
+    chosen = annealing.chosen(spec, couplings, (weights - couplings).sum(axis=1, dtype=np.int64))
     parameters = {"weights": weights, "schedule": chosen.rows(spec, couplings), "settle": np.array(0)}
-    decided = chosen.share is not None and annealing.share is None
-    felt = repulsion(couplings[:, spec.inputs :]) if decided else None
     model = Model(spec, parameters, {"problem": "ising"})
     told = _warnings(linear, pairs, quadratic, found)
-    return Program(model, placement, found, chosen, felt, told, second is not None)
+    return Program(model, placement, found, chosen, told, second is not None)
 
 
 def _placed(
@@ -152,15 +152,19 @@ def _placed(
 ) -> tuple[Placement, Weights]:
     """Return the network with a place for each variable, and integers for all coefficients, as large as they fit."""
     variables, biased = len(linear), bool(np.any(linear))
+    coefficients = np.concatenate([linear, quadratic])
     targets = variables if second is None else _targets(second)
     if where.spec is None:
         _check_room(variables, biased=biased)
         most = min(MOST_REFERENCES, MOST_OSCILLATORS - variables)
-        spec = measured_spec(targets, biased=biased, **where.made)
+        made = where.made
+        if made["weight_bits"] is None:
+            made = made | {"weight_bits": _width(coefficients, variables, most)}
+        spec = measured_spec(targets, biased=biased, **made)
     else:
+        made: dict[str, Any] = {}
         spec, most = where.spec, Placement.most_references(where.spec, variables)
     placement = Placement.on(spec, variables, biased=biased, name=where.name)
-    coefficients = np.concatenate([linear, quadratic]).astype(np.float64)
     found = quantise(coefficients, spec.weight_high, scale, biases=variables, references=most)
     weights = placement.weights(found.values[:variables], pairs, found.values[variables:])
     couplings = placement.couplings(weights)
@@ -170,9 +174,18 @@ def _placed(
         times = max(1, min(times, most * spec.weight_high // largest))
     needed = max(1, -(-largest * times // spec.weight_high))
     if where.spec is None:
-        spec = measured_spec(targets, biased=biased, references=needed, **where.made)
+        spec = measured_spec(targets, biased=biased, references=needed, **made)
     place = {"biased": biased, "name": where.name, "references": needed, "second": second}
     return Placement.on(spec, variables, **place), found.times(times)
+
+
+def _width(coefficients: npt.NDArray[np.float64], biases: int, references: int) -> int:
+    """Return the width of weights that holds all coefficients exactly, or the widest."""
+    for bits in (_WEIGHT_BITS, MOST_WEIGHT_BITS):
+        with suppress(ProblemError):
+            quantise(coefficients, (1 << bits - 1) - 1, "refuse", biases=biases, references=references)
+            return bits
+    return MOST_WEIGHT_BITS
 
 
 def _sets(

@@ -58,8 +58,11 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         Where networks run: None for the golden model, ``"sim:"`` or ``"rtl:"`` for a simulated board made for each
         problem, any other port's address for what is there, or an open device. Opened ports stay open until
         :meth:`close`, or the end of a ``with`` block.
-    weight_bits, phase_bits:
-        Widths of networks made for a problem; a device has its own.
+    weight_bits:
+        Width of the weights of networks made for a problem; a device has its own. None for 8 where all coefficients are
+        exact in so many, otherwise for the widest.
+    phase_bits:
+        Width of their phases.
     random_start:
         Whether networks made for a problem draw their own start phases, other ones than are drawn here for those that
         do not. A device's does if its spec says so: reads without initial states then send no phases.
@@ -95,7 +98,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         self,
         device: str | Device | None = None,
         *,
-        weight_bits: int = 8,
+        weight_bits: int | None = None,
         phase_bits: int = 4,
         random_start: bool = False,
         call_limit: float | None = None,

@@ -15,12 +15,14 @@ from numba import njit
 
 from attractor.spec.oscillator import FLIP_BITS, FLIP_MASKS, NOISE_SHIFTS
 
-__all__ = ["RULES", "run_periods"]
+__all__ = ["PADDING", "RULES", "run_periods", "scratch_of"]
 
 #: For each byte the same bits, each in a byte of its own.
 _BYTES = np.array([sum((byte >> bit & 1) << 8 * bit for bit in range(8)) for byte in range(256)], np.uint64)
 _LOW = np.uint64(0xFF)
 _LANES_OF_A_WORD = 64
+#: Sums that belong to no target: 64 are read at once.
+PADDING = _LANES_OF_A_WORD
 #: What the spec says of random bits. Given to compiled code as an argument: what is kept between runs must not hold it.
 RULES = (
     np.array(((0, 0), *FLIP_MASKS), np.int64),
@@ -29,28 +31,45 @@ RULES = (
     np.array(NOISE_SHIFTS, np.int64),
 )
 
+#: Nothing is allocated in compiled code: arrays need no counts of who holds them, which took a third of the time.
+_OPTIONS: Any = {"cache": True, "nogil": True, "_nrt": False}
+_compiled = njit(**_OPTIONS)
+#: Parts of a slot become parts of one function: handing arrays over took as long as a slot in which little happens.
+_inlined = njit(inline="always", **_OPTIONS)
 
-@njit(cache=True, nogil=True)
+
+def scratch_of(targets: int, lanes: int) -> tuple[Any, ...]:
+    """Return room for what compiled code works on, for one network at a time."""
+    words = np.zeros((len(NOISE_SHIFTS), -(-targets // lanes)), np.uint64)
+    # Bytes of lanes, and the same as words.
+    patterns, candidates = np.zeros(_LANES_OF_A_WORD // 8, np.uint64), np.zeros(_LANES_OF_A_WORD // 8, np.uint64)
+    in_both_ways = (patterns, patterns.view(np.uint8)), (candidates, candidates.view(np.uint8))
+    added, towards = np.zeros(1 << len(NOISE_SHIFTS), np.int32), np.zeros(targets + PADDING, np.int32)
+    # One entry more than there are targets: what is not listed is written there, too.
+    return (words, added, towards, *in_both_ways, np.zeros(targets + 1, np.int64))
+
+
+@_inlined
 def _next_word(word: Any) -> Any:
     word ^= word << np.uint64(13)
     word ^= word >> np.uint64(7)
     return word ^ (word << np.uint64(17))
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _from(word: Any, place: int) -> Any:
     """Return the word turned so that its bit at ``place`` comes first."""
     place &= 63
     return (word >> np.uint64(place)) | (word << np.uint64((64 - place) & 63))
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _spread(word: Any, block: int) -> Any:
     """Return the random signs of 64 lanes."""
     return word if block == 0 else word ^ _from(word, block)
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _may_flip(word: Any, block: int, flips: int, rules: Any) -> Any:
     """Return which of 64 lanes may flip."""
     masks, strides, offsets, _ = rules
@@ -66,18 +85,24 @@ def _may_flip(word: Any, block: int, flips: int, rules: Any) -> Any:
     return may
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _high(phase: int, slot: int, period: int) -> bool:
     return ((slot - phase) & (period - 1)) < period // 2
 
 
-@njit(cache=True, nogil=True)
-def _add_column(sums: Any, starts: Any, targets: Any, weights: Any, source: int, factor: int) -> None:
-    for index in range(starts[source], starts[source + 1]):
-        sums[targets[index]] += factor * weights[index]
+@_inlined
+def _add_column(sums: Any, columns: Any, source: int, factor: int) -> None:
+    starts, targets, weights, whole = columns
+    if whole.size:
+        times = np.int32(factor)
+        for target in range(np.uint64(whole.shape[1])):
+            sums[target] += times * whole[source, target]
+    else:
+        for index in range(starts[source], starts[source + 1]):
+            sums[targets[index]] += factor * weights[index]
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _bring_edges(slot: int, period: int, phases: Any, at_slot: Any, sums: Any, columns: Any) -> None:
     """Bring the sums from the slot before to this one."""
     half = period // 2
@@ -86,31 +111,30 @@ def _bring_edges(slot: int, period: int, phases: Any, at_slot: Any, sums: Any, c
         for target in range(sums.size):
             sums[target] = -sums[target]
     elif at_slot[residue]:
-        starts, targets, weights = columns
         for source in range(phases.size):
             if (phases[source] & (half - 1)) == residue:
                 factor = 2 if _high(phases[source], slot, period) else -2
-                _add_column(sums, starts, targets, weights, source, factor)
+                _add_column(sums, columns, source, factor)
 
 
-@njit(cache=True, nogil=True)
-def _all_added(amplitudes: Any) -> Any:
-    """Return what the random signs add, for each pattern of them; bit k is set where the k-th is -1."""
-    added = np.zeros(1 << amplitudes.size, np.int32)
+@_inlined
+def _find_added(amplitude: int, shifts: Any, added: Any) -> None:
+    """Find what the random signs add, for each pattern of them; bit k is set where the k-th is -1."""
     for pattern in range(added.size):
-        for index in range(amplitudes.size):
-            added[pattern] += -amplitudes[index] if (pattern >> index) & 1 else amplitudes[index]
-    return added
+        added[pattern] = 0
+        for index in range(shifts.size):
+            step = amplitude >> shifts[index]
+            added[pattern] += -step if (pattern >> index) & 1 else step
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _spread_bytes(bits: Any, place: int, into: Any) -> None:
     """Put each of 64 bits in a byte of its own, at a place there."""
     for index in range(np.uint64(8)):
         into[index] |= _BYTES[(bits >> (np.uint64(8) * index)) & _LOW] << np.uint64(place)
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _find_candidates(first: int, sums: Any, towards: Any, most: Any, may: Any, candidates: Any) -> bool:
     """Note which of 64 targets may flip and could do so with the noise that helps most; return whether any can.
 
@@ -128,7 +152,7 @@ def _find_candidates(first: int, sums: Any, towards: Any, most: Any, may: Any, c
     return found != 0
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _append_flips(
     first: int, sums: Any, towards: Any, added: Any, patterns: Any, candidates: Any, listed: Any, count: int
 ) -> int:
@@ -146,7 +170,7 @@ def _append_flips(
     return int(found)
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _list_flips(
     network: Any, slot: int, entry: Any, words: Any, added: Any, masks: Any, rules: Any, towards: Any, scratch: Any
 ) -> int:
@@ -178,7 +202,7 @@ def _list_flips(
     return count
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _list_turns(
     network: Any, slot: int, entry: Any, words: Any, phases: Any, locks: Any, free: Any, reference: Any, listed: Any
 ) -> int:
@@ -203,7 +227,7 @@ def _list_turns(
     return count
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _turned(phase: int, rises: bool, slot: int, period: int, max_step: int) -> int:
     half = period // 2
     ahead = (slot + (0 if rises else half) - phase) & (period - 1)
@@ -211,26 +235,24 @@ def _turned(phase: int, rises: bool, slot: int, period: int, max_step: int) -> i
     return (phase + min(max(step, -max_step), max_step)) & (period - 1)
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _place(network: Any, slot: int, source: int, new: int, phases: Any, at_slot: Any, columns: Any) -> None:
     """Give an oscillator another phase, and its sums what that changes in this slot."""
     sums, _, period = network
-    starts, targets, weights = columns
     half, old = period // 2, phases[source]
     phases[source] = new
     at_slot[old & (half - 1)] -= 1
     at_slot[new & (half - 1)] += 1
     high = _high(new, slot, period)
     if high != _high(old, slot, period):
-        _add_column(sums, starts, targets, weights, source, 2 if high else -2)
+        _add_column(sums, columns, source, 2 if high else -2)
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _flip(network: Any, slot: int, listed: Any, towards: Any, oscillators: Any, columns: Any) -> bool:
     """Bring the listed targets to the other side, but for those that wait at an edge; return whether there are any."""
     sums, _, period = network
     phases, at_slot, free, _ = oscillators
-    starts, targets, weights = columns
     inputs, half = phases.size - free.size, period // 2
     second_half, changed = (slot & half) != 0, False
     for target in listed:
@@ -244,13 +266,13 @@ def _flip(network: Any, slot: int, listed: Any, towards: Any, oscillators: Any, 
             _place(network, slot, source, new, phases, at_slot, columns)
         else:
             phases[source] = new
-            _add_column(sums, starts, targets, weights, source, 2 if rises else -2)
+            _add_column(sums, columns, source, 2 if rises else -2)
         towards[target] = -towards[target]
         changed = True
     return changed
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _draw(word: Any, words: Any, passes: int) -> None:
     """Draw a word for each group, so often."""
     for index in range(passes):
@@ -259,7 +281,7 @@ def _draw(word: Any, words: Any, passes: int) -> None:
             word[0] = _next_word(word[0])
 
 
-@njit(cache=True, nogil=True)
+@_inlined
 def _run_slot(
     network: Any, slot: int, entry: Any, random: Any, oscillators: Any, columns: Any, locks: Any, scratch: Any
 ) -> bool:
@@ -296,7 +318,7 @@ def _run_slot(
     return changed
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def run_periods(
     sums: Any,
     lanes: int,
@@ -310,6 +332,7 @@ def run_periods(
     locks: Any,
     counts: Any,
     rules: Any,
+    scratch: Any,
 ) -> bool:
     """Run one network for so many periods, or until it stops; return whether it goes on.
 
@@ -329,26 +352,24 @@ def run_periods(
         Phases, shape (oscillators,), int64; how many have each phase, modulo half a period; targets that may move,
         shape (targets,), bool; and the references, the same.
     columns:
-        Of the weights, as SciPy's compressed rows: starts, targets, weights.
+        Of the weights: starts, targets and weights as SciPy's compressed rows, and where most weights are not 0 all of
+        them, shape (oscillators, targets), int32; otherwise of shape (0, 0).
     locks:
         The lock phase nearest to each phase, and the slots of these.
     counts:
         Periods run, quiet periods, slot of the last change, entry, periods run before the entry; int64.
     rules:
         :data:`RULES`.
+    scratch:
+        What :func:`scratch_of` returned for the spec.
     """
-    network, free = (sums, lanes, period), oscillators[2]
-    words = np.zeros((rules[3].size, (free.size + lanes - 1) // lanes), np.uint64)
-    # Bytes of lanes, and the same as words.
-    patterns, candidates = np.zeros(_LANES_OF_A_WORD // 8, np.uint64), np.zeros(_LANES_OF_A_WORD // 8, np.uint64)
-    in_both_ways = (patterns, patterns.view(np.uint8)), (candidates, candidates.view(np.uint8))
-    # One entry more than there are targets: what is not listed is written there, too.
-    scratch = (np.zeros(sums.size, np.int32), *in_both_ways, np.zeros(free.size + 1, np.int64))
+    network, (words, added), places = (sums, lanes, period), scratch[:2], scratch[2:]
     for _ in range(most_periods):
         entry = schedule[counts[3]]
-        random = (word, words, _all_added(entry[1] >> rules[3]), rules)
+        _find_added(entry[1], rules[3], added)
+        random = (word, words, added, rules)
         for slot in range(counts[0] * period, (counts[0] + 1) * period):
-            if _run_slot(network, slot, entry, random, oscillators, columns, locks, scratch):
+            if _run_slot(network, slot, entry, random, oscillators, columns, locks, places):
                 counts[2] = slot + 1
         counts[0] += 1
         counts[1] = counts[1] + 1 if counts[2] <= (counts[0] - 1) * period else 0

@@ -16,8 +16,8 @@ __all__ = ["AnyNetwork", "CompiledNetwork", "compiles", "fastest"]
 
 #: Periods that are run between two looks at whether to stop, and between two moments at which Ctrl-C is heard.
 _PERIODS_AT_ONCE, _PERIODS_DEAF = 8, 64
-#: Sums that belong to no target: compiled code reads 64 at once.
-_PADDING = 64
+#: Where more of the weights are not 0, a whole column is added sooner than those of them that are not.
+_DENSE = 1 / 6
 #: Columns of a schedule as compiled code takes it.
 _COLUMNS = 6
 
@@ -62,13 +62,17 @@ class CompiledNetwork:
     """
 
     def __init__(self, network: OscillatorNetwork) -> None:
-        from attractor.golden.compiled import RULES, run_periods
+        from attractor.golden import compiled
 
-        self._run_periods, self._rules = run_periods, RULES
+        self._compiled = compiled
         self.network, self.spec = network, network.spec
         weights = network.parameters["weights"]
-        columns = sparse.csc_array(weights)
-        self._columns = columns.indptr.astype(np.int64), columns.indices.astype(np.int32), columns.data.astype(np.int32)
+        self._matrix = columns = sparse.csc_array(weights, dtype=np.int32)
+        whole = (
+            weights.T.astype(np.int32, order="C") if columns.nnz > _DENSE * weights.size else np.zeros((0, 0), np.int32)
+        )
+        starts, targets, data = columns.indptr.astype(np.int64), columns.indices.astype(np.int32), columns.data
+        self._columns = starts, targets, data.astype(np.int32), whole
         self._schedule = _entries(network)
         phases = np.arange(self.spec.period)
         self._locks = self.spec.lock_index(phases).astype(np.int64), np.array(self.spec.lock_slots, np.int64)
@@ -106,12 +110,14 @@ class CompiledNetwork:
         counts = np.zeros(5, np.int64)
         word = state.noise.words[index : index + 1]
         sums = self._sums(phases)
+        run_periods, rules = self._compiled.run_periods, self._compiled.RULES
+        scratch = self._compiled.scratch_of(spec.targets, spec.lanes)
         active = True
         while active and not (stop is not None and stop()):
             at_once = _PERIODS_DEAF if stop is None else _PERIODS_AT_ONCE
-            active = self._run_periods(
+            active = run_periods(
                 sums, spec.lanes, spec.period, self._schedule, settle, at_once, word, oscillators, self._columns,
-                self._locks, counts, self._rules,
+                self._locks, counts, rules, scratch,
             )  # fmt: skip
         state.phases[index] = phases
         state.active[index] = active
@@ -119,11 +125,9 @@ class CompiledNetwork:
 
     def _sums(self, phases: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """Return the sums of the slot before the first one, and the 0s that compiled code wants after them."""
-        starts, targets, weights = self._columns
-        shape = self.spec.targets, self.spec.oscillators
-        columns = sparse.csc_array((weights, targets, starts), shape=shape)
-        levels = np.where((-1 - phases) % self.spec.period < self.spec.period // 2, 1, -1)
-        return np.pad(columns @ levels, (0, _PADDING)).astype(np.int32)
+        sums = np.zeros(self.spec.targets + self._compiled.PADDING, np.int32)
+        sums[: self.spec.targets] = self._matrix @ np.where(phases & (self.spec.period // 2), 1, -1)
+        return sums
 
 
 AnyNetwork = OscillatorNetwork | CompiledNetwork

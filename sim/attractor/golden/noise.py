@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,27 @@ from attractor.spec.oscillator import FLIP_BITS, FLIP_MASKS, MOST_LANES, SEED_BI
 __all__ = ["WORD_BITS", "NoiseGenerator"]
 
 WORD_BITS = 64
+
+
+class _Places(NamedTuple):
+    """Where lanes find their bits in a word, see :class:`NoiseGenerator`."""
+
+    first: npt.NDArray[np.uint64]
+    second: npt.NDArray[np.uint64]
+    spread: npt.NDArray[np.uint64]
+    masks: tuple[tuple[npt.NDArray[np.uint64], ...], ...]
+
+
+@cache
+def _places(lanes: int) -> _Places:
+    lane, bits = np.arange(lanes, dtype=np.uint64), np.uint64(WORD_BITS)
+    distance, first = lane // bits, lane % bits
+    masks = tuple(
+        tuple((lane + np.uint64(offset) + np.uint64(stride) * distance) % bits for offset in offsets)
+        for stride, offsets in FLIP_BITS
+    )
+    # Distance 0 would xor a bit with itself.
+    return _Places(first, (first + distance) % bits, (distance > 0).astype(np.uint64), masks)
 
 
 class NoiseGenerator:
@@ -47,16 +70,7 @@ class NoiseGenerator:
             check_range("seed", seed, 0, (1 << SEED_BITS) - 1)
         check_range("lanes", lanes, 1, MOST_LANES)
         self.words = array.astype(np.uint64) << np.uint64(1) | np.uint64(1)
-        lane = np.arange(lanes, dtype=np.uint64)
-        distance = lane // np.uint64(WORD_BITS)
-        self._first = lane % np.uint64(WORD_BITS)
-        self._second = (self._first + distance) % np.uint64(WORD_BITS)
-        # Distance 0 would xor a bit with itself.
-        self._spread = (distance > 0).astype(np.uint64)
-        self._mask_bits = [
-            [(lane + np.uint64(offset) + np.uint64(stride) * distance) % np.uint64(WORD_BITS) for offset in offsets]
-            for stride, offsets in FLIP_BITS
-        ]
+        self._first, self._second, self._spread, self._mask_bits = _places(lanes)
 
     def draw(self) -> npt.NDArray[np.bool_]:
         """Return the bits of the present word, shape (batch, lanes), and step to the next word."""

@@ -117,7 +117,7 @@ class OscillatorNetwork:
     """Oscillator network of one spec and one set of parameters.
 
     The sums come from a single-precision matrix product, which is exact: levels and weights are integers, and no
-    partial sum exceeds ``4096 * 128 = 2**19``, while single precision holds every integer up to ``2**24``. A network
+    partial sum exceeds ``4096 * 2048 = 2**23``, while single precision holds every integer up to ``2**24``. A network
     in which no level changed keeps its sums.
 
     Parameters

@@ -14,7 +14,7 @@ from attractor.spec.oscillator.call import (
     OscillatorInput,
     OscillatorResult,
 )
-from attractor.spec.oscillator.spec import MOST_LANES, OscillatorSpec
+from attractor.spec.oscillator.spec import MOST_LANES, MOST_WEIGHT_BITS, OscillatorSpec
 
 __all__ = [
     "FLIP_BITS",
@@ -22,6 +22,7 @@ __all__ = [
     "FLIP_SHARES",
     "MIXING_WORDS",
     "MOST_LANES",
+    "MOST_WEIGHT_BITS",
     "NOISE_SHIFTS",
     "NO_WINNER",
     "RESULT",

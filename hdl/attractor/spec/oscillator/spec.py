@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +37,10 @@ from attractor.spec.packing import packed_bytes
 from attractor.spec.records import Field, Record
 from attractor.spec.rows import LaneMemory
 
-__all__ = ["MOST_LANES", "OscillatorSpec"]
+__all__ = ["MOST_LANES", "MOST_WEIGHT_BITS", "OscillatorSpec"]
 
+#: Widest weights: sums of 4,096 of them are exact in single precision, and fields stay within 26 bits.
+MOST_WEIGHT_BITS = 12
 #: Most lanes: so many have each a random bit of their own.
 MOST_LANES = 2048
 
@@ -62,7 +64,7 @@ class OscillatorSpec(Spec):
     reference:
         Index of the oscillator against which phases are read.
     weight_bits:
-        Width of a signed coupling weight, 2 to 8.
+        Width of a signed coupling weight, 2 to 12.
     phase_bits:
         Width of a phase, 3 to 6; a period has ``2**phase_bits`` slots.
     lanes:
@@ -115,7 +117,7 @@ class OscillatorSpec(Spec):
         check_range("inputs", self.inputs, 0, self.oscillators - 1)
         check_range("labels", self.labels, 0, self.targets)
         check_range("reference", self.reference, 0, self.oscillators - 1)
-        check_range("weight_bits", self.weight_bits, 2, 8)
+        check_range("weight_bits", self.weight_bits, 2, MOST_WEIGHT_BITS)
         check_range("phase_bits", self.phase_bits, 3, 6)
         check_range("lanes", self.lanes, 0, min(self.targets, self.most_lanes))
         check_range("schedule_entries", self.schedule_entries, 1, 64)
@@ -151,6 +153,11 @@ class OscillatorSpec(Spec):
     def period(self) -> int:
         """Slots of a period."""
         return 1 << self.phase_bits
+
+    @property
+    def weight_type(self) -> np.dtype[np.signedinteger[Any]]:
+        """Type in which weights are kept and saved."""
+        return np.dtype(np.int8 if self.weight_bits <= 8 else np.int16)
 
     @property
     def weight_low(self) -> int:
@@ -252,7 +259,7 @@ class OscillatorSpec(Spec):
     def coupling_parameters(self) -> dict[str, ParameterSpec]:
         """The parameters that say which oscillators are coupled, and how."""
         shape = self.targets, self.oscillators
-        return {"weights": ParameterSpec("weights", shape, np.dtype(np.int8), self.weight_low, self.weight_high)}
+        return {"weights": ParameterSpec("weights", shape, self.weight_type, self.weight_low, self.weight_high)}
 
     @property
     def schedule_columns(self) -> tuple[str, ...]:
@@ -342,7 +349,7 @@ class OscillatorSpec(Spec):
 
     def encode_couplings(self, checked: Parameters) -> dict[str, bytes]:
         """Return the bytes of the windows of the couplings, of parameters that were checked."""
-        rows = np.zeros((self.oscillators, self.groups * self.lanes), np.int8)
+        rows = np.zeros((self.oscillators, self.groups * self.lanes), self.weight_type)
         rows[:, : self.targets] = checked["weights"].T
         return self.weight_memory.encode(rows.reshape(-1, self.lanes))
 
@@ -356,7 +363,7 @@ class OscillatorSpec(Spec):
     def decode_couplings(self, windows: Mapping[str, bytes]) -> dict[str, IntegerArray]:
         """Inverse of :meth:`encode_couplings`."""
         rows = self.weight_memory.decode_signed(windows).reshape(self.oscillators, -1)
-        return {"weights": rows[:, : self.targets].T.astype(np.int8, order="C")}
+        return {"weights": rows[:, : self.targets].T.astype(self.weight_type, order="C")}
 
     def check_phases(self, phases: npt.ArrayLike) -> IntegerArray:
         """Return ``phases``, shape (..., oscillators), as uint8; raise :class:`SpecError` with the culprit."""

@@ -150,7 +150,7 @@ class SparseSpec(OscillatorSpec):
         return {
             "starts": ParameterSpec("starts", (self.oscillators + 1,), np.dtype(np.uint32), 0, self.couplings),
             "targets": ParameterSpec("targets", shape, np.dtype(np.uint16), 0, self.targets - 1),
-            "weights": ParameterSpec("weights", shape, np.dtype(np.int8), low, high),
+            "weights": ParameterSpec("weights", shape, self.weight_type, low, high),
         }
 
     def check_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> dict[str, IntegerArray]:
