@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from attractor.golden.noise import NoiseGenerator
 from attractor.spec import IntegerArray, OscillatorResult, OscillatorSpec, SpecError
@@ -133,6 +134,9 @@ class OscillatorNetwork:
         If a parameter does not fit the spec.
     """
 
+    #: Where the random signs of a lane are in one word of its group; empty if each sign has a word of its own.
+    sign_offsets: tuple[int, ...] = ()
+
     def __init__(self, spec: OscillatorSpec, parameters: Mapping[str, npt.ArrayLike]) -> None:
         self.spec = spec
         self.parameters = spec.check_parameters(parameters)
@@ -146,6 +150,10 @@ class OscillatorNetwork:
     def _load_couplings(self) -> None:
         """Keep the weights in a form that sums are quick to make of."""
         self._columns = np.ascontiguousarray(self.parameters["weights"].T, np.float32)
+
+    def field_columns(self) -> sparse.csc_array:
+        """Return what each oscillator adds to the fields while it is high, shape (targets, oscillators), int32."""
+        return sparse.csc_array(self.parameters["weights"], dtype=np.int32)
 
     def _sums(self, levels: npt.NDArray[np.int8]) -> npt.NDArray[Any]:
         """Return the weighted sums of levels, shape (networks, oscillators): shape (networks, targets)."""

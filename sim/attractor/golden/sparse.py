@@ -70,12 +70,17 @@ class SparseNetwork(OscillatorNetwork):
     """
 
     spec: SparseSpec
+    sign_offsets = NOISE_OFFSETS
 
     def __init__(self, spec: SparseSpec, parameters: Mapping[str, npt.ArrayLike]) -> None:
         super().__init__(spec, parameters)
 
     def _load_couplings(self) -> None:
         self._rows = coupling_matrix(self.spec, self.parameters).tocsr()
+
+    def field_columns(self) -> sparse.csc_array:
+        """Return what each oscillator adds to the fields while it is high, shape (targets, oscillators), int32."""
+        return coupling_matrix(self.spec, self.parameters) * np.int32(1 << self.spec.fraction_bits)
 
     def _sums(self, levels: npt.NDArray[np.int8]) -> npt.NDArray[Any]:
         return (self._rows @ levels.T.astype(np.int32)).T
@@ -90,7 +95,7 @@ class SparseNetwork(OscillatorNetwork):
         for _ in range(self.spec.groups):
             if entry.flips:
                 allowed.append(noise.may_flip(entry.flips))
-            signs.append(noise.draw_signs(NOISE_OFFSETS[: len(shifts)]))
+            signs.append(noise.draw_signs(self.sign_offsets[: len(shifts)]))
         targets = self.spec.targets
         negative = np.concatenate(signs, axis=2)[:, :, :targets]
         steps = np.array([entry.noise >> shift for shift in shifts])[:, None]
