@@ -4,9 +4,10 @@ Every file of ``--data`` that is named below is read and sampled ``--reads`` tim
 :class:`attractor.solve.sampler.OscillatorSampler` on the golden model, and by dwave-samplers' simulated annealing with
 300 and with 1,000 sweeps, in the same process. A row has, for each of the three:
 
-``mean``, ``best_of_8``
-    Mean of all reads, and mean over the reads, eight by eight, of the best of the eight: the cut and the energy of a
-    QUBO problem in percent of ``best_known``, the length of a tour, the clauses of a formula that do not hold.
+``mean``, ``best_of_8``, ``best``
+    Mean of all reads, mean over the reads, eight by eight, of the best of the eight, and the best of all: the cut and
+    the energy of a QUBO problem in percent of ``best_known``, the length of a tour, the clauses of a formula that do
+    not hold.
 ``feasible``
     Share of the reads that keep the problem's constraints; for a formula those in which all clauses hold.
 ``cpu_ms_a_read``
@@ -116,7 +117,8 @@ def told(each: dict[str, Any], known: float | None) -> dict[str, Any]:
     """Return what a row says of one sampler; what is not measured by ``known`` is to be small."""
     values, kept = each["values"], each["kept"]
     if known is not None:
-        mean, best = values.mean() / known * 100, values.reshape(-1, OF).max(axis=1).mean() / known * 100
+        mean, bests, greatest = values.mean(), values.reshape(-1, OF).max(axis=1).mean(), values.max()
+        mean, best, greatest = (100 * each / known for each in (mean, bests, greatest))
     else:
         # Of a formula every answer counts, of a tour only what is one.
         counted = np.where(np.isfinite(values), values, np.inf)
@@ -124,9 +126,11 @@ def told(each: dict[str, Any], known: float | None) -> dict[str, Any]:
         finite = counted[np.isfinite(counted)]
         mean = finite.mean() if finite.size else None
         best = bests[np.isfinite(bests)].mean() if np.isfinite(bests).any() else None
+        greatest = finite.min() if finite.size else None
     return {
         "mean": None if mean is None else float(mean),
         "best_of_8": None if best is None else float(best),
+        "best": None if greatest is None else float(greatest),
         "feasible": None if kept is None else float(kept.mean()),
         "cpu_ms_a_read": each["cpu_ms_a_read"],
     }

@@ -9,7 +9,8 @@ The core alone, without the link, 5-bit weights and 4-bit phases. ``lut``, ``bra
     A period in which no phase changes: ``16 * (2 * groups + 3) + 1``, which cycles.py measures.
 
 ``exponents`` are those of a power law fitted to xc7 with one lane for each oscillator, from 128 oscillators on.
-``placed`` (``--place``) are whole boards, link and all, placed and routed; among them the largest networks that fit.
+``placed`` (``--place``) are whole boards, link and all, placed and routed, once for each seed of the placement: the
+clock depends on it, and ``fmax_mhz`` lists all. Among them are the largest networks that fit.
 ``largest`` says what the next larger one lacks, on those lanes with which it lacks the least; the estimate of
 :mod:`attractor.gateware.estimate` was asked for every number of lanes.
 """
@@ -95,10 +96,12 @@ def goals(rows: list[dict[str, Any]], fitted: Mapping[str, float]) -> dict[str, 
     return kept
 
 
-def place(board: str, oscillators: int, lanes: int, entries: int) -> dict[str, Any]:
-    """Build one bitstream."""
+def place(board: str, oscillators: int, lanes: int, entries: int, seeds: int) -> dict[str, Any]:
+    """Build one bitstream for each seed of the placement; the clocks are those of all, from the slowest."""
     spec = OscillatorSpec(oscillators=oscillators, lanes=lanes, weight_bits=WEIGHT_BITS, schedule_entries=entries)
-    return {"board": board, "oscillators": oscillators, "lanes": lanes} | placed(spec, board)
+    rows = [placed(spec, board, seed=seed) for seed in range(1, seeds + 1)]
+    clocks = sorted(row["fmax_mhz"] for row in rows)
+    return {"board": board, "oscillators": oscillators, "lanes": lanes} | rows[0] | {"fmax_mhz": clocks}
 
 
 def next_larger(board: str, oscillators: int, entries: int) -> dict[str, Any]:
@@ -132,6 +135,7 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--largest", type=int, default=1000, help="most oscillators of a row (default %(default)s)")
     options.add_argument("--place", action="store_true", help="also place and route whole boards")
+    options.add_argument("--seeds", type=int, default=3, help="placements of each board (default %(default)s)")
     arguments = options.parse_args()
     rows = []
     for target, oscillators, lanes in CORES:
@@ -144,7 +148,7 @@ def main() -> None:
     result: dict[str, Any] = {"weight_bits": WEIGHT_BITS, "exponents": fitted, "goals": kept, "rows": rows}
     if arguments.place:
         log("placing")
-        result["placed"] = [place(*board) for board in BOARDS]
+        result["placed"] = [place(*board, arguments.seeds) for board in BOARDS]
         result["largest"] = [next_larger(board, oscillators, entries) for board, oscillators, _, entries in LARGEST]
     report(result, as_json=arguments.json)
     if not all(kept.values()):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from attractor.gateware import costs
 from attractor.gateware.boards import BOARDS, Board, find_board
 from attractor.gateware.costs import ANY_CORE, LUT_TOLERANCE
-from attractor.gateware.estimate import DoesNotFit, check_cells, check_parameters, does_not_fit, estimate
+from attractor.gateware.estimate import DoesNotFit, check_cells, check_parameters, does_not_fit, estimate, most_lanes
 from attractor.gateware.flow import prepare
 from attractor.gateware.inventory import count_logic, memories_of
 from attractor.gateware.tools import find_toolchain
@@ -173,6 +173,31 @@ def test_the_advised_lanes_fit_and_are_the_most() -> None:
     assert estimate(dataclasses.replace(spec, lanes=lanes), ICEBREAKER).fits
     larger = min(n for n in range(lanes + 1, 101) if -(-100 // n) < -(-100 // lanes))
     assert not estimate(dataclasses.replace(spec, lanes=larger), ICEBREAKER).fits
+
+
+def test_the_most_lanes_that_fit() -> None:
+    spec = OscillatorSpec(oscillators=100, weight_bits=2)
+    found = most_lanes(spec, ICEBREAKER)
+    lanes = found.spec.build_to_dict()["lanes"]
+    assert found.fits_as_estimated
+    assert found.lacks == ""
+    assert lanes < 100
+    groups = -(-100 // lanes)
+    assert lanes == -(-100 // groups)
+    more = dataclasses.replace(spec, lanes=-(-100 // (groups - 1)))
+    assert estimate(more, ICEBREAKER).lacks
+    assert most_lanes(OscillatorSpec(oscillators=20, weight_bits=2), ICEBREAKER).spec.build_to_dict()["lanes"] == 20
+
+
+def test_no_lanes_are_few_enough() -> None:
+    spec = OscillatorSpec(oscillators=500, weight_bits=8)
+    says = (
+        r"does not fit hx8k-evn: with the fewest lanes it needs \d+ block RAMs of 32 .*; the board ulx3s-85f holds it"
+    )
+    with pytest.raises(DoesNotFit, match=says):
+        most_lanes(spec, find_board("hx8k-evn"))
+    with pytest.raises(DoesNotFit, match="; use fewer oscillators or narrower weights"):
+        most_lanes(OscillatorSpec(oscillators=2000, weight_bits=8), LARGEST)
 
 
 def test_the_advised_lanes_of_layers_fit() -> None:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from attractor.gateware.boards import BOARDS, Board, Family
 from attractor.gateware.costs import LUT_TOLERANCE, LUTS_OF_LUT_RAM, Cost, cost, model_of
@@ -14,7 +15,16 @@ from attractor.spec import Region, Spec, SpecError
 from attractor.spec.base import ceil_div
 from attractor.spec.protocol import FULL_BUFFERS, Buffers
 
-__all__ = ["LUT_TOLERANCE", "DoesNotFit", "Estimate", "check_cells", "check_parameters", "does_not_fit", "estimate"]
+__all__ = [
+    "LUT_TOLERANCE",
+    "DoesNotFit",
+    "Estimate",
+    "check_cells",
+    "check_parameters",
+    "does_not_fit",
+    "estimate",
+    "most_lanes",
+]
 
 #: The memories of the link's buffers.
 RECEIVED, REPLIES = "link.buffer.storage", "link.encoder.storage"
@@ -80,6 +90,11 @@ class Estimate:
         """True if the network fits if the estimate is right."""
         return self._shortage(0) is None
 
+    @property
+    def lacks(self) -> str:
+        """What is missing if the estimate is right, as text; empty if nothing is."""
+        return self._shortage(0) or ""
+
     def _shortage(self, tolerance: float) -> str | None:
         available = self.board.resources
         if self.block_rams > available.block_rams:
@@ -117,6 +132,39 @@ def estimate(spec: Spec, board: Board) -> Estimate:
     luts = model.luts - (model.product_luts if multiplies else 0)
     multipliers = model.multipliers if multiplies else 0
     return Estimate(spec, board, round(luts), block_rams, packed, model.tolerance, large_rams, multipliers)
+
+
+def most_lanes(spec: Spec, board: Board) -> Estimate:
+    """Estimate a network in the build with the most lanes that fits a board, which takes the fewest clock cycles.
+
+    Only lanes of which none is idle in all groups are looked at, from those of ``spec`` on, one after the other: with
+    one group there are registers where others need memories, so that what fits with some lanes need not with fewer.
+
+    Raises
+    ------
+    DoesNotFit
+        If it fits with no number of lanes; the message says what is missing, and which board holds the network.
+    """
+    builds = [*_folded(spec), spec]
+    lacks = ""
+    for build in reversed(builds):
+        # That parameters are too large is known before anything is elaborated.
+        missing = _parameters_shortage(build, board)
+        if missing is None:
+            found = estimate(build, board)
+            if found.fits_as_estimated:
+                return found
+            missing = found.lacks
+        lacks = missing
+    larger = next((other.name for other in _larger_boards(board) if _holds_folded(builds, other)), None)
+    advice = f"the board {larger} holds it" if larger else model_of(spec).smaller(spec)
+    raise DoesNotFit(f"this network does not fit {board.name}: with the fewest lanes it needs {lacks}; {advice}")
+
+
+def _holds_folded(builds: list[Spec], board: Board) -> bool:
+    """Return whether a board holds a network with the fewest of some numbers of lanes, the fewest first."""
+    possible = (build for build in builds if _parameters_shortage(build, board) is None)
+    return any(estimate(build, board).fits_as_estimated for build in islice(possible, 1))
 
 
 def _pack(model: Cost, board: Board) -> tuple[tuple[Memory, Packed], ...]:

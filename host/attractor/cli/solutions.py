@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,8 @@ class Request:
         Most variables of a part; None to divide only what a network cannot hold.
     part_reads:
         Reads of each part.
+    made:
+        Options of :class:`OscillatorSampler` for a network made for the problem.
     """
 
     device: Device | str | None
@@ -61,6 +63,7 @@ class Request:
     random_start: bool = False
     divide: int | None = None
     part_reads: int = 1
+    made: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,15 @@ class Found:
         Value of each variable.
     figure:
         Draws the read, as a matplotlib figure; None if the problem was divided.
+    samples, program:
+        All reads, and the problem made ready; None if the problem was divided, or coloured.
     """
 
     summary: dict[str, Any]
     values: dict[Hashable, int]
     figure: Callable[[], Any] | None
+    samples: dimod.SampleSet | None = None
+    program: Program | None = None
 
 
 def solve_problem(
@@ -127,12 +134,12 @@ def _minimise(graph: Graph | None, bqm: dimod.BinaryQuadraticModel, request: Req
     summary, values, best = _best(graph, bqm, samples)
     name, info = "cut" if graph is not None else "energy", samples.info
     summary |= _about(best, len(samples), info) | {"scale": _whole(info["scale"]), **_rounding(info)}
-    return Found(summary, values, lambda: _energies(samples, program, bqm, best, name))
+    return Found(summary, values, lambda: _energies(samples, program, bqm, best, name), samples, program)
 
 
 def _sampled(bqm: dimod.BinaryQuadraticModel, request: Request) -> tuple[dimod.SampleSet, Program]:
     annealing = Annealing(**request.annealing)
-    made: dict[str, Any] = {"random_start": request.random_start, "keep_interrupted": True}
+    made: dict[str, Any] = {"random_start": request.random_start, "keep_interrupted": True, **request.made}
     with OscillatorSampler(request.device, progress=request.progress, **made) as sampler:
         samples = sampler.sample(bqm, scale=request.scale, **vars(annealing), **request.reads)
         for line in samples.info["warnings"]:
@@ -176,7 +183,7 @@ def _worded(worded: WordedProblem, request: Request) -> Found:
         | {"scale": _whole(info["scale"]), **_rounding(info)}
     )
     values = dict(worded.values(answers[best])) or rows[best]
-    return Found(summary, values, lambda: _energies(samples, program, bqm, best, "energy"))
+    return Found(summary, values, lambda: _energies(samples, program, bqm, best, "energy"), samples, program)
 
 
 def _kept(feasible: npt.NDArray[np.bool_], constrained: bool) -> dict[str, float]:

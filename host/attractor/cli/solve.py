@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +20,7 @@ from attractor.cli.pictures import check_picture
 if TYPE_CHECKING:
     from attractor.host import Device
 
-__all__ = ["Taken", "solve"]
+__all__ = ["Taken", "solve", "where"]
 
 #: Runs, if nothing is said.
 _READS = 16
@@ -90,17 +91,31 @@ def solve(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Solution to write, .json or text.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Picture of the best run to write.")] = None,
+    board: Annotated[
+        str | None, typer.Option(help="Board that is not attached: tell what it would do with the problem.")
+    ] = None,
+    target: Annotated[
+        float | None,
+        typer.Option(help="With --board: value to be reached, as the answer tells it; default the best that is found."),
+    ] = None,
+    weight_bits: Annotated[
+        int | None, typer.Option(min=2, max=12, help="With --board: width of weights; default what loses nothing.")
+    ] = None,
     baud: Baud = BAUD,
 ) -> None:
     """Find a large cut or a colouring of a graph, a low energy of a model, or what else a file asks for.
 
     Without --port a network of the problem's size runs on the golden model. --port sim: and rtl: simulate a board of
-    that size; any other port is used as it is. A problem with more variables than it holds is solved in parts.
+    that size; any other port is used as it is. A problem with more variables than it holds is solved in parts. With
+    --board the golden model runs what fits this board, and its clock cycles, line and time to a target are foretold.
     """
     if out is not None:
         check_writable(out)
     if plot is not None:
         check_picture(plot)
+    _check_board(
+        context, board, {"--target": target, "--weight-bits": weight_bits}, {"--divide": divide, "--colours": colours}
+    )
     files = optional("attractor.solve.problem_files", "solve")
     solutions = optional("attractor.cli.solutions", "solve")
     kind = _kind(taken_as, colours)
@@ -114,10 +129,15 @@ def solve(
             f"--random-start is for a network made for the problem, and {context.obj[0]} holds one, which draws its "
             "starts if its spec says so; leave it out"
         )
-    with _where(context, baud) as device, output.progress("solving") as progress:
+    with where(context, baud) as device, output.progress("solving") as progress:
         request = solutions.Request(device, annealing, scale, limits, progress, random_start, divide, reads or 1)
+        made = None if board is None else _build(problem, (board, baud, target, weight_bits), request)
+        if made is not None:
+            request = replace(request, made=made.made)
         found = solutions.solve_problem(problem, colours, request, output.log)
         result: dict[str, Any] = {"file": str(file)} | found.summary
+        if made is not None:
+            result |= _projected(made, found)
         if out is not None:
             files.Solution(found.values, result).save(out)
             result["solution"] = str(out)
@@ -148,9 +168,48 @@ def _problem(found: Any, file: Path, kind: str | None) -> Any:
     return found.problem
 
 
+def _check_board(context: typer.Context, board: str | None, needing: dict[str, Any], against: dict[str, Any]) -> None:
+    """Refuse options that mean something only with ``--board``, and those that do not go with it."""
+    if board is None:
+        for name in (name for name, value in needing.items() if value is not None):
+            raise ValueError(f"{name} is for a board that is not attached; add --board NAME, or leave it out")
+        return
+    if context.obj:
+        raise ValueError(
+            f"--board asks what a board would do that is not attached, and --port {context.obj[0]} uses one that is; "
+            "leave out one of them"
+        )
+    for name in (name for name, value in against.items() if value is not None):
+        raise ValueError(f"--board does not go with {name}, as it tells of whole problems alone; leave out one of them")
+
+
+def _build(problem: Any, wanted: tuple[str, int, float | None, int | None], request: Any) -> Any:
+    """Return the build for a board that is not attached, ready to be run on the golden model."""
+    projection = optional("attractor.cli.projection", "gateware")
+    output.log(f"looking for the build that fits {wanted[0]}")
+    options = {"random_start": request.random_start}
+    made = projection.choose(problem, projection.Wanted(*wanted), request.annealing, request.scale, **options)
+    projection.warm_up(made, request.annealing, request.scale, **options)
+    return made
+
+
+def _projected(made: Any, found: Any) -> dict[str, Any]:
+    """Return what is told of the board: nothing where reads were ended before their time, or Ctrl-C comes now."""
+    if found.samples is None or found.summary.keys() & {"unfinished", "interrupted"}:
+        output.log("nothing is told of the board, as reads were ended before their time")
+        return {}
+    projection = optional("attractor.cli.projection", "gateware")
+    try:
+        with output.progress("counting clock cycles") as progress:
+            return {"projection": projection.projected(made, found.samples, found.program, progress)}
+    except KeyboardInterrupt:
+        return {"interrupted": True}
+
+
 def _text(result: dict[str, Any]) -> str:
     """Return the result as text, with all digits of what was found."""
-    shown = {name: _number(value) for name, value in result.items() if name not in ("timing", "rounding")}
+    apart = ("timing", "rounding", "projection")
+    shown = {name: _number(value) for name, value in result.items() if name not in apart}
     timing = result["timing"]
     shown["seconds"] = f"{timing['upload'] + timing['anneal'] + timing['download']:.3g}"
     if timing["cycles"]:
@@ -158,6 +217,8 @@ def _text(result: dict[str, Any]) -> str:
     if "rounding" in result:
         worst = result["rounding"]
         shown["rounding"] = f"up to {worst['max_absolute']:.3g}, {worst['max_relative']:.1%} of a coefficient"
+    if "projection" in result:
+        shown |= optional("attractor.cli.projection", "gateware").lines(result["projection"])
     width = max(map(len, shown))
     return "\n".join(f"{name.replace('_', ' '):{width}}  {value}" for name, value in shown.items())
 
@@ -176,7 +237,7 @@ def _is_made(context: typer.Context) -> bool:
 
 
 @contextmanager
-def _where(context: typer.Context, baud: int) -> Iterator[Device | str | None]:
+def where(context: typer.Context, baud: int) -> Iterator[Device | str | None]:
     """Give the open device at ``--port``, the address of a board to be made for the problem, or None."""
     if not context.obj:
         yield None

@@ -13,8 +13,10 @@ import typer
 
 from attractor.cli.extras import optional
 from attractor.cli.families import commands_of
-from attractor.cli.models import BAUD, Baud, ModelFile, device_of
+from attractor.cli.family import until_interrupted
+from attractor.cli.models import BAUD, Baud, device_of
 from attractor.cli.output import output
+from attractor.cli.solve import where
 
 if TYPE_CHECKING:
     from attractor.spec import Spec
@@ -119,11 +121,38 @@ def _test_in_simulator(spec: Spec, simulator: Simulator, calls: int, seed: int) 
 
 def bench(
     context: typer.Context,
-    file: ModelFile,
+    file: Annotated[Path | None, typer.Argument(help="Model file (.safetensors).")] = None,
     calls: Annotated[int, typer.Option(min=1, help="Random calls.")] = 100,
+    targets: Annotated[
+        Path | None,
+        typer.Option(help="Problems with targets instead of a model: TOML with [[targets]], or a list in JSON."),
+    ] = None,
+    clock: Annotated[
+        float | None, typer.Option(min=0.001, help="With --targets: MHz for which clock cycles are told as times.")
+    ] = None,
     baud: Baud = BAUD,
 ) -> None:
-    """Measure a model on the device at --port: clock cycles, periods or steps, and frames."""
+    """Measure a model on the device at --port: clock cycles, periods or steps, and frames.
+
+    With --targets FILE measure the time to solution of problems instead, with a confidence of 99 % and its interval of
+    95 %: on the golden model without --port, on a board made for each problem (sim:, rtl:), or on the one at --port.
+    Each entry of FILE has a file and a target, and what attractor solve takes: reads, seed, as, problem, scale, periods
+    and so on. Cycles of rtl: are exact, and told as times at 12 MHz or --clock; other times are those of the calls.
+    """
+    if targets is not None:
+        if file is not None:
+            raise ValueError(f"--targets measures problems, and {file} is a model; leave out one of them")
+        _bench_targets(context, targets, clock, baud)
+        return
+    if file is None:
+        raise ValueError("nothing to measure: give a model file, or problems with --targets FILE")
+    if clock is not None:
+        raise ValueError("--clock is for --targets, as a model's clock cycles are told as such; leave it out")
+    _bench_model(context, file, calls, baud)
+
+
+def _bench_model(context: typer.Context, file: Path, calls: int, baud: int) -> None:
+    """Make random calls of a model."""
     from attractor.host import Model
 
     model = Model.load(file)
@@ -135,6 +164,24 @@ def bench(
         measured["link"] = dict(vars(device.link.statistics))
     output.result(measured)
     if measured.get("interrupted"):
+        raise KeyboardInterrupt  # what was measured is told; the exit code is that of an interrupt
+
+
+def _bench_targets(context: typer.Context, file: Path, clock_mhz: float | None, baud: int) -> None:
+    """Measure problems one after the other; those that were finished before an interrupt are told."""
+    targets = optional("attractor.cli.targets", "solve")
+    wanted = targets.read_targets(file)
+    simulated = bool(context.obj) and context.obj[0].startswith("rtl:")
+    if clock_mhz is None and simulated:
+        clock_mhz = optional("attractor.sim.rtl_board", "sim").CLOCK_HZ / 1e6
+    clock_hz = None if clock_mhz is None else 1e6 * clock_mhz
+    with where(context, baud) as device:
+        rows, interrupted = until_interrupted(targets.measured(wanted, device, clock_hz, output.log))
+    if output.json:
+        output.result({"targets": rows} | ({"interrupted": True} if interrupted else {}))
+    else:
+        output.table("targets", [targets.shown(row) for row in rows])
+    if interrupted:
         raise KeyboardInterrupt  # what was measured is told; the exit code is that of an interrupt
 
 

@@ -210,7 +210,8 @@ class Placement:
         if variables > len(free):
             raise ProblemError(
                 f"the problem has {variables} variables{' with biases' if biased else ''}; {name} has room for "
-                f"{len(free)}: use a larger network, or none and the golden model"
+                f"{len(free)}: use a larger network, none and the golden model, or "
+                "attractor.solve.decomposing.DecomposingSampler, which divides it"
             )
         places = free[:variables]
         if second is not None:
@@ -312,6 +313,7 @@ def measured_spec(
     random_start: bool = False,
     flips: bool = True,
     references: int = 1,
+    lanes: int = 0,
 ) -> OscillatorSpec:
     """Return the spec of a network made for a problem; biases are shared out among so many inputs.
 
@@ -333,6 +335,7 @@ def measured_spec(
         inputs=inputs,
         weight_bits=weight_bits,
         phase_bits=phase_bits,
+        lanes=lanes,
         schedule_entries=64,
         lock_phases=lock_phases,
         random_start=random_start,

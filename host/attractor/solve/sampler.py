@@ -63,6 +63,9 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         exact in so many, otherwise for the widest.
     phase_bits:
         Width of their phases.
+    lanes:
+        Lanes of networks made for a problem, at most its variables; 0 for as many as possible. Noise depends on them,
+        so samples equal those of a device with as many.
     random_start:
         Whether networks made for a problem draw their own start phases, other ones than are drawn here for those that
         do not. A device's does if its spec says so: reads without initial states then send no phases.
@@ -100,6 +103,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         *,
         weight_bits: int | None = None,
         phase_bits: int = 4,
+        lanes: int = 0,
         random_start: bool = False,
         call_limit: float | None = None,
         progress: Progress | None = None,
@@ -108,7 +112,9 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
     ) -> None:
         options = {"call_limit": call_limit, "keep_interrupted": keep_interrupted, "executor": executor}
         self._annealer = Annealer(device, **options)
-        self._made = {"weight_bits": weight_bits, "phase_bits": phase_bits, "random_start": random_start}
+        self._made = {"weight_bits": weight_bits, "phase_bits": phase_bits, "lanes": lanes} | {
+            "random_start": random_start
+        }
         self.progress = progress
 
     @property

@@ -67,7 +67,7 @@ class CompiledNetwork:
         self._compiled = compiled
         self.network, self.spec = network, network.spec
         self._matrix = columns = network.field_columns()
-        is_dense = columns.nnz > _DENSE * np.prod(columns.shape, dtype=np.float64)
+        is_dense = columns.nnz > _DENSE * self.spec.targets * self.spec.oscillators
         whole = columns.T.toarray(order="C") if is_dense else np.zeros((0, 0), np.int32)
         self._rules = (*compiled.RULES, np.array(network.sign_offsets, np.int64))
         starts, targets, data = columns.indptr.astype(np.int64), columns.indices.astype(np.int32), columns.data

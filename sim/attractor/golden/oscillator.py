@@ -19,6 +19,8 @@ from attractor.spec.oscillator import MIXING_WORDS, NOISE_SHIFTS
 __all__ = ["BoolArray", "OscillatorNetwork", "OscillatorRun", "OscillatorState", "ScheduleEntry"]
 
 BoolArray = npt.NDArray[np.bool_]
+#: Where fewer than one of so many levels of a network changed, sums are brought up to date by these alone.
+_FEW = 8
 
 
 class ScheduleEntry(NamedTuple):
@@ -155,9 +157,12 @@ class OscillatorNetwork:
         """Return what each oscillator adds to the fields while it is high, shape (targets, oscillators), int32."""
         return sparse.csc_array(self.parameters["weights"], dtype=np.int32)
 
-    def _sums(self, levels: npt.NDArray[np.int8]) -> npt.NDArray[Any]:
-        """Return the weighted sums of levels, shape (networks, oscillators): shape (networks, targets)."""
-        return levels.astype(np.float32) @ self._columns
+    def _sums(self, levels: npt.NDArray[np.int8], few: npt.NDArray[np.intp] | None = None) -> npt.NDArray[Any]:
+        """Return the weighted sums of levels, or of changes of them, shape (networks, targets).
+
+        ``levels`` has shape (networks, oscillators), or as many columns as there are oscillators in ``few``.
+        """
+        return levels.astype(np.float32) @ (self._columns if few is None else self._columns[few])
 
     def _fields(self, sums: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """Return the fields without noise and lock that sums stand for."""
@@ -362,10 +367,15 @@ class OscillatorNetwork:
     def _update_sums(self, state: OscillatorState, rows: npt.NDArray[np.intp]) -> None:
         """Bring levels and sums of ``rows`` to the present slot."""
         levels = np.where(self._high(state.phases[rows], state.slot), np.int8(1), np.int8(-1))
-        changed = (levels != state.levels[rows]).any(axis=1)
+        turned = levels != state.levels[rows]
+        changed = turned.any(axis=1)
         rows, levels = rows[changed], levels[changed]
+        if len(rows) == 1 and _FEW * (few := np.flatnonzero(turned[changed][0])).size < self.spec.oscillators:
+            # One network of which few levels changed: what these add is much less than all products.
+            state.sums[rows] += self._sums(levels[:, few] - state.levels[rows][:, few], few).astype(np.int32)
+        elif len(rows):
+            state.sums[rows] = self._sums(levels)
         state.levels[rows] = levels
-        state.sums[rows] = self._sums(levels)
 
     def _disturbances(
         self, state: OscillatorState, entry: ScheduleEntry

@@ -76,14 +76,16 @@ class SparseNetwork(OscillatorNetwork):
         super().__init__(spec, parameters)
 
     def _load_couplings(self) -> None:
-        self._rows = coupling_matrix(self.spec, self.parameters).tocsr()
+        self._columns = coupling_matrix(self.spec, self.parameters)
+        self._rows = self._columns.tocsr()
 
     def field_columns(self) -> sparse.csc_array:
         """Return what each oscillator adds to the fields while it is high, shape (targets, oscillators), int32."""
-        return coupling_matrix(self.spec, self.parameters) * np.int32(1 << self.spec.fraction_bits)
+        return self._columns * np.int32(1 << self.spec.fraction_bits)
 
-    def _sums(self, levels: npt.NDArray[np.int8]) -> npt.NDArray[Any]:
-        return (self._rows @ levels.T.astype(np.int32)).T
+    def _sums(self, levels: npt.NDArray[np.int8], few: npt.NDArray[np.intp] | None = None) -> npt.NDArray[Any]:
+        rows = self._rows if few is None else self._columns[:, few]
+        return (rows @ levels.T.astype(np.int32)).T
 
     def _fields(self, sums: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         return sums << self.spec.fraction_bits
