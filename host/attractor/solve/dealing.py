@@ -33,7 +33,8 @@ def row_lengths(couplings: Any, classes: npt.NDArray[np.intp], count: int) -> np
         Number of classes.
     """
     found = sparse.coo_array(couplings)
-    loads = np.zeros((found.shape[1], count), np.int64)
+    sources: int = np.shape(couplings)[1]
+    loads = np.zeros((sources, count), np.int64)
     np.add.at(loads, (found.col, classes[found.row]), 1)
     return loads.max(axis=1, initial=0)
 
@@ -42,15 +43,15 @@ def deal(couplings: Any, room: npt.NDArray[np.integer[Any]], kinds: npt.NDArray[
     """Return a class for each vertex so that the neighbours of each are spread over the classes, shape (vertices,).
 
     Vertices come by falling number of neighbours, each into the class that minimises the sum of ``4 ** load`` over the
-    rows of its neighbours; the load of a row is how many of its couplings are of that class. Then each in turn moves to a
-    better class, or changes places with a vertex there, a few times over.
+    rows of its neighbours; the load of a row is how many of its couplings are of that class. Then each in turn moves to
+    a better class, or changes places with a vertex there, a few times over.
 
     Parameters
     ----------
     couplings:
         Between vertices, shape (vertices, vertices), sparse: the row of whom (second axis) reaches whom (first).
     room:
-        Vertices that each class may have, shape (classes,); 2-dimensional with a row for each kind of vertices, which may
+        Vertices that each class may have, shape (classes,); 2-dimensional with a row for each kind of vertices, which
         share no places with others.
     kinds:
         Kind of each vertex, shape (vertices,); None if all are of the first.
@@ -68,7 +69,7 @@ class _Dealer:
 
     def __init__(self, couplings: Any, room: npt.NDArray[np.int64], kinds: npt.NDArray[np.intp] | None) -> None:
         rows = sparse.csr_array(couplings)
-        self._starts, self._sources = rows.indptr, rows.indices
+        self._starts, self._sources = np.asarray(rows.indptr, np.intp), np.asarray(rows.indices, np.intp)
         self.count = len(self._starts) - 1
         self._kinds = np.zeros(self.count, np.intp) if kinds is None else kinds
         wanted = np.bincount(self._kinds, minlength=len(room))

@@ -11,20 +11,20 @@ from scipy import sparse
 
 from attractor.golden.noise import NoiseGenerator
 from attractor.golden.oscillator import BoolArray, OscillatorNetwork, ScheduleEntry
-from attractor.spec import IntegerArray, SpecError
+from attractor.spec import IntegerArray, OscillatorSpec, SpecError
 from attractor.spec.oscillator import NOISE_SHIFTS
 from attractor.spec.sparse import NOISE_OFFSETS, SparseSpec
 
 __all__ = ["SparseNetwork", "coupling_matrix", "couplings_of"]
 
 
-def couplings_of(spec: SparseSpec, weights: Any) -> dict[str, IntegerArray]:
-    """Return the parameters ``starts``, ``targets`` and ``weights`` of a matrix.
+def couplings_of(spec: OscillatorSpec, weights: Any) -> dict[str, IntegerArray]:
+    """Return the parameters that say which oscillators are coupled, of a matrix.
 
     Parameters
     ----------
     spec:
-        The network.
+        The network, of dense or sparse couplings.
     weights:
         Weight of each target (row) from each oscillator (column), shape (targets, oscillators): an array, or anything
         of :mod:`scipy.sparse`.
@@ -37,13 +37,11 @@ def couplings_of(spec: SparseSpec, weights: Any) -> dict[str, IntegerArray]:
     columns = sparse.csc_array(weights, dtype=np.int64)
     columns.sum_duplicates()
     columns.eliminate_zeros()
+    columns.sort_indices()
     if columns.shape != (spec.targets, spec.oscillators):
         raise SpecError(f"weights have shape {columns.shape}; this network needs {(spec.targets, spec.oscillators)}")
-    if columns.nnz > spec.couplings:
-        raise SpecError(f"there are {columns.nnz:,} couplings, and this network holds {spec.couplings:,}")
     starts, targets, data = (np.asarray(part, np.int64) for part in (columns.indptr, columns.indices, columns.data))
-    room = spec.couplings - len(data)
-    return {"starts": starts, "targets": np.pad(targets, (0, room)), "weights": np.pad(data, (0, room))}
+    return dict(spec.couplings_from(starts, targets, data))
 
 
 def coupling_matrix(spec: SparseSpec, parameters: Mapping[str, npt.NDArray[Any]]) -> sparse.csc_array:

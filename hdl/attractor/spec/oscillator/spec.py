@@ -262,6 +262,35 @@ class OscillatorSpec(Spec):
         return {"weights": ParameterSpec("weights", shape, self.weight_type, self.weight_low, self.weight_high)}
 
     @property
+    def turns(self) -> bool:
+        """Whether phases can move step by step."""
+        return True
+
+    @property
+    def field_steps(self) -> int:
+        """Steps of noise and lock that are worth a weight of 1."""
+        return 1
+
+    def couplings_from(self, starts: IntegerArray, targets: IntegerArray, weights: IntegerArray) -> Parameters:
+        """Return the parameters that say which oscillators are coupled, from compressed columns.
+
+        Parameters
+        ----------
+        starts:
+            Where the couplings of each oscillator begin, and the end of the last, shape (oscillators + 1,).
+        targets, weights:
+            Of each coupling, those of an oscillator by rising target, shape (couplings,).
+
+        Raises
+        ------
+        SpecError
+            If there are more than the network holds.
+        """
+        found = np.zeros((self.targets, self.oscillators), np.int64)
+        found[targets, np.repeat(np.arange(self.oscillators), np.diff(starts))] = weights
+        return {"weights": found}
+
+    @property
     def schedule_columns(self) -> tuple[str, ...]:
         """Columns of the parameter ``schedule``."""
         return SCHEDULE_COLUMNS + (("flips",) if self.flips else ())

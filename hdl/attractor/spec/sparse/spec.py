@@ -202,6 +202,23 @@ class SparseSpec(OscillatorSpec):
                     "entries have flips from 1 on, and no lock"
                 )
 
+    @property
+    def turns(self) -> bool:
+        """Whether phases can move step by step."""
+        return not self.binary
+
+    @property
+    def field_steps(self) -> int:
+        """Steps of noise and lock that are worth a weight of 1."""
+        return 1 << self.fraction_bits
+
+    def couplings_from(self, starts: IntegerArray, targets: IntegerArray, weights: IntegerArray) -> Parameters:
+        """Return the parameters that say which oscillators are coupled, see :meth:`OscillatorSpec.couplings_from`."""
+        if len(weights) > self.couplings:
+            raise SpecError(f"there are {len(weights):,} couplings, and this network holds {self.couplings:,}")
+        room = (0, self.couplings - len(weights))
+        return {"starts": starts, "targets": np.pad(targets, room), "weights": np.pad(weights, room)}
+
     # Layout
 
     @property
