@@ -64,9 +64,7 @@ class PhaseMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = phases = memory.Memory(
-            shape=unsigned(self.bits), depth=self.spec.oscillators, init=[]
-        )
+        m.submodules.memory = phases = memory.Memory(shape=unsigned(self.bits), depth=self.spec.oscillators, init=[])
         read, write = phases.read_port(), phases.write_port()
         asks = [self.window.read, self.readout.read, self.mover.read]
         if self.spec.random_start:

@@ -1,8 +1,9 @@
 """Decides in each slot, group by group, which targets flip."""
 
+from itertools import pairwise
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -93,8 +94,8 @@ class Scanner(wiring.Component):
         m.submodules.terms = terms = Terms(self.spec)
         stages = [self.issue, *(Signal(name=f"valid_{stage}") for stage in range(1, 4))]
         groups = [self.group, *(Signal.like(self.group, name=f"group_{stage}") for stage in range(1, 4))]
-        m.d.sync += [after.eq(before) for before, after in zip(stages, stages[1:], strict=False)]
-        m.d.sync += [after.eq(before) for before, after in zip(groups, groups[1:], strict=False)]
+        m.d.sync += [after.eq(before) for before, after in pairwise(stages)]
+        m.d.sync += [after.eq(before) for before, after in pairwise(groups)]
         m.d.comb += terms.noise.eq(self.schedule.noise)
 
         choice, allowed = self._draw(m)

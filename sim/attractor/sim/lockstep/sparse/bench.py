@@ -56,11 +56,9 @@ def compare(driver: SparseDriver, network: SparseNetwork, state: OscillatorState
     spec, phases = driver.spec, state.phases[0]
     moment, half = f"slot {state.slot - 1}", spec.period // 2
     for index in np.flatnonzero(phases != (found := driver.phases()))[:1]:
-        raise MismatchError(
-            Difference(moment, f"oscillator {index}, phase", int(phases[index]), int(found[index]))
-        )
-    expected = coupling_matrix(spec, network.parameters) @ np.where(phases < half, 1, -1)
-    for target, (total, held) in enumerate(zip(expected.tolist(), driver.sums(), strict=True)):
+        raise MismatchError(Difference(moment, f"oscillator {index}, phase", int(phases[index]), int(found[index])))
+    expected = np.asarray(coupling_matrix(spec, network.parameters) @ np.where(phases < half, 1, -1))
+    for target, (total, held) in enumerate(zip(map(int, expected), driver.sums(), strict=True)):
         if total != held:
             raise MismatchError(Difference(moment, f"target {target}, sum", total, held))
     for target, (up, free) in enumerate(driver.sides()):
