@@ -91,6 +91,7 @@ def test_rows_come_word_after_word(spec: SparseSpec, seed: int, pause: float) ->
     async def bench(ctx: Any) -> None:
         await write_window(ctx, reader.rows, words)
         await write_window(ctx, reader.pointers, first.tolist())
+        ctx.set(reader.running, 1)
         for source, up in visits:
             ctx.set(reader.i.payload, {"source": source, "up": up})
             ctx.set(reader.i.valid, 1)

@@ -163,6 +163,11 @@ class SparseCore(wiring.Component):
             rows.hold.eq(control.scan),
             loader.start.eq(control.load.start),
         ]
+        # No row is read after the last slot. Registered: chooses the addresses of many block RAMs.
+        with m.If(self.bus.start):
+            m.d.sync += rows.running.eq(1)
+        with m.Elif(control.read_out.start):
+            m.d.sync += rows.running.eq(0)
         busy = ~rows.idle | ~sums.idle
         m.d.comb += [
             control.load.busy.eq(~loader.idle | busy),

@@ -31,6 +31,8 @@ class RowReader(wiring.Component):
     Members
     -------
     pointers, rows: ``In(WindowSignature)``
+    running: ``In(1)``
+        The windows are not used, and there may be visits.
     i: ``In(stream of Visit)``
     hold: ``In(1)``
         Begin no row in this cycle.
@@ -42,6 +44,7 @@ class RowReader(wiring.Component):
 
     pointers: Any
     rows: Any
+    running: Signal
     i: stream.Interface
     hold: Signal
     o: stream.Interface
@@ -54,6 +57,7 @@ class RowReader(wiring.Component):
             {
                 "pointers": In(WindowSignature(windows["pointers"])),
                 "rows": In(WindowSignature(windows["rows"])),
+                "running": In(1),
                 "i": In(stream.Signature(Visit(spec))),
                 "hold": In(1),
                 "o": Out(stream.Signature(RowWord(spec), always_ready=True)),
@@ -76,7 +80,7 @@ class RowReader(wiring.Component):
     def _find_starts(self, m: Module, starts: stream.Interface) -> Signal:
         """Read the pointer of each visit; return whether any is on its way to ``starts``."""
         window = self.spec.memory_map["pointers"]
-        m.submodules.pointers = memory = WindowMemory(window)
+        m.submodules.pointers = memory = WindowMemory(window, told=True)
         wiring.connect(m, wiring.flipped(self.pointers), memory.window)
         # Registered: cuts the path from the find-first of the changes to the address.
         visit = Signal.like(self.i.payload)
@@ -87,6 +91,7 @@ class RowReader(wiring.Component):
         m.d.comb += [
             advance.eq(valid & (~read | starts.ready)),
             self.i.ready.eq(~valid | advance),
+            memory.running.eq(self.running),
             memory.address.eq(visit.source),
             memory.read.eq(advance),
             starts.valid.eq(read),
@@ -106,10 +111,11 @@ class RowReader(wiring.Component):
     def _read_words(self, m: Module, starts: stream.Interface) -> None:
         """Ask for the words of a row, one a cycle, until one is marked; then for those of the next."""
         window, last = self.spec.memory_map["rows"], self.spec.row_words - 1
-        m.submodules.words = words = WindowMemory(replace(window, word_bits=window.word_bits - 1))
-        m.submodules.marks = marks = WindowMemory(replace(window, word_bits=1))
+        m.submodules.words = words = WindowMemory(replace(window, word_bits=window.word_bits - 1), told=True)
+        m.submodules.marks = marks = WindowMemory(replace(window, word_bits=1), told=True)
         for part, bits in ((words, slice(None, -1)), (marks, slice(-1, None))):
             m.d.comb += [
+                part.running.eq(self.running),
                 part.window.address.eq(self.rows.address),
                 part.window.read.eq(self.rows.read),
                 part.window.write.eq(self.rows.write),
