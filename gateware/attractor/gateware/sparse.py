@@ -11,8 +11,8 @@ __all__ = ["COSTS"]
 
 class _SparseCosts(CostModel[SparseSpec]):
     coefficients = {  # noqa: RUF012
-        Family.ICE40: {"system": 2500.0, "sum bits": 14.0, "lanes": 40.0, "word bits": 2.0, SELECTED: 0.5},
-        Family.ECP5: {"system": 2300.0, "sum bits": 14.0, "lanes": 30.0, "word bits": 2.0, SELECTED: 0.9},
+        Family.ICE40: {"system": 2384.0, "sum bits": 24.2, "lanes": 72.7, "word bits": 2.95, SELECTED: 0.5},
+        Family.ECP5: {"system": 2213.0, "sum bits": 17.5, "lanes": 65.7, "word bits": 2.32, SELECTED: 1.23},
     }
 
     def terms(self, spec: SparseSpec) -> dict[str, int]:
