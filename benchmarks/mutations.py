@@ -290,7 +290,7 @@ MUTATIONS = (
     Mutation("oscillator/phases.py", "- reference + spec.period // 4", "- reference", PARTS),
     Mutation("oscillator/core.py", "start & (control.margin == 0)", "start", LOCKSTEP),
     Mutation("sparse/rows.py", "starts.valid & ~self.hold & ~goes_on", "starts.valid & ~goes_on", COUPLED),
-    Mutation("sparse/rows.py", "marks.word[0] | at_end", "marks.word[0]", COUPLED),
+    Mutation("sparse/rows.py", "marks.word[0] | at_end", "marks.word[0]", COUPLINGS),
     Mutation("sparse/rows.py", "Mux(goes_on, following, starts.payload.pointer)", "starts.payload.pointer", COUPLINGS),
     Mutation("sparse/rows.py", "valid & (~read | starts.ready)", "valid", COUPLINGS),
     Mutation("sparse/rows.py", "waiting.eq(valid | read)", "waiting.eq(valid)", COUPLINGS),

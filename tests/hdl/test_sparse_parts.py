@@ -117,6 +117,32 @@ def test_rows_come_word_after_word(spec: SparseSpec, seed: int, pause: float) ->
     simulate(reader, bench, watch)
 
 
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_row_ends_with_the_memory(marked: bool) -> None:
+    """The link does not check what it writes: a call must end whatever the words are."""
+    spec = SPECS[1]
+    reader, found = RowReader(spec), []
+    words = [number | (marked and number % 2) << spec.row_memory.word_bits - 1 for number in range(spec.row_words)]
+
+    async def bench(ctx: Any) -> None:
+        await write_window(ctx, reader.rows, words)
+        await write_window(ctx, reader.pointers, [spec.row_words - 3] * spec.oscillators)
+        ctx.set(reader.running, 1)
+        for _ in range(2):
+            ctx.set(reader.i.valid, 1)
+            await ctx.tick()
+        ctx.set(reader.i.valid, 0)
+        for _ in range(30):
+            _, _, valid, entries = await ctx.tick().sample(reader.o.valid, reader.o.payload.entries.as_value())
+            found.extend([entries] if valid else [])
+        assert ctx.get(reader.idle)
+
+    simulate(reader, bench)
+    first = spec.row_words - 3
+    ends = next((word + 1 for word in range(first, spec.row_words) if marked and word % 2), spec.row_words)
+    assert found == 2 * list(range(first, ends))
+
+
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.groups} groups")
 def test_terms_are_all_that_six_signs_make(spec: SparseSpec) -> None:
     terms, width = Terms(spec), spec.accumulator_bits + 2

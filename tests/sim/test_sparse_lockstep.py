@@ -66,6 +66,10 @@ SPECS = {
     "one class": SparseSpec(
         oscillators=14, couplings=40, strength=300, lanes=2, entries=1, weight_bits=8, fraction_bits=8, **BINARY
     ),
+    # Flips are found long before the last group is scanned.
+    "many groups": SparseSpec(
+        oscillators=30, couplings=60, strength=12, lanes=1, phase_bits=3, schedule_entries=3, weight_bits=3, **BINARY
+    ),
     "one target": SparseSpec(oscillators=3, inputs=2, couplings=3, strength=2, schedule_entries=1, **BINARY),
 }
 #: Many groups of one lane, whose flips come one by one.
