@@ -293,7 +293,7 @@ MUTATIONS = (
     Mutation("sparse/rows.py", "marks.word[0] | at_end", "marks.word[0]", COUPLINGS),
     Mutation("sparse/rows.py", "Mux(goes_on, following, starts.payload.pointer)", "starts.payload.pointer", COUPLINGS),
     Mutation("sparse/rows.py", "valid & (~read | starts.ready)", "valid", COUPLINGS),
-    Mutation("sparse/rows.py", "waiting.eq(valid | read)", "waiting.eq(valid)", COUPLINGS),
+    Mutation("sparse/rows.py", "waiting.eq(valid | read)", "waiting.eq(valid)", COUPLED),
     Mutation("sparse/rows.py", "up.eq(visit.up)", "up.eq(self.i.payload.up)", COUPLINGS),
     Mutation("sparse/sums.py", "Mux(near, result, Mux(far", "Mux(0, result, Mux(far", COUPLINGS),
     Mutation("sparse/sums.py", "Mux(far, result_before, read.data)", "read.data", COUPLINGS),

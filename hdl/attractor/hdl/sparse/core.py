@@ -47,10 +47,10 @@ class SparseCore(wiring.Component):
 
     ============= =================================================================================
     clear         ``G``
-    load          the rows of all oscillators, and 12; 8 more where start phases are drawn
+    load          the rows of all oscillators, and 11; 8 more where start phases are drawn
     slot          ``G + 5`` if nothing flips; and 1 at the end of a period, 2 more where an entry begins
-    flips         in a slot the rows of all that flip, and 5, after the scan; but 10 after the scan of
-                  the group of the first, and more where the scan finds them one by one
+    slot, flips   ``G + 6`` and the rows of all that flip; up to 9 more if only the last groups scanned
+                  have any, or if they come one by one there
     read-out      ``labels + 3``, or 1 without labels
     ============= =================================================================================
 
@@ -163,23 +163,27 @@ class SparseCore(wiring.Component):
             rows.hold.eq(control.scan),
             loader.start.eq(control.load.start),
         ]
-        # No row is read after the last slot. Registered: chooses the addresses of many block RAMs.
-        with m.If(self.bus.start):
-            m.d.sync += rows.running.eq(1)
-        with m.Elif(control.read_out.start):
-            m.d.sync += rows.running.eq(0)
         busy = ~rows.idle | ~sums.idle
         m.d.comb += [
             control.load.busy.eq(~loader.idle | busy),
             control.moving.eq(~scanner.idle | ~changes.empty | busy),
         ]
+        self._follow(m, control, rows, phases)
+        return loader
+
+    def _follow(self, m: Module, control: RunControl, rows: RowReader, phases: PhaseMemory) -> None:
+        """Keep the phase of each oscillator that is visited, and tell for how long rows are read."""
         # A cycle late, so that nothing waits for the memory.
         m.d.sync += [
             phases.placed.eq(rows.i.valid & rows.i.ready),
             phases.placement.source.eq(rows.i.payload.source),
-            phases.placement.new.eq(Cat(Const(0, spec.phase_bits - 1), ~rows.i.payload.up)),
+            phases.placement.new.eq(Cat(Const(0, self.spec.phase_bits - 1), ~rows.i.payload.up)),
         ]
-        return loader
+        # No row is read after the last slot. Registered: chooses the addresses of many block RAMs.
+        with m.If(self.bus.start):
+            m.d.sync += rows.running.eq(1)
+        with m.Elif(control.read_out.start):
+            m.d.sync += rows.running.eq(0)
 
     def _noise(self, m: Module, control: RunControl, scanner: Scanner, loader: StateLoader) -> None:
         """One random word for each group and slot and, where start phases are drawn, for each of them."""
