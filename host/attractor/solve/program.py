@@ -72,7 +72,7 @@ class Where:
     spec: OscillatorSpec | None
     name: str
     made: dict[str, Any]
-    couplings: Coupled = "auto"
+    couplings: Coupled = "dense"
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         Lanes of networks made for a problem, at most its variables; 0 for as many as possible. Noise depends on them,
         so samples equal those of a device with as many.
     couplings:
-        Whether networks made for a problem have ``"dense"`` or ``"sparse"`` couplings; ``"auto"`` takes sparse ones
+        Whether networks made for a problem have ``"dense"`` couplings, up to 4,096 oscillators, or ``"sparse"`` ones,
+        up to 65,536, which flip and hold no more than the couplings that there are; ``"auto"`` takes sparse ones
         where fewer than an eighth of all pairs of more than 64 variables are coupled, and oscillators flip.
     random_start:
         Whether networks made for a problem draw their own start phases, other ones than are drawn here for those that
@@ -107,7 +108,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         weight_bits: int | None = None,
         phase_bits: int = 4,
         lanes: int = 0,
-        couplings: Coupled = "auto",
+        couplings: Coupled = "dense",
         random_start: bool = False,
         call_limit: float | None = None,
         progress: Progress | None = None,
