@@ -38,6 +38,8 @@ PROVEN_QUEUE = ("tests/prove/test_proofs.py::test_claims_hold_in_every_cycle[cha
 PARTS = ("tests/hdl/test_oscillator_parts.py",)
 MOVES = ("tests/hdl/test_oscillator_moves.py",)
 LOCKSTEP = ("tests/sim/test_lockstep.py::test_in_icarus",)
+COUPLED = ("tests/sim/test_sparse_lockstep.py::test_in_icarus",)
+COUPLINGS = ("tests/hdl/test_sparse_parts.py",)
 REGISTER = ("tests/hdl/test_stream_register.py",)
 ARBITER = ("tests/hdl/test_arbiter.py",)
 SCANNER = ("tests/hdl/test_eqprop_sources.py::test_scanner_gives_the_inputs_that_are_on",)
@@ -287,6 +289,40 @@ MUTATIONS = (
     Mutation("oscillator/loader.py", "return left == 0", "return left == 1", PARTS),
     Mutation("oscillator/phases.py", "- reference + spec.period // 4", "- reference", PARTS),
     Mutation("oscillator/core.py", "start & (control.margin == 0)", "start", LOCKSTEP),
+    Mutation("sparse/rows.py", "starts.valid & ~self.hold & ~goes_on", "starts.valid & ~goes_on", COUPLED),
+    Mutation("sparse/rows.py", "marks.word[0] | at_end", "marks.word[0]", COUPLINGS),
+    Mutation("sparse/rows.py", "Mux(goes_on, following, starts.payload.pointer)", "starts.payload.pointer", COUPLINGS),
+    Mutation("sparse/rows.py", "valid & (~read | starts.ready)", "valid", COUPLINGS),
+    Mutation("sparse/rows.py", "waiting.eq(valid | read)", "waiting.eq(valid)", COUPLED),
+    Mutation("sparse/rows.py", "up.eq(visit.up)", "up.eq(self.i.payload.up)", COUPLINGS),
+    Mutation("sparse/sums.py", "Mux(near, result, Mux(far", "Mux(0, result, Mux(far", COUPLINGS),
+    Mutation("sparse/sums.py", "Mux(far, result_before, read.data)", "read.data", COUPLINGS),
+    Mutation("sparse/sums.py", "near.eq(is_near)", "near.eq(adding)", COUPLINGS),
+    Mutation("sparse/sums.py", "self.valid & ~is_far", "self.valid", COUPLINGS),
+    Mutation("sparse/sums.py", "addend & selected[lane].replicate(width)", "addend", COUPLINGS),
+    Mutation(
+        "sparse/sums.py", "Mux(self.twice, self.entry.weight << 1, self.entry.weight)", "self.entry.weight", COUPLINGS
+    ),
+    Mutation("sparse/sums.py", "~(adding | writing)", "~adding", COUPLED),
+    Mutation("sparse/sides.py", "takes.eq(self.placed & placement.free)", "takes.eq(self.placed)", COUPLED),
+    Mutation("sparse/sides.py", "kept.eq(Mux(whole, 0, word))", "kept.eq(word)", COUPLED),
+    Mutation("sparse/sides.py", "lane & (~placement.clamp).replicate(lanes)", "lane", COUPLED),
+    Mutation("sparse/terms.py", "most + (most << 1)", "most << 1", COUPLINGS),
+    Mutation("sparse/terms.py", "value[:fraction].any()", "0", COUPLINGS),
+    Mutation("sparse/terms.py", '"middle": fourth ^ most', '"middle": fourth', COUPLED),
+    Mutation("sparse/terms.py", "Mux(differ, pairs[n],", "Mux(0, pairs[n],", COUPLED),
+    Mutation("sparse/scanner.py", " ^ slot[-1].replicate(spec.lanes)", "", COUPLED),
+    Mutation("sparse/scanner.py", "slot[0] ^ self.progress.odd_period", "slot[0]", COUPLED),
+    Mutation("sparse/scanner.py", "self.group[0] if spec.lanes % 2 else 0", "0", COUPLED),
+    Mutation("sparse/scanner.py", " & ~balanced & may", " & may", COUPLED),
+    Mutation("sparse/scanner.py", " & ~values[lane].rest", "", COUPLED),
+    Mutation("sparse/scanner.py", " & may & sides.free", " & may", COUPLED),
+    Mutation("sparse/control.py", "with m.Elif(self.flips):", "with m.Elif(0):", COUPLED),
+    Mutation("sparse/control.py", "progress.odd_period ^ progress.period_end", "progress.odd_period", COUPLED),
+    Mutation("sparse/core.py", "sums.twice.eq(~control.loading)", "sums.twice.eq(0)", COUPLED),
+    Mutation("sparse/core.py", "~scanner.idle | ~changes.empty | busy", "~changes.empty | busy", COUPLED),
+    Mutation("sparse/core.py", "~rows.idle | ~sums.idle", "~rows.idle", COUPLED),
+    Mutation("sparse/core.py", "noise.step.eq(control.scan)", "noise.step.eq(self.slot_end)", COUPLED),
     Mutation("felif/backlash.py", "layer.fraction_bits - 3", "layer.fraction_bits - 2", DATAPATHS),
     Mutation("felif/backlash.py", "(s.leak * s.leak_scale) >> 6", "(s.leak * s.leak_scale) >> 7", DATAPATHS),
     Mutation("felif/backlash.py", "magnitude(s.x - s.voltage)", "magnitude(s.x)", DATAPATHS),

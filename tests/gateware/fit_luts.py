@@ -27,6 +27,7 @@ from attractor.gateware.estimate import estimate
 from attractor.gateware.tools import ToolError, find_toolchain
 from attractor.gateware.top import system_top
 from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, OscillatorSpec, Spec, spec_from_dict
+from attractor.spec.sparse import SparseSpec
 
 #: A coefficient that changes by its own size weighs as much as a network that is off by this part: where there are too
 #: few networks to tell coefficients apart, they stay what they are.
@@ -60,6 +61,20 @@ OSCILLATORS: list[tuple[str, dict[str, int]]] = [
     ("ulx3s-85f", {"oscillators": 400, "lanes": 25, "weight_bits": 4}),
     ("ulx3s-85f", {"oscillators": 400, "lanes": 50, "weight_bits": 4}),
     ("ulx3s-85f", {"oscillators": 506, "lanes": 64}),
+]
+#: Oscillators, couplings and strength, lanes and entries, and what else differs.
+SPARSE: list[tuple[str, tuple[int, int, int], tuple[int, int], dict[str, Any]]] = [
+    ("icebreaker", (200, 800, 7), (4, 4), {}),
+    ("icebreaker", (300, 600, 3), (16, 4), {"row_words": 320, "fraction_bits": 2}),
+    ("icebreaker", (64, 500, 60), (8, 2), {"weight_bits": 5, "labels": 4}),
+    ("hx8k-evn", (400, 800, 7), (16, 8), {"row_words": 420, "random_start": True, "fraction_bits": 4}),
+    ("hx8k-evn", (120, 1000, 500), (6, 6), {"weight_bits": 8, "phase_bits": 3}),
+    ("ulx3s-85f", (200, 800, 7), (4, 4), {}),
+    ("ulx3s-85f", (800, 38352, 127), (64, 16), {"row_words": 4000, "fraction_bits": 2, "random_start": True}),
+    ("ulx3s-85f", (2000, 40000, 63), (32, 32), {"row_words": 2500, "random_start": True}),
+    ("ulx3s-85f", (500, 6000, 1000), (16, 4), {"weight_bits": 8, "labels": 10, "inputs": 100}),
+    ("ulx3s-85f", (10000, 40000, 7), (32, 8), {"row_words": 10001, "fraction_bits": 4, "random_start": True}),
+    ("ulx3s-85f", (20000, 80000, 7), (64, 8), {"row_words": 20001, "fraction_bits": 4, "random_start": True}),
 ]
 #: Layers, lanes, greatest state, bits of the counters; none where the network does not learn.
 LAYERED: list[tuple[str, tuple[int, ...], int, int, int | None]] = [
@@ -109,9 +124,16 @@ def networks() -> list[tuple[str, Spec]]:
     """Return the board and the spec of every network."""
     return (
         [(board, OscillatorSpec(**sizes)) for board, sizes in OSCILLATORS]
+        + [(board, coupled(sizes, lanes, others)) for board, sizes, lanes, others in SPARSE]
         + [(board, layered(layers, lanes, high, bits)) for board, layers, lanes, high, bits in LAYERED]
         + [(board, spiking(inputs, layers, lanes)) for board, inputs, layers, lanes in SPIKING]
     )
+
+
+def coupled(sizes: tuple[int, int, int], lanes: tuple[int, int], others: dict[str, Any]) -> SparseSpec:
+    """Return a network of :data:`SPARSE`."""
+    named = dict(zip(("oscillators", "couplings", "strength", "lanes", "entries"), (*sizes, *lanes), strict=True))
+    return SparseSpec(**{"weight_bits": 2, "binary": True, "flips": True} | named | others)
 
 
 def layered(layers: tuple[int, ...], lanes: int, state_high: int, counter_bits: int | None) -> EqPropSpec:

@@ -12,6 +12,7 @@ from attractor.golden import network
 from attractor.host import Device, Model
 from attractor.sim.rtl_board import RtlBoard
 from attractor.spec import EqPropSpec, FelifLayer, FelifSpec, OscillatorSpec, Region, Spec, spec_from_dict
+from attractor.spec.sparse import SparseSpec
 from attractor.timing import CycleRange, cycles_of, reported_cycles
 from attractor.trials import trials_of
 
@@ -22,6 +23,17 @@ SPECS = {
     "one wide group": OscillatorSpec(oscillators=40, inputs=3, labels=3, learning=True, schedule_entries=4, flips=True),
     "wide groups": OscillatorSpec(
         oscillators=70, lanes=35, phase_bits=3, random_start=True, schedule_entries=4, flips=True
+    ),
+    "many couplings": SparseSpec(
+        oscillators=150,
+        inputs=2,
+        couplings=900,
+        strength=14,
+        lanes=20,
+        entries=10,
+        random_start=True,
+        flips=True,
+        binary=True,
     ),
     "wide layers": EqPropSpec(layers=(30, 40, 20), classes=10, state_high=7, lanes=20, learning=True),
     "three spiking layers": FelifSpec(

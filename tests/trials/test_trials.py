@@ -29,6 +29,7 @@ from attractor.spec import (
 )
 from attractor.spec.memory_map import record_window
 from attractor.spec.records import unused
+from attractor.spec.sparse import SparseSpec
 from attractor.trials import Trials, first_unequal, output_fields, random_parameter, trials_of, with_unused_bits
 from attractor.trials.eqprop import NO_CLASS
 
@@ -42,7 +43,23 @@ FELIF = FelifSpec(
     layers=(FelifLayer(neurons=6, kind="felif_a", recurrent=True), FelifLayer(neurons=4, kind="readout")),
     ticks=5,
 )
+SPARSE = SparseSpec(
+    oscillators=24,
+    inputs=4,
+    labels=3,
+    couplings=60,
+    strength=9,
+    lanes=8,
+    entries=4,
+    row_words=70,
+    weight_bits=3,
+    fraction_bits=2,
+    random_start=True,
+    flips=True,
+    binary=True,
+)
 SPECS = [
+    *(SPARSE, replace(SPARSE, binary=False, flips=False, random_start=False)),
     *(OSCILLATOR, replace(OSCILLATOR, schedule_entries=1, learning=False, random_start=False, flips=False)),
     *(EQPROP, replace(EQPROP, learning=False), FELIF),
 ]
@@ -55,6 +72,8 @@ def named(spec: Spec) -> str:
 @settings(max_examples=60, deadline=None)
 @given(spec=st.sampled_from(SPECS), own=st.booleans(), seed=st.integers(0, 999))
 def test_all_that_is_drawn_fits(spec: Spec, own: bool, seed: int) -> None:
+    # Couplings drawn from all that each number alone may be are no graph.
+    own |= isinstance(spec, SparseSpec)
     rng, trials = np.random.default_rng(seed), trials_of(spec) if own else Trials()
     parameters = spec.check_parameters(trials.parameters(spec, rng))
     windows = spec.encode_parameters(parameters)
@@ -140,7 +159,12 @@ def test_unused_bits_are_random_and_all_others_stay() -> None:
 def test_a_family_without_trials_gets_these(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with adder_installed(tmp_path, monkeypatch):
         assert type(trials_of(spec_from_dict({"family": "adder"}))) is Trials
-    assert {type(trials_of(spec)).__name__ for spec in SPECS} == {"OscillatorTrials", "EqPropTrials", "FelifTrials"}
+    assert {type(trials_of(spec)).__name__ for spec in SPECS} == {
+        "OscillatorTrials",
+        "SparseTrials",
+        "EqPropTrials",
+        "FelifTrials",
+    }
 
 
 # What is drawn is worth it
@@ -180,6 +204,39 @@ def test_oscillators_do_all_that_they_can() -> None:
     assert {result.settled for result in ran} == {False, True}
     assert len({result.periods for result in ran}) > 3
     assert sum(result.last_change > 0 for result in ran) > 10
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_graphs_are_of_all_kinds(binary: bool) -> None:
+    """Each thing is so of several; but for so few couplings, which leave some oscillator without any, not of all."""
+    spec, graphs = replace(SPARSE, binary=binary), []
+    for seed in range(40):
+        rng, trials = np.random.default_rng([1, seed]), trials_of(spec)
+        parameters = spec.check_parameters(trials.parameters(spec, rng))
+        spec.encode_parameters(parameters)
+        inputs = trials.inputs(spec, rng)
+        found = trials.features(spec, parameters, inputs, network(spec, parameters).call(inputs))
+        graphs.append({name: had for name, had in found.items() if name.startswith("couplings ")})
+    assert len(graphs[0]) == 6
+    for name in graphs[0]:
+        assert 2 < sum(graph[name] for graph in graphs) < 40 + ("without" in name), name
+
+
+def test_a_graph_that_cannot_be_is_no_feature() -> None:
+    spec = replace(SPARSE, couplings=3, strength=100, row_words=2)
+    rng, trials = np.random.default_rng(0), trials_of(spec)
+    parameters, inputs = spec.check_parameters(trials.parameters(spec, rng)), trials.inputs(spec, rng)
+    found = trials.features(spec, parameters, inputs, network(spec, parameters).call(inputs))
+    assert {name for name in found if name.startswith("couplings ")} == {
+        "couplings to itself",
+        "couplings an oscillator without any",
+    }
+
+
+def test_bits_of_phases_that_a_network_ignores_are_drawn() -> None:
+    rng = np.random.default_rng(0)
+    state = SPARSE.memory_map.split(Region.INPUT, trials_of(SPARSE).inputs(SPARSE, rng))["state"]
+    assert (np.frombuffer(state, np.uint8) & 7).any()
 
 
 @pytest.mark.parametrize("entries", [1, 2])

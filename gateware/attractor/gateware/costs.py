@@ -70,7 +70,8 @@ class AnyCore(CostModel[Spec]):
 
     It is some ten times as slow as the others, since the netlist is made for it, and rougher: a netlist does not say
     what synthesis will find to be equal or unused. It was wrong by 20 % at most for the networks of the families here;
-    fitted to those of two families, by 26 % at most for those of the third.
+    fitted to those of two families, by 26 % at most for those of the third. Networks with sparse couplings, to which
+    it is not fitted, take up to 1.75 times as many LUTs as it says.
     """
 
     coefficients = {  # noqa: RUF012
@@ -79,7 +80,7 @@ class AnyCore(CostModel[Spec]):
         Family.ECP5: {"system": 670.0, "steered bits": 0.191, "computed bits": 0.069}
         | {"multiplied bits": 0.0, SELECTED: 0.5},
     }
-    tolerance = 0.35
+    tolerance = 0.45
 
     def terms(self, spec: Spec) -> dict[str, int]:
         # The link works bit by bit, so that it has more logic than its netlist has bits.

@@ -5,6 +5,7 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from attractor.hdl.change_queue import CHUNK_LANES
 from attractor.hdl.lane_walker import LaneWalker
 
 __all__ = ["ChangeList"]
@@ -25,6 +26,8 @@ class ChangeList(wiring.Component):
     ----------
     groups, lanes:
         Targets are ``groups * lanes``.
+    chunk_lanes:
+        Lanes of a chunk, see :class:`~attractor.hdl.lane_walker.LaneWalker`.
 
     Members
     -------
@@ -38,9 +41,9 @@ class ChangeList(wiring.Component):
     o: stream.Interface
     empty: Signal
 
-    def __init__(self, groups: int, lanes: int) -> None:
+    def __init__(self, groups: int, lanes: int, *, chunk_lanes: int = CHUNK_LANES) -> None:
         self.groups, self.lanes = groups, lanes
-        self._walker = LaneWalker(groups, lanes)
+        self._walker = LaneWalker(groups, lanes, chunk_lanes=chunk_lanes)
         super().__init__(
             {
                 "i": In(stream.Signature(self._walker.marks, always_ready=True)),

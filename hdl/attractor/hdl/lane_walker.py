@@ -13,7 +13,7 @@ __all__ = ["LaneWalker"]
 class LaneWalker(wiring.Component):
     """Turns words of marked lanes into changes, in rising order of the lanes.
 
-    Lanes are cut into chunks of :data:`~attractor.hdl.change_queue.CHUNK_LANES`. A chunk takes a cycle to be fetched,
+    Lanes are cut into chunks. A chunk takes a cycle to be fetched,
     in which the last change of the one before may leave, and then gives a change a cycle; an empty chunk takes just
     that one cycle. A word stays on ``i`` until its last chunk is fetched.
 
@@ -21,6 +21,8 @@ class LaneWalker(wiring.Component):
     ----------
     groups, lanes:
         Targets are ``groups * lanes``.
+    chunk_lanes:
+        Lanes of a chunk: the more, the longer the path of the find-first, and the fewer cycles for empty chunks.
 
     Members
     -------
@@ -34,8 +36,8 @@ class LaneWalker(wiring.Component):
     o: stream.Interface
     idle: Signal
 
-    def __init__(self, groups: int, lanes: int) -> None:
-        self.groups, self.lanes = groups, lanes
+    def __init__(self, groups: int, lanes: int, *, chunk_lanes: int = CHUNK_LANES) -> None:
+        self.groups, self.lanes, self.chunk_lanes = groups, lanes, chunk_lanes
         self.marks, self.change = Marks(groups, lanes), Change(groups, lanes)
         super().__init__(
             {"i": In(stream.Signature(self.marks)), "o": Out(stream.Signature(self.change)), "idle": Out(1)}
@@ -43,8 +45,8 @@ class LaneWalker(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        starts = range(0, self.lanes, CHUNK_LANES)
-        width = min(CHUNK_LANES, self.lanes)
+        starts = range(0, self.lanes, self.chunk_lanes)
+        width = min(self.chunk_lanes, self.lanes)
         number = Signal(range(len(starts)))
         chunk = Signal(width)
         flags = Signal(width)

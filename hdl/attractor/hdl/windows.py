@@ -23,10 +23,15 @@ class WindowMemory(wiring.Component):
     ----------
     window:
         The window. Where its words are records, ``word`` has their fields.
+    told:
+        The core says when it reads, instead of being heard whenever the window is not used: so that a large memory's
+        address does not wait for the link.
 
     Members
     -------
     window: ``In(WindowSignature)``
+    running: ``In(1)``
+        The core's address counts, and not the window's; only if ``told``.
     read, address: ``In(1)``, ``In(range(words))``
         Read a word.
     word: ``Out(word_bits)``, or the layout of the record
@@ -34,13 +39,14 @@ class WindowMemory(wiring.Component):
     """
 
     window: Any
+    running: Signal
     read: Signal
     address: Signal
     word: Any
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, *, told: bool = False) -> None:
         self.layout = word_layout(window)
-        self.words = window.words
+        self.words, self.told = window.words, told
         super().__init__(
             {
                 "window": In(WindowSignature(window)),
@@ -48,6 +54,7 @@ class WindowMemory(wiring.Component):
                 "address": In(range(window.words)),
                 "word": Out(self.layout),
             }
+            | ({"running": In(1)} if told else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -55,7 +62,8 @@ class WindowMemory(wiring.Component):
         window = self.window
         m.submodules.memory = storage = memory.Memory(shape=self.layout, depth=self.words, init=[])
         read, write = storage.read_port(), storage.write_port()
-        address = Mux(window.read | window.write, window.address, self.address)
+        theirs = ~self.running if self.told else window.read | window.write
+        address = Mux(theirs, window.address, self.address)
         m.d.comb += [
             read.addr.eq(address),
             read.en.eq(window.read | self.read),
@@ -65,7 +73,11 @@ class WindowMemory(wiring.Component):
             window.read_data.eq(read.data),
             self.word.eq(read.data),
         ]
-        m.d.sync += Assert(~((window.read | window.write) & self.read), "a window is used while the core reads it")
+        m.d.sync += [
+            Assert(~((window.read | window.write) & self.read), "a window is used while the core reads it"),
+            Assert(theirs | ~(window.read | window.write), "a window is used while the core runs"),
+            Assert(~(theirs & self.read), "the core reads what it does not have"),
+        ]
         return m
 
 

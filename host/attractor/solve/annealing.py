@@ -13,8 +13,10 @@ from scipy.sparse.linalg import eigsh
 from attractor.spec import IntegerArray, OscillatorSpec, SpecError
 from attractor.spec.oscillator import FLIP_SHARES
 
-__all__ = ["Annealing", "ChosenAnnealing", "Rule", "freedom", "mean_field", "repulsion", "stable_share"]
+__all__ = ["Annealing", "ChosenAnnealing", "Couplings", "Rule", "freedom", "mean_field", "repulsion", "stable_share"]
 
+#: Weights, shape (targets, oscillators): an array, or anything of SciPy's sparse ones.
+Couplings = Any
 #: How targets move: they flip between two phases, or turn step by step.
 Rule = Literal["flip", "turn"]
 #: Noise at the start, in fields, found best on random problems of many classes, see docs/annealing.md.
@@ -86,9 +88,7 @@ class Annealing:
         if self.rule == "turn" and self.share is not None:
             raise SpecError(f"share is {self.share}, but oscillators turn; leave it out, or the rule")
 
-    def chosen(
-        self, spec: OscillatorSpec, couplings: IntegerArray, biases: IntegerArray | None = None
-    ) -> ChosenAnnealing:
+    def chosen(self, spec: OscillatorSpec, couplings: Couplings, biases: IntegerArray | None = None) -> ChosenAnnealing:
         """Return the same with nothing left open.
 
         Parameters
@@ -109,6 +109,11 @@ class Annealing:
         rule = self.rule or ("turn" if not spec.flips or (turns and self.share is None) else "flip")
         if (rule == "flip" or self.share is not None) and not spec.flips:
             raise SpecError("this network's oscillators do not flip: it needs a spec with flips, or the rule 'turn'")
+        if rule == "turn" and not spec.turns:
+            raise SpecError(
+                "this network's phases are 0 or half a period, so its oscillators flip: leave out the rule 'turn', "
+                "max_step and lock, or use a network that is not binary"
+            )
         share, noise, why, between = self.share, self.noise, [], couplings[:, spec.inputs :]
         if rule == "flip" and share is None:
             felt = repulsion(between)
@@ -129,7 +134,7 @@ class Annealing:
         }
         return ChosenAnnealing(**levers)
 
-    def rows(self, spec: OscillatorSpec, couplings: IntegerArray) -> IntegerArray:
+    def rows(self, spec: OscillatorSpec, couplings: Couplings) -> IntegerArray:
         """Return the schedule; shape (schedule_entries, columns).
 
         Parameters
@@ -151,7 +156,7 @@ class Annealing:
         falling = np.linspace(chosen.noise, self.final_noise, steps)
         if steps == 1:
             falling = np.array([(chosen.noise + self.final_noise) / 2])
-        field, most = mean_field(couplings), spec.largest_amplitude
+        field, most = mean_field(couplings) * spec.field_steps, spec.largest_amplitude
         columns: dict[str, Any] = {
             "periods": np.diff(np.arange(steps + 1) * self.periods // steps),
             "noise": np.minimum(np.rint(falling * field), most),
@@ -165,14 +170,15 @@ class Annealing:
             rows[:steps, index] = columns[name]
         return spec.parameters["schedule"].check(rows)
 
-    def magnification(self, spec: OscillatorSpec, couplings: IntegerArray) -> int:
+    def magnification(self, spec: OscillatorSpec, couplings: Couplings) -> int:
         """Return by how much weights may be multiplied so that they, noise and lock still fit: finer steps of noise.
 
         At least 1.
         """
-        largest = int(np.abs(couplings).max(initial=0))
-        if not largest:
+        matrix = _matrix(couplings)
+        if not matrix.nnz:
             return 1
+        largest = int(abs(matrix).max())
         turns = not spec.flips or self.rule == "turn"
         noise = _NOISE["turn" if turns else "flip"] if self.noise is None else self.noise
         strongest = max(noise, self.final_noise, self.lock or 0.0) * mean_field(couplings)
@@ -195,13 +201,13 @@ class ChosenAnnealing(Annealing):
     why: str = ""
 
 
-def mean_field(couplings: IntegerArray) -> float:
+def mean_field(couplings: Couplings) -> float:
     """Return the root mean square of an oscillator's weights, summed, averaged over oscillators that have any."""
     strengths = _strengths(couplings)
     return float(strengths[strengths > 0].mean()) if (strengths > 0).any() else 0.0
 
 
-def freedom(couplings: IntegerArray, biases: IntegerArray) -> float:
+def freedom(couplings: Couplings, biases: IntegerArray) -> float:
     """Return how much of their field the neighbours of an oscillator make when biases hold them, 1 without any.
 
     A problem whose variables are 0 but for a few, as when one of a set must be chosen, has biases that nearly outweigh
@@ -221,15 +227,16 @@ def freedom(couplings: IntegerArray, biases: IntegerArray) -> float:
     spin is taken for the one at which biases and couplings of equal sign balance, bias over the sum of the couplings'
     magnitudes, at most 1.
     """
-    magnitudes = np.abs(couplings, dtype=np.float64).sum(axis=1)
+    matrix = _matrix(couplings)
+    magnitudes = abs(matrix).sum(axis=1)
     held = np.abs(biases) >= magnitudes
     spins = np.where(held, 1.0, np.abs(biases) / np.where(held, 1.0, magnitudes))
-    left = np.sqrt(np.square(couplings, dtype=np.float64) @ (1 - spins**2))
+    left = np.sqrt(matrix.multiply(matrix) @ (1 - spins**2))
     field = _strengths(couplings)
     return round(float(left.sum() / field.sum()), 3) if field.any() else 1.0
 
 
-def repulsion(couplings: IntegerArray) -> float:
+def repulsion(couplings: Couplings) -> float:
     """Return how strongly couplings turn against a state that suits none of them, in fields.
 
     That is the most negative eigenvalue of the couplings, with its sign changed, after each has been divided by the
@@ -244,7 +251,7 @@ def repulsion(couplings: IntegerArray) -> float:
     strengths = _strengths(couplings)
     scale = np.zeros(len(strengths))
     scale[strengths > 0] = strengths[strengths > 0] ** -0.5
-    matrix = sparse.csr_array(couplings.astype(np.float64)) * scale[:, None] * scale[None, :]
+    matrix = sparse.diags_array(scale) @ _matrix(couplings) @ sparse.diags_array(scale)
     matrix = sparse.csr_array((matrix + matrix.T) / 2)
     if not matrix.nnz:
         return 0.0
@@ -276,5 +283,10 @@ def stable_share(repulsion: float) -> float:
     return next((share for share in FLIP_SHARES if share * (1 + _NEAR_ZERO * repulsion) <= _STABLE), FLIP_SHARES[-1])
 
 
-def _strengths(couplings: IntegerArray) -> npt.NDArray[np.float64]:
-    return np.sqrt(np.square(couplings, dtype=np.float64).sum(axis=1))
+def _matrix(couplings: Couplings) -> sparse.csr_array:
+    return sparse.csr_array(couplings, dtype=np.float64)
+
+
+def _strengths(couplings: Couplings) -> npt.NDArray[np.float64]:
+    matrix = _matrix(couplings)
+    return np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
+from attractor.solve.dealing import deal
 from attractor.spec import IntegerArray, OscillatorSpec
+from attractor.spec.sparse import SparseSpec
 
 __all__ = [
     "MOST_OSCILLATORS",
@@ -194,10 +197,13 @@ class Placement:
         name: str = "the network",
         references: int = 1,
         second: npt.NDArray[np.bool_] | None = None,
+        pairs: IntegerArray | None = None,
     ) -> Placement:
-        """Place variables on the free oscillators of a network, in order, and biases on ``references`` others.
+        """Place variables on the free oscillators of a network, and biases on ``references`` others.
 
         With ``second``, shape (variables,), variables for which it is true become odd targets and the others even ones.
+        Otherwise they are in order. With ``pairs``, those that are coupled, shape (couplings, 2), neighbours are spread
+        over the classes of a network with sparse couplings, see :func:`attractor.solve.dealing.deal`.
 
         Raises
         ------
@@ -213,13 +219,24 @@ class Placement:
                 f"{len(free)}: use a larger network, none and the golden model, or "
                 "attractor.solve.decomposing.DecomposingSampler, which divides it"
             )
-        places = free[:variables]
-        if second is not None:
-            odd = (free - spec.inputs) % 2 == 1
-            if second.sum() > odd.sum() or (~second).sum() > (~odd).sum():
-                raise ProblemError(f"{name} has not enough odd and even oscillators; leave out the sets")
-            places = np.empty(variables, np.intp)
-            places[second], places[~second] = free[odd][: second.sum()], free[~odd][: (~second).sum()]
+        kinds = np.zeros(variables, np.intp) if second is None else second.astype(np.intp)
+        kind_of_place = np.zeros(len(free), np.intp) if second is None else (free - spec.inputs) % 2
+        if (np.bincount(kinds, minlength=2) > np.bincount(kind_of_place, minlength=2)).any():
+            raise ProblemError(f"{name} has not enough odd and even oscillators; leave out the sets")
+        count = spec.entries if isinstance(spec, SparseSpec) and pairs is not None else 1
+        classes = (free - spec.inputs) % count
+        dealt = np.zeros(variables, np.intp)
+        if count > 1 and pairs is not None:
+            room = np.zeros((2, count), np.int64)
+            np.add.at(room, (kind_of_place, classes), 1)
+            dealt = deal(_adjacency(variables, pairs), room, kinds)
+        # Both by kind and class, and in order within: the first variable of each takes the first place of it.
+        order = np.lexsort((np.arange(variables), dealt, kinds))
+        among = np.lexsort((free, classes, kind_of_place))
+        keys, found = (kinds * count + dealt)[order], (kind_of_place * count + classes)[among]
+        rank = np.arange(variables) - np.searchsorted(keys, keys)
+        places = np.empty(variables, np.intp)
+        places[order] = free[among[np.searchsorted(found, keys) + rank]]
         left = np.setdiff1d(free, places).tolist()
         others = [index for index in range(spec.inputs) if index != first] + left
         chosen = (first, *others[: references - 1]) if biased else ()
@@ -233,7 +250,11 @@ class Placement:
         return mask
 
     def weights(self, linear: IntegerArray, pairs: IntegerArray, quadratic: IntegerArray) -> IntegerArray:
-        """Return the weights that lower an energy, shape (targets, oscillators).
+        """Return :meth:`sparse_weights` as an array."""
+        return self.sparse_weights(linear, pairs, quadratic).toarray()
+
+    def sparse_weights(self, linear: IntegerArray, pairs: IntegerArray, quadratic: IntegerArray) -> sparse.csr_array:
+        """Return the weights that lower an energy, shape (targets, oscillators), int64.
 
         Parameters
         ----------
@@ -244,21 +265,26 @@ class Placement:
         quadratic:
             Coefficient of each coupling, shape (couplings,).
         """
-        spec, places = self.spec, self.places
-        matrix = np.zeros((spec.oscillators, spec.oscillators), np.int64)
+        spec, places, shared = self.spec, self.places, len(self.references)
         u, v = places[pairs[:, 0]], places[pairs[:, 1]]
-        matrix[u, v] = matrix[v, u] = -quadratic
         # The parts of a bias differ by 1 at most.
-        for index, reference in enumerate(self.references):
-            parts = (np.abs(linear) + index) // len(self.references)
-            matrix[places, reference] = -np.sign(linear) * parts
-        return matrix[spec.inputs :]
+        parts = [-np.sign(linear) * ((np.abs(linear) + index) // shared) for index in range(shared)]
+        values = np.concatenate([-quadratic, -quadratic, *parts]).astype(np.int64)
+        rows = np.concatenate([u, v, *[places] * shared])
+        columns = np.concatenate([v, u, np.repeat(np.array(self.references, np.intp), len(places))])
+        kept = values != 0
+        shape = spec.targets, spec.oscillators
+        return sparse.csr_array((values[kept], (rows[kept] - spec.inputs, columns[kept])), shape=shape)
 
-    def couplings(self, weights: IntegerArray) -> IntegerArray:
-        """Return weights, shape (targets, oscillators), without those of the biases."""
-        kept = weights.copy()
-        kept[:, list(self.references)] = 0
-        return kept
+    def couplings(self, weights: Any) -> Any:
+        """Return weights, shape (targets, oscillators), without those of the biases; an array, or a sparse one."""
+        kept = np.ones(self.spec.oscillators, np.int64)
+        kept[list(self.references)] = 0
+        if isinstance(weights, np.ndarray):
+            return weights * kept
+        found = sparse.csr_array(weights @ sparse.diags_array(kept, dtype=np.int64))
+        found.eliminate_zeros()
+        return found
 
     def start(self, generator: np.random.Generator, *, spins: bool = False) -> npt.NDArray[np.uint8]:
         """Return random phases of the variables, and 0 for all other oscillators; shape (oscillators,).
@@ -291,16 +317,25 @@ class Placement:
         Returns
         -------
         ndarray
-            +1 and -1, shape (batch, period / 2, variables), int8.
+            +1 and -1, shape (batch, period / 2, variables), int8; where all phases are 0 and half a period, which are
+            cut in one way, of shape (batch, 1, variables).
         """
         half = self.spec.period // 2
-        slots = np.arange(half, dtype=np.uint8)[:, None]
+        # Phases of 0 and half a period are cut in one way.
+        ways = half if (phases & (half - 1)).any() else 1
+        slots = np.arange(ways, dtype=np.uint8)[:, None]
         since_rise = (slots - phases[:, None, self.places]) & np.uint8(self.spec.period - 1)
         spins = np.where(since_rise < half, np.int8(1), np.int8(-1))
         if self.reference is not None:
             from_reference = (slots - phases[:, None, [self.reference]]) & np.uint8(self.spec.period - 1)
             spins = np.where(from_reference < half, spins, -spins)
         return spins
+
+
+def _adjacency(count: int, pairs: IntegerArray) -> sparse.csr_array:
+    """Return who is coupled to whom, shape (count, count)."""
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    return sparse.csr_array((np.ones(len(both), np.int8), (both[:, 0], both[:, 1])), shape=(count, count))
 
 
 def measured_spec(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from attractor.golden.sparse import couplings_of
 from attractor.host.device import Device
 from attractor.host.model import Model
 from attractor.host.oscillator import Progress
@@ -165,5 +166,6 @@ def colouring_program(
     # Joined vertices repel each other.
     weights = placement.weights(np.zeros(graph.vertices, np.int64), graph.edges, np.ones(len(graph.edges), np.int64))
     weights = weights * annealing.magnification(spec, weights)
-    parameters = {"weights": weights, "schedule": annealing.rows(spec, weights), "settle": np.array(0)}
+    couplings = couplings_of(spec, weights)
+    parameters = {**couplings, "schedule": annealing.rows(spec, weights), "settle": np.array(0)}
     return Model(spec, parameters, {"problem": "colouring"}), placement

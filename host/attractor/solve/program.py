@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from attractor.golden.sparse import couplings_of
 from attractor.host.model import Model
 from attractor.solve.annealing import Annealing, ChosenAnnealing
 from attractor.solve.dimod_extra import dimod
@@ -23,11 +24,20 @@ from attractor.solve.ising import (
     quantise,
     telling_biases,
 )
+from attractor.solve.sparse_networks import (
+    check_rows,
+    fitting_weights,
+    made_spec,
+    narrowest,
+    prefers_sparse,
+    rows_needed,
+)
 from attractor.solve.two_colours import two_colours
 from attractor.spec import IntegerArray, OscillatorSpec
 from attractor.spec.oscillator import MOST_WEIGHT_BITS
+from attractor.spec.sparse import SparseSpec
 
-__all__ = ["Program", "Where", "program"]
+__all__ = ["Coupled", "Program", "Where", "program"]
 
 #: Most variables of a problem whose states are all looked at, to see what rounding did.
 _FEW = 14
@@ -37,6 +47,10 @@ _MOST_PADDED = 1.25
 _WEIGHT_BITS = 8
 #: Energies that differ by less, relative to the largest, are equal.
 _CLOSE = 1e-9
+
+
+#: Which couplings a network made for a problem has.
+Coupled = Literal["auto", "dense", "sparse"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,8 @@ class Where:
         Of a device; None for a network made for each problem.
     name:
         What to call it.
+    couplings:
+        Of networks made for a problem: ``"dense"``, ``"sparse"``, or ``"auto"`` for what is smaller and faster.
     made:
         Options of :func:`attractor.solve.ising.measured_spec` for networks made for a problem.
     """
@@ -56,6 +72,7 @@ class Where:
     spec: OscillatorSpec | None
     name: str
     made: dict[str, Any]
+    couplings: Coupled = "dense"
 
 
 @dataclass(frozen=True)
@@ -128,14 +145,20 @@ def program(bqm: dimod.BinaryQuadraticModel, annealing: Annealing, where: Where,
     second = _sets(annealing, where, len(linear), pairs, biased=bool(np.any(linear)))
     if second is not None:
         annealing = replace(annealing, alternate=True, share=1.0)
-    placement, found = _placed(linear, pairs, quadratic, annealing, where, scale, second)
-    weights = placement.weights(found.values[: len(linear)], pairs, found.values[len(linear) :])
+    place = _placed_sparsely if _is_sparse(annealing, where, len(linear), pairs) else _placed
+    placement, found = place(linear, pairs, quadratic, annealing, where, scale, second)
+    weights = placement.sparse_weights(found.values[: len(linear)], pairs, found.values[len(linear) :])
     couplings = placement.couplings(weights)
     # Without couplings it is the biases that noise must not drown out.
-    couplings = couplings if couplings.any() else weights
+    couplings = couplings if couplings.nnz else weights
     spec = placement.spec
-    chosen = annealing.chosen(spec, couplings, (weights - couplings).sum(axis=1, dtype=np.int64))
-    parameters = {"weights": weights, "schedule": chosen.rows(spec, couplings), "settle": np.array(0)}
+    chosen = annealing.chosen(spec, couplings, np.asarray((weights - couplings).sum(axis=1)))
+    parameters = {**couplings_of(spec, weights), "schedule": chosen.rows(spec, couplings), "settle": np.array(0)}
+    if isinstance(spec, SparseSpec) and where.spec is None:
+        spec = replace(spec, row_words=max(rows_needed(spec, parameters), 2))
+        placement = replace(placement, spec=spec)
+    elif isinstance(spec, SparseSpec):
+        check_rows(spec, parameters, where.name)
     model = Model(spec, parameters, {"problem": "ising"})
     told = _warnings(linear, pairs, quadratic, found)
     return Program(model, placement, found, chosen, told, second is not None)
@@ -179,6 +202,56 @@ def _placed(
     return Placement.on(spec, variables, **place), found.times(times)
 
 
+def _is_sparse(annealing: Annealing, where: Where, variables: int, pairs: IntegerArray) -> bool:
+    """Return whether a network has sparse couplings, or had better have if it is made for the problem."""
+    if where.spec is not None:
+        return isinstance(where.spec, SparseSpec)
+    turns = annealing.rule == "turn" or annealing.max_step is not None or annealing.lock
+    if where.couplings != "auto":
+        return where.couplings == "sparse"
+    return not turns and prefers_sparse(variables, len(pairs))
+
+
+def _placed_sparsely(
+    linear: npt.NDArray[np.float64],
+    pairs: IntegerArray,
+    quadratic: npt.NDArray[np.float64],
+    annealing: Annealing,
+    where: Where,
+    scale: Scale,
+    second: npt.NDArray[np.bool_] | None,
+) -> tuple[Placement, Weights]:
+    """Do what :func:`_placed` does for a network with sparse couplings."""
+    variables, biased = len(linear), bool(np.any(linear))
+    coefficients = np.concatenate([linear, quadratic])
+    place: dict[str, Any] = {"biased": biased, "name": where.name, "second": second}
+    if where.spec is not None:
+        assert isinstance(where.spec, SparseSpec)
+        most = Placement.most_references(where.spec, variables)
+        found = fitting_weights(coefficients, scale, where.spec, variables, pairs, most, where.name)
+        needed = max(1, -(-int(np.abs(found.values[:variables]).max(initial=0)) // where.spec.weight_high))
+        return Placement.on(where.spec, variables, **place, references=needed, pairs=pairs), found
+    bits = where.made["weight_bits"] or narrowest(coefficients, variables)
+    found = quantise(coefficients, (1 << bits - 1) - 1, scale, biases=variables, references=MOST_REFERENCES)
+    needed = max(1, -(-int(np.abs(found.values[:variables]).max(initial=0)) // ((1 << bits - 1) - 1)))
+    strengths = np.zeros(variables)
+    for end in (0, 1):
+        np.add.at(strengths, pairs[:, end], np.square(found.values[variables:], dtype=np.float64))
+    made: dict[str, Any] = where.made | {"weight_bits": bits}
+    # Without couplings it is the biases that noise must not drown out.
+    field = np.sqrt(strengths).mean() if strengths.any() else np.abs(found.values).mean() if variables else 0
+    spec = made_spec(
+        found.values,
+        variables if second is None else _targets(second),
+        variables,
+        pairs,
+        **made,
+        references=needed if biased else 0,
+        noise=float(field) * (0.5 if annealing.noise is None else annealing.noise),
+    )
+    return Placement.on(spec, variables, **place, references=needed), found
+
+
 def _width(coefficients: npt.NDArray[np.float64], biases: int, references: int) -> int:
     """Return the width of weights that holds all coefficients exactly, or the widest."""
     for bits in (_WEIGHT_BITS, MOST_WEIGHT_BITS):
@@ -200,7 +273,7 @@ def _sets(
     if second is None:
         return None
     if where.spec is None:
-        most = min(_MOST_PADDED * variables, MOST_OSCILLATORS - biased)
+        most = min(_MOST_PADDED * variables, SparseSpec.most_oscillators - biased)
         return second if _targets(second) <= most else None
     try:
         Placement.on(where.spec, variables, biased=biased, second=second)

@@ -15,7 +15,7 @@ from attractor.solve.annealer import Annealer, Reads
 from attractor.solve.annealing import Annealing, Rule
 from attractor.solve.dimod_extra import dimod
 from attractor.solve.ising import Scale, checked_seed, starts
-from attractor.solve.program import Program, Where, program
+from attractor.solve.program import Coupled, Program, Where, program
 
 __all__ = ["PARAMETERS", "OscillatorSampler", "Program", "best_samples", "given_states"]
 
@@ -66,6 +66,10 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
     lanes:
         Lanes of networks made for a problem, at most its variables; 0 for as many as possible. Noise depends on them,
         so samples equal those of a device with as many.
+    couplings:
+        Whether networks made for a problem have ``"dense"`` couplings, up to 4,096 oscillators, or ``"sparse"`` ones,
+        up to 65,536, which flip and hold no more than the couplings that there are; ``"auto"`` takes sparse ones
+        where fewer than an eighth of all pairs of more than 64 variables are coupled, and oscillators flip.
     random_start:
         Whether networks made for a problem draw their own start phases, other ones than are drawn here for those that
         do not. A device's does if its spec says so: reads without initial states then send no phases.
@@ -104,6 +108,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         weight_bits: int | None = None,
         phase_bits: int = 4,
         lanes: int = 0,
+        couplings: Coupled = "dense",
         random_start: bool = False,
         call_limit: float | None = None,
         progress: Progress | None = None,
@@ -115,6 +120,9 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         self._made = {"weight_bits": weight_bits, "phase_bits": phase_bits, "lanes": lanes} | {
             "random_start": random_start
         }
+        if couplings not in ("auto", "dense", "sparse"):
+            raise ValueError(f"couplings is {couplings!r}; it must be 'auto', 'dense' or 'sparse'")
+        self._couplings: Coupled = couplings
         self.progress = progress
 
     @property
@@ -218,7 +226,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
 
     def program(self, bqm: dimod.BinaryQuadraticModel, annealing: Annealing, *, scale: Scale = "refuse") -> Program:
         """Return weights, schedule and placement for a problem; errors as in :meth:`sample`."""
-        where = Where(self._annealer.spec, self._annealer.name, self._made)
+        where = Where(self._annealer.spec, self._annealer.name, self._made, self._couplings)
         return program(bqm, annealing, where, scale)
 
 

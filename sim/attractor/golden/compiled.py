@@ -72,7 +72,7 @@ def _spread(word: Any, block: int) -> Any:
 @_inlined
 def _may_flip(word: Any, block: int, flips: int, rules: Any) -> Any:
     """Return which of 64 lanes may flip."""
-    masks, strides, offsets, _ = rules
+    masks, strides, offsets = rules[:3]
     may = ~np.uint64(0)
     for mask in range(2):
         rule = masks[flips, mask]
@@ -273,12 +273,15 @@ def _flip(network: Any, slot: int, listed: Any, towards: Any, oscillators: Any, 
 
 
 @_inlined
-def _draw(word: Any, words: Any, passes: int) -> None:
-    """Draw a word for each group, so often."""
-    for index in range(passes):
+def _draw(word: Any, words: Any, signs: int, offsets: Any) -> None:
+    """Draw so many random signs for each group: a word for each, or all from places of one word."""
+    for index in range(1 if offsets.size and signs else signs):
         for group in range(words.shape[1]):
             words[index, group] = word[0]
             word[0] = _next_word(word[0])
+    for index in range(1, signs if offsets.size else 0):
+        for group in range(words.shape[1]):
+            words[index, group] = _from(words[0, group], offsets[index])
 
 
 @_inlined
@@ -290,11 +293,11 @@ def _run_slot(
     word, words, added, rules = random
     phases, at_slot, free, reference = oscillators
     towards, patterns, candidates, listed = scratch
-    inputs, half, changed = phases.size - free.size, period // 2, False
+    inputs, half, changed, offsets = phases.size - free.size, period // 2, False, rules[4]
     second_half = (slot & half) != 0
     _bring_edges(slot, period, phases, at_slot, sums, columns)
     if not entry[5]:
-        _draw(word, words, 1 if entry[1] else 0)
+        _draw(word, words, 1 if entry[1] else 0, offsets)
         count = _list_turns(network, slot, entry, words, phases, locks, free, reference, listed)
         for index in range(count):
             target = listed[index]
@@ -309,11 +312,10 @@ def _run_slot(
             for target in range(free.size):
                 up = locks[0][phases[inputs + target]] == 0
                 towards[target] = (1 if up != second_half else -1) if free[target] else 0
-        passes = words.shape[0] if entry[1] else 1
-        _draw(word, words, passes)
-        count = _list_flips(
-            network, slot, entry, words, added, words[passes - 1], rules, towards, (patterns, candidates, listed)
-        )
+        signs = words.shape[0] if entry[1] else 1
+        _draw(word, words, signs, offsets)
+        masks = words[0 if offsets.size else signs - 1]
+        count = _list_flips(network, slot, entry, words, added, masks, rules, towards, (patterns, candidates, listed))
         changed = _flip(network, slot, listed[:count], towards, oscillators, columns)
     return changed
 
@@ -359,7 +361,8 @@ def run_periods(
     counts:
         Periods run, quiet periods, slot of the last change, entry, periods run before the entry; int64.
     rules:
-        :data:`RULES`.
+        :data:`RULES`, and where the signs of a lane are in one word, shape (signs,), int64; of shape (0,) if each has a
+        word of its own.
     scratch:
         What :func:`scratch_of` returned for the spec.
     """

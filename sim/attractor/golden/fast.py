@@ -7,8 +7,8 @@ from importlib.util import find_spec
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
+from attractor.golden import network as find_network
 from attractor.golden.oscillator import OscillatorNetwork, OscillatorRun, OscillatorState
 from attractor.spec import OscillatorSpec
 
@@ -66,11 +66,10 @@ class CompiledNetwork:
 
         self._compiled = compiled
         self.network, self.spec = network, network.spec
-        weights = network.parameters["weights"]
-        self._matrix = columns = sparse.csc_array(weights, dtype=np.int32)
-        whole = (
-            weights.T.astype(np.int32, order="C") if columns.nnz > _DENSE * weights.size else np.zeros((0, 0), np.int32)
-        )
+        self._matrix = columns = network.field_columns()
+        is_dense = columns.nnz > _DENSE * self.spec.targets * self.spec.oscillators
+        whole = columns.T.toarray(order="C") if is_dense else np.zeros((0, 0), np.int32)
+        self._rules = (*compiled.RULES, np.array(network.sign_offsets, np.int64))
         starts, targets, data = columns.indptr.astype(np.int64), columns.indices.astype(np.int32), columns.data
         self._columns = starts, targets, data.astype(np.int32), whole
         self._schedule = _entries(network)
@@ -110,14 +109,14 @@ class CompiledNetwork:
         counts = np.zeros(5, np.int64)
         word = state.noise.words[index : index + 1]
         sums = self._sums(phases)
-        run_periods, rules = self._compiled.run_periods, self._compiled.RULES
+        run_periods = self._compiled.run_periods
         scratch = self._compiled.scratch_of(spec.targets, spec.lanes)
         active = True
         while active and not (stop is not None and stop()):
             at_once = _PERIODS_DEAF if stop is None else _PERIODS_AT_ONCE
             active = run_periods(
                 sums, spec.lanes, spec.period, self._schedule, settle, at_once, word, oscillators, self._columns,
-                self._locks, counts, rules, scratch,
+                self._locks, counts, self._rules, scratch,
             )  # fmt: skip
         state.phases[index] = phases
         state.active[index] = active
@@ -135,5 +134,6 @@ AnyNetwork = OscillatorNetwork | CompiledNetwork
 
 def fastest(spec: OscillatorSpec, parameters: Mapping[str, npt.ArrayLike]) -> AnyNetwork:
     """Return what runs a network fastest here: compiled code where that can be, otherwise the golden model itself."""
-    network = OscillatorNetwork(spec, parameters)
+    network = find_network(spec, parameters)
+    assert isinstance(network, OscillatorNetwork)
     return CompiledNetwork(network) if compiles(network) else network

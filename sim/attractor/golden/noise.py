@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -77,6 +78,16 @@ class NoiseGenerator:
         bits = (words >> self._first) ^ (words >> self._second & self._spread)
         self._step()
         return (bits & np.uint64(1)).astype(bool)
+
+    def draw_signs(self, offsets: Sequence[int]) -> npt.NDArray[np.bool_]:
+        """Return several bits of the present word for each lane, and step to the next word.
+
+        Lane l gets the bits ``(l + offset) % 64``; shape (batch, offsets, lanes). For at most 64 lanes.
+        """
+        places = (self._first + np.array(offsets, np.uint64)[:, None]) % np.uint64(WORD_BITS)
+        bits = (self.words[:, None, None] >> places) & np.uint64(1)
+        self._step()
+        return bits.astype(bool)
 
     def may_flip(self, flips: int) -> npt.NDArray[np.bool_]:
         """Return who may flip by the present word, shape (batch, lanes), and keep the word.

@@ -6,23 +6,24 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from attractor.golden.noise import NoiseGenerator
 from attractor.spec import IntegerArray, OscillatorResult, OscillatorSpec, SpecError
 from attractor.spec.oscillator import MIXING_WORDS, NOISE_SHIFTS
 
-__all__ = ["BoolArray", "OscillatorNetwork", "OscillatorRun", "OscillatorState"]
+__all__ = ["BoolArray", "OscillatorNetwork", "OscillatorRun", "OscillatorState", "ScheduleEntry"]
 
 BoolArray = npt.NDArray[np.bool_]
 #: Where fewer than one of so many levels of a network changed, sums are brought up to date by these alone.
 _FEW = 8
 
 
-class _Entry(NamedTuple):
+class ScheduleEntry(NamedTuple):
     """A row of the schedule, :attr:`OscillatorSpec.schedule_columns`."""
 
     periods: int
@@ -135,15 +136,37 @@ class OscillatorNetwork:
         If a parameter does not fit the spec.
     """
 
+    #: Where the random signs of a lane are in one word of its group; empty if each sign has a word of its own.
+    sign_offsets: tuple[int, ...] = ()
+
     def __init__(self, spec: OscillatorSpec, parameters: Mapping[str, npt.ArrayLike]) -> None:
         self.spec = spec
         self.parameters = spec.check_parameters(parameters)
-        self._columns = np.ascontiguousarray(self.parameters["weights"].T, np.float32)
+        self._load_couplings()
         self._settle = int(self.parameters["settle"])
         schedule = self.parameters["schedule"]
         ended = np.flatnonzero(schedule[:, 0] == 0)
-        self._entries = [_Entry(*entry) for entry in schedule[: ended[0] if ended.size else None].tolist()]
+        self._entries = [ScheduleEntry(*entry) for entry in schedule[: ended[0] if ended.size else None].tolist()]
         self._entry_ends = list(accumulate(entry.periods for entry in self._entries))
+
+    def _load_couplings(self) -> None:
+        """Keep the weights in a form that sums are quick to make of."""
+        self._columns = np.ascontiguousarray(self.parameters["weights"].T, np.float32)
+
+    def field_columns(self) -> sparse.csc_array:
+        """Return what each oscillator adds to the fields while it is high, shape (targets, oscillators), int32."""
+        return sparse.csc_array(self.parameters["weights"], dtype=np.int32)
+
+    def _sums(self, levels: npt.NDArray[np.int8], few: npt.NDArray[np.intp] | None = None) -> npt.NDArray[Any]:
+        """Return the weighted sums of levels, or of changes of them, shape (networks, targets).
+
+        ``levels`` has shape (networks, oscillators), or as many columns as there are oscillators in ``few``.
+        """
+        return levels.astype(np.float32) @ (self._columns if few is None else self._columns[few])
+
+    def _fields(self, sums: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Return the fields without noise and lock that sums stand for."""
+        return sums
 
     # One slot at a time
 
@@ -213,7 +236,9 @@ class OscillatorNetwork:
         noise.skip(MIXING_WORDS)
         for oscillator in range(spec.inputs, spec.oscillators):
             free = np.flatnonzero(~clamped[:, oscillator])
-            phases[free, oscillator] = noise.high_bits(spec.phase_bits, free)
+            phases[free, oscillator] = noise.high_bits(spec.drawn_bits, free) << np.uint64(
+                spec.phase_bits - spec.drawn_bits
+            )
 
     def step(self, state: OscillatorState) -> None:
         """Run one slot of the active networks, in place; nothing happens to a batch without any."""
@@ -318,7 +343,7 @@ class OscillatorNetwork:
         steps[np.arange(spec.targets), np.arange(spec.inputs, spec.oscillators)] = 0
         changed = np.clip(weights + steps, spec.weight_low, spec.weight_high)
         self.parameters["weights"] = changed.astype(self.parameters["weights"].dtype)
-        self._columns = np.ascontiguousarray(changed.T, np.float32)
+        self._load_couplings()
         return learns
 
     def winner(self, phases: IntegerArray) -> npt.NDArray[np.int64]:
@@ -347,28 +372,37 @@ class OscillatorNetwork:
         rows, levels = rows[changed], levels[changed]
         if len(rows) == 1 and _FEW * (few := np.flatnonzero(turned[changed][0])).size < self.spec.oscillators:
             # One network of which few levels changed: what these add is much less than all products.
-            steps = (levels[0, few] - state.levels[rows[0], few]).astype(np.float32)
-            state.sums[rows[0]] += (steps @ self._columns[few]).astype(np.int32)
+            state.sums[rows] += self._sums(levels[:, few] - state.levels[rows][:, few], few).astype(np.int32)
         elif len(rows):
-            state.sums[rows] = levels.astype(np.float32) @ self._columns
+            state.sums[rows] = self._sums(levels)
         state.levels[rows] = levels
 
-    def _disturbances(self, state: OscillatorState, entry: _Entry) -> tuple[IntegerArray | int, BoolArray | None]:
+    def _disturbances(
+        self, state: OscillatorState, entry: ScheduleEntry
+    ) -> tuple[IntegerArray | int, BoolArray | None]:
         """Return what noise and lock add to the sums of all networks, and which targets may flip, None for the others.
 
         Draws random bits where there is noise, or a target flips.
         """
-        added: IntegerArray | int = 0
-        may_flip: BoolArray | None = None
-        for shift in (NOISE_SHIFTS if entry.flips else (0,)) if entry.noise else ():
-            negative, may_flip = self._draw(state.noise, entry.flips)
-            added = added + np.where(negative, -(entry.noise >> shift), entry.noise >> shift)
+        added, may_flip = self._noise(state.noise, entry)
         if entry.lock:
             index = self.spec.lock_index(state.phases[:, self.spec.inputs :])
             slots = np.array(self.spec.lock_slots, np.uint8)
             added = added + np.where(self._high(slots, state.slot), entry.lock, -entry.lock)[index]
+        return added, may_flip
+
+    def _noise(self, noise: NoiseGenerator, entry: ScheduleEntry) -> tuple[IntegerArray | int, BoolArray | None]:
+        """Return what noise adds to the sums, and which targets may flip, None where they turn; draw the bits of both.
+
+        Those who may flip are seen from the words of the last sign, but where a lock is added in between.
+        """
+        added: IntegerArray | int = 0
+        may_flip: BoolArray | None = None
+        for shift in (NOISE_SHIFTS if entry.flips else (0,)) if entry.noise else ():
+            negative, may_flip = self._draw(noise, entry.flips)
+            added = added + np.where(negative, -(entry.noise >> shift), entry.noise >> shift)
         if entry.flips and (entry.lock or not entry.noise):
-            _, may_flip = self._draw(state.noise, entry.flips)
+            _, may_flip = self._draw(noise, entry.flips)
         return added, may_flip
 
     def _draw(self, noise: NoiseGenerator, flips: int) -> tuple[BoolArray, BoolArray | None]:
@@ -390,7 +424,7 @@ class OscillatorNetwork:
             # A field of 0 leaves a target on its side.
             before = (spec.lock_index(state.phases[rows, spec.inputs :]) == 0) ^ second_half
         added, may_flip = self._disturbances(state, entry)
-        fields = state.sums[rows] + (added[rows] if isinstance(added, np.ndarray) else added)
+        fields = self._fields(state.sums[rows]) + (added[rows] if isinstance(added, np.ndarray) else added)
         reference = (fields > 0) | ((fields == 0) & before)
         state.reference[rows] = reference
         moves = reference != before
@@ -419,7 +453,7 @@ class OscillatorNetwork:
         shortest = np.where(ahead <= half, ahead, ahead - period)
         return (phases + np.clip(shortest, -max_step, max_step)) % period
 
-    def _entry(self, slot: int) -> _Entry:
+    def _entry(self, slot: int) -> ScheduleEntry:
         """Return the schedule entry in force in ``slot``."""
         return self._entries[bisect_right(self._entry_ends, slot // self.spec.period)]
 

@@ -49,9 +49,7 @@ class OscillatorTrials(Trials[OscillatorSpec]):
 
         Where the network draws start phases, it is to do so in most calls; a lesson takes the given ones all the same.
         """
-        phases = rng.integers(0, spec.period, spec.oscillators)
-        if rng.random() < 0.4:
-            phases = rng.integers(0, 2, spec.oscillators) * spec.period // 2
+        phases = self._phases(spec, rng)
         clamp = rng.random(spec.oscillators) < rng.choice([0, 0.2])
         margin = 0
         if spec.learning and rng.random() < 0.6:
@@ -61,6 +59,13 @@ class OscillatorTrials(Trials[OscillatorSpec]):
             contents = spec.memory_map.split(Region.INPUT, data)
             data = spec.memory_map.join(Region.INPUT, contents | {"start": b"\1"})
         return with_unused_bits(spec.memory_map, Region.INPUT, data, rng)
+
+    def _phases(self, spec: OscillatorSpec, rng: np.random.Generator) -> IntegerArray:
+        """Draw start phases, which are 0 and half a period alone in many calls."""
+        phases = rng.integers(0, spec.period, spec.oscillators)
+        if rng.random() < 0.4:
+            phases = rng.integers(0, 2, spec.oscillators) * spec.period // 2
+        return phases
 
     def features(self, spec: OscillatorSpec, parameters: Parameters, inputs: bytes, outputs: bytes) -> Features:
         """Return what a call had: of a schedule only the entries that it ran, of clamps only those of targets."""

@@ -24,6 +24,8 @@ class PhaseMemory(wiring.Component):
     ----------
     spec:
         The network.
+    bits:
+        So many of the highest bits of a phase are kept, and the others are 0; all by default.
 
     Members
     -------
@@ -45,8 +47,8 @@ class PhaseMemory(wiring.Component):
     readout: Any
     mover: Any
 
-    def __init__(self, spec: OscillatorSpec) -> None:
-        self.spec = spec
+    def __init__(self, spec: OscillatorSpec, *, bits: int | None = None) -> None:
+        self.spec, self.bits = spec, spec.phase_bits if bits is None else bits
         port = ReadSignature(spec.oscillators, spec.phase_bits)
         spins = {"spins": In(WindowSignature(spec.memory_map["spins"]))} if spec.random_start else {}
         super().__init__(
@@ -62,38 +64,38 @@ class PhaseMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = phases = memory.Memory(
-            shape=unsigned(self.spec.phase_bits), depth=self.spec.oscillators, init=[]
-        )
+        m.submodules.memory = phases = memory.Memory(shape=unsigned(self.bits), depth=self.spec.oscillators, init=[])
         read, write = phases.read_port(), phases.write_port()
         asks = [self.window.read, self.readout.read, self.mover.read]
         if self.spec.random_start:
             asks.append(self.spins.read)
         readers = Signal(len(asks))
+        phase = Signal(self.spec.phase_bits)
         m.d.comb += [
             write.addr.eq(self.placement.source),
-            write.data.eq(self.placement.new),
+            write.data.eq(self.placement.new[-self.bits :]),
             write.en.eq(self.placed),
             readers.eq(Cat(asks)),
             read.en.eq(readers.any()),
             read.addr.eq(self.mover.address),
-            self.window.read_data.eq(read.data),
-            self.readout.data.eq(read.data),
-            self.mover.data.eq(read.data),
+            phase.eq(read.data << self.spec.phase_bits - self.bits),
+            self.window.read_data.eq(phase),
+            self.readout.data.eq(phase),
+            self.mover.data.eq(phase),
         ]
         with m.If(self.window.read):
             m.d.comb += read.addr.eq(self.window.address + self.spec.inputs)
         with m.Elif(self.readout.read):
             m.d.comb += read.addr.eq(self.readout.address)
         if self.spec.random_start:
-            self._show_spins(m, read)
+            self._show_spins(m, read, phase)
         m.d.sync += [
             Assert((readers & (readers - 1)) == 0, "phases read by two in one cycle"),
             Assert(~(read.en & write.en & (read.addr == write.addr)), "phase read while written"),
         ]
         return m
 
-    def _show_spins(self, m: Module, read: Any) -> None:
+    def _show_spins(self, m: Module, read: Any, phase: Signal) -> None:
         """Compare the phase that is read with that of the reference oscillator, which is kept as it is placed."""
         spec = self.spec
         reference = Signal(spec.phase_bits)
@@ -102,4 +104,4 @@ class PhaseMemory(wiring.Component):
             m.d.sync += reference.eq(self.placement.new)
         with m.If(self.spins.read):
             m.d.comb += read.addr.eq(self.spins.address + spec.inputs)
-        m.d.comb += [ahead.eq(read.data - reference + spec.period // 4), self.spins.read_data.eq(~ahead[-1])]
+        m.d.comb += [ahead.eq(phase - reference + spec.period // 4), self.spins.read_data.eq(~ahead[-1])]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from attractor.spec.base import (
     IntegerArray,
+    Parameters,
     ParameterSpec,
     Spec,
     SpecError,
@@ -94,6 +95,9 @@ class OscillatorSpec(Spec):
     """
 
     family: ClassVar[str] = "oscillator"
+    #: Most oscillators, and most lanes.
+    most_oscillators: ClassVar[int] = 4096
+    most_lanes: ClassVar[int] = MOST_LANES
 
     oscillators: int
     inputs: int = 0
@@ -109,20 +113,24 @@ class OscillatorSpec(Spec):
     flips: bool = added_field(False)
 
     def __post_init__(self) -> None:
-        check_range("oscillators", self.oscillators, 2, 4096)
+        check_range("oscillators", self.oscillators, 2, self.most_oscillators)
         check_range("inputs", self.inputs, 0, self.oscillators - 1)
         check_range("labels", self.labels, 0, self.targets)
         check_range("reference", self.reference, 0, self.oscillators - 1)
         check_range("weight_bits", self.weight_bits, 2, MOST_WEIGHT_BITS)
         check_range("phase_bits", self.phase_bits, 3, 6)
-        check_range("lanes", self.lanes, 0, min(self.targets, MOST_LANES))
+        check_range("lanes", self.lanes, 0, min(self.targets, self.most_lanes))
         check_range("schedule_entries", self.schedule_entries, 1, 64)
         check_range("lock_phases", self.lock_phases, 2, min(8, self.period // 2))
         for name in ("random_start", "flips"):
             if not isinstance(value := getattr(self, name), bool):
                 raise SpecError(f"{name} must be true or false, not {value!r}")
         if self.lanes == 0:
-            object.__setattr__(self, "lanes", min(self.targets, MOST_LANES))
+            object.__setattr__(self, "lanes", min(self.targets, self.most_lanes))
+        self._check_layout()
+
+    def _check_layout(self) -> None:
+        """Raise :class:`SpecError` if the memories of the couplings cannot be laid out."""
         if self.oscillators * self.groups > MOST_WORDS:
             raise SpecError(
                 f"lanes is {self.lanes}; {self.oscillators} oscillators then need {self.oscillators * self.groups} "
@@ -175,6 +183,11 @@ class OscillatorSpec(Spec):
     def sum_bits(self) -> int:
         """Signed width that holds any weighted sum with noise and lock, or less the largest margin."""
         return (2 * self.largest_sum).bit_length() + 1
+
+    @property
+    def drawn_bits(self) -> int:
+        """Random bits of a start phase that the device draws; they are the highest of it."""
+        return self.phase_bits
 
     # Lock
 
@@ -235,15 +248,47 @@ class OscillatorSpec(Spec):
         from further ones, again one for each group, if there is no noise or a lock acts.
         """
         entries = self.schedule_entries
-        weights = ParameterSpec(
-            "weights", (self.targets, self.oscillators), self.weight_type, self.weight_low, self.weight_high
-        )
         highest = (0xFFFF, self.largest_amplitude, self.period // 2, self.largest_amplitude, 1)
         highest += (len(FLIP_SHARES),) if self.flips else ()
         columns = self.schedule_columns
         schedule = ParameterSpec("schedule", (entries, len(columns)), np.dtype(np.uint16), 0, highest, columns)
         settle = ParameterSpec("settle", (), np.dtype(np.uint16), 0, 0xFFFF)
-        return {"weights": weights, "schedule": schedule, "settle": settle}
+        return {**self.coupling_parameters, "schedule": schedule, "settle": settle}
+
+    @property
+    def coupling_parameters(self) -> dict[str, ParameterSpec]:
+        """The parameters that say which oscillators are coupled, and how."""
+        shape = self.targets, self.oscillators
+        return {"weights": ParameterSpec("weights", shape, self.weight_type, self.weight_low, self.weight_high)}
+
+    @property
+    def turns(self) -> bool:
+        """Whether phases can move step by step."""
+        return True
+
+    @property
+    def field_steps(self) -> int:
+        """Steps of noise and lock that are worth a weight of 1."""
+        return 1
+
+    def couplings_from(self, starts: IntegerArray, targets: IntegerArray, weights: IntegerArray) -> Parameters:
+        """Return the parameters that say which oscillators are coupled, from compressed columns.
+
+        Parameters
+        ----------
+        starts:
+            Where the couplings of each oscillator begin, and the end of the last, shape (oscillators + 1,).
+        targets, weights:
+            Of each coupling, those of an oscillator by rising target, shape (couplings,).
+
+        Raises
+        ------
+        SpecError
+            If there are more than the network holds.
+        """
+        found = np.zeros((self.targets, self.oscillators), np.int64)
+        found[targets, np.repeat(np.arange(self.oscillators), np.diff(starts))] = weights
+        return {"weights": found}
 
     @property
     def schedule_columns(self) -> tuple[str, ...]:
@@ -296,7 +341,7 @@ class OscillatorSpec(Spec):
             ),
             number_window("settle", Region.PARAMETERS, 16, "quiet periods after which a call stops; 0 for never"),
         ]
-        windows += self.weight_memory.windows
+        windows += self.coupling_windows
         windows.append(number_window("seed", Region.INPUT, SEED_BITS, "seed of the noise"))
         if self.learning:
             meaning = "0: run the schedule; else targets learn whose field is below it"
@@ -314,6 +359,11 @@ class OscillatorSpec(Spec):
         return MemoryMap(tuple(windows))
 
     @property
+    def coupling_windows(self) -> tuple[Window, ...]:
+        """Windows of the couplings."""
+        return self.weight_memory.windows
+
+    @property
     def state_record(self) -> Record:
         """A word of the window ``state``."""
         return state_record(self.phase_bits)
@@ -324,18 +374,25 @@ class OscillatorSpec(Spec):
         columns = dict(zip(self.schedule_columns, checked["schedule"].T, strict=True))
         entries = self.schedule_record.encode_words(columns, self.schedule_entries)
         windows = {"schedule": entries.tobytes(), "settle": int(checked["settle"]).to_bytes(2, "little")}
+        return windows | self.encode_couplings(checked)
+
+    def encode_couplings(self, checked: Parameters) -> dict[str, bytes]:
+        """Return the bytes of the windows of the couplings, of parameters that were checked."""
         rows = np.zeros((self.oscillators, self.groups * self.lanes), self.weight_type)
         rows[:, : self.targets] = checked["weights"].T
-        return windows | self.weight_memory.encode(rows.reshape(-1, self.lanes))
+        return self.weight_memory.encode(rows.reshape(-1, self.lanes))
 
     def decode_parameters(self, windows: Mapping[str, bytes]) -> dict[str, IntegerArray]:
         """Inverse of :meth:`encode_parameters`."""
         entries = self.schedule_record.decode_words(windows["schedule"], self.schedule_entries)
         schedule = np.stack([entries[column].astype(np.uint16) for column in self.schedule_columns], axis=1)
-        rows = self.weight_memory.decode_signed(windows).reshape(self.oscillators, -1)
-        weights = rows[:, : self.targets].T.astype(self.weight_type, order="C")
         settle = np.array(int.from_bytes(windows["settle"], "little"), np.uint16)
-        return {"weights": weights, "schedule": schedule, "settle": settle}
+        return {**self.decode_couplings(windows), "schedule": schedule, "settle": settle}
+
+    def decode_couplings(self, windows: Mapping[str, bytes]) -> dict[str, IntegerArray]:
+        """Inverse of :meth:`encode_couplings`."""
+        rows = self.weight_memory.decode_signed(windows).reshape(self.oscillators, -1)
+        return {"weights": rows[:, : self.targets].T.astype(self.weight_type, order="C")}
 
     def check_phases(self, phases: npt.ArrayLike) -> IntegerArray:
         """Return ``phases``, shape (..., oscillators), as uint8; raise :class:`SpecError` with the culprit."""

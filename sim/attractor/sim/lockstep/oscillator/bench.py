@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import cocotb
 import numpy as np
@@ -23,21 +24,36 @@ from attractor.trials.oscillator import TRIALS
 __all__ = [
     "CYCLE_LIMIT",
     "MOST_CALLS",
+    "CycleCount",
     "OscillatorDriver",
     "check_cycles",
     "check_result",
     "check_spins",
     "compare",
+    "compare_after",
     "learn",
     "lockstep",
     "run",
     "run_call",
+    "start",
 ]
 
 #: A call that takes longer than this hangs, in clock cycles: schedules are short here.
 CYCLE_LIMIT = 400_000
 #: Most calls to one set of parameters: lessons, and perhaps a run at their end.
 MOST_CALLS = 2
+
+
+class CycleCount(Protocol):
+    """Counts the clock cycles of a call."""
+
+    def slot(self, state: OscillatorState) -> None:
+        """Count the slot after which the network is in this state."""
+        ...
+
+    def total(self) -> int:
+        """Return the cycles of the whole call, after its last slot."""
+        ...
 
 
 class OscillatorDriver(CoreDriver[OscillatorSpec]):
@@ -89,18 +105,34 @@ async def run_call(driver: OscillatorDriver, rng: np.random.Generator) -> None:
         await driver.write_region(Region.INPUT, inputs)
         given = spec.decode_input(inputs)
         if not given.margin:
-            await run(driver, network, given, rng)
+            state = start(network, given)
+            count = OscillatorCycles(network, state, random_start=given.random_start)
+            await run(driver, network, state, count, rng, compare_after(driver, network))
             return
         await learn(driver, network, given)
 
 
+def start(network: OscillatorNetwork, given: OscillatorInput) -> OscillatorState:
+    """Return the golden model's state before slot 0 of a call."""
+    return network.start(given.phases[None], given.clamp, seeds=[given.seed], random_start=given.random_start)
+
+
+def compare_after(driver: OscillatorDriver, network: OscillatorNetwork) -> Callable[[OscillatorState], None]:
+    """Return what compares a core with its golden model after a slot."""
+    period = driver.spec.period
+    return lambda state: compare(driver, network, state, all_banks=state.slot % period == 0)
+
+
 async def run(
-    driver: OscillatorDriver, network: OscillatorNetwork, given: OscillatorInput, rng: np.random.Generator
+    driver: CoreDriver[Any],
+    network: OscillatorNetwork,
+    state: OscillatorState,
+    count: CycleCount,
+    rng: np.random.Generator,
+    compare_state: Callable[[OscillatorState], None],
 ) -> None:
     """Run on the inputs that are loaded already, and compare every state after every slot and the results."""
     spec, dut = driver.spec, driver.dut
-    state = network.start(given.phases[None], given.clamp, seeds=[given.seed], random_start=given.random_start)
-    count = OscillatorCycles(network, state, random_start=given.random_start)
     abort_slot = int(rng.integers(0, 40)) if rng.random() < 0.2 else -1
     await driver.start()
     for _ in range(CYCLE_LIMIT):
@@ -114,7 +146,7 @@ async def run(
             await ReadOnly()
             network.step(state)
             count.slot(state)
-            compare(driver, network, state, all_banks=state.slot % spec.period == 0)
+            compare_state(state)
         if not busy:
             break
     else:

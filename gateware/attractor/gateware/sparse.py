@@ -1,0 +1,30 @@
+"""What oscillator networks with sparse couplings cost."""
+
+from __future__ import annotations
+
+from attractor.gateware.boards import Family
+from attractor.gateware.costs import SELECTED, CostModel
+from attractor.spec.sparse import SparseSpec
+
+__all__ = ["COSTS"]
+
+
+class _SparseCosts(CostModel[SparseSpec]):
+    coefficients = {  # noqa: RUF012
+        Family.ICE40: {"system": 2384.0, "sum bits": 24.2, "lanes": 72.7, "word bits": 2.95, SELECTED: 0.5},
+        Family.ECP5: {"system": 2213.0, "sum bits": 17.5, "lanes": 65.7, "word bits": 2.32, SELECTED: 1.23},
+    }
+
+    def terms(self, spec: SparseSpec) -> dict[str, int]:
+        sizes = {"system": 1, "sum bits": spec.lanes * spec.accumulator_bits, "lanes": spec.lanes}
+        return sizes | {"word bits": spec.row_memory.word_bits}
+
+    def folded(self, spec: SparseSpec) -> tuple[int, ...]:
+        return (spec.targets,)
+
+    def smaller(self, spec: SparseSpec) -> str:
+        return "use fewer oscillators, couplings or row_words"
+
+
+#: LUTs of oscillator networks with sparse couplings.
+COSTS = _SparseCosts()

@@ -1,0 +1,5 @@
+"""Oscillator networks with sparse couplings as gateware."""
+
+from attractor.hdl.sparse.core import SparseCore
+
+__all__ = ["SparseCore"]

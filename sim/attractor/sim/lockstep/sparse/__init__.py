@@ -1,0 +1,1 @@
+"""The lockstep bench of oscillator networks with sparse couplings."""
