@@ -19,6 +19,8 @@ from attractor.spec import OscillatorSpec
 
 __all__ = ["Batch", "Job", "run_here", "run_with"]
 
+#: Compiled reads that are begun at once where nothing ends them: a short one takes hardly longer than to begin it.
+_COMPILED = 8
 #: Seconds between two looks at Ctrl-C and the clock while an executor works.
 _LOOK = 0.05
 
@@ -102,7 +104,8 @@ def run_here(job: Job, size: int, progress: Progress | None) -> Iterator[Batch]:
     """Run ``size`` reads at a time, in order, until all are done or the job's stop says so; the first always are."""
     network, count = job.network(), len(job.phases)
     # Compiled, reads come one after the other anyway, and one that is finished is kept when time is over.
-    size = 1 if isinstance(network, CompiledNetwork) else size
+    if isinstance(network, CompiledNetwork):
+        size = 1 if job.stop is not None else _COMPILED
     for start in range(0, count, size):
         if start and job.stop is not None and job.stop():
             return
