@@ -93,7 +93,7 @@ needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icar
 needs_compiler = pytest.mark.usefixtures("tools")
 
 
-@pytest.mark.parametrize("name", ["several lanes of a class", "odd lanes"])
+@pytest.mark.parametrize("name", [pytest.param("several lanes of a class", marks=pytest.mark.slow), "odd lanes"])
 @needs_compiler
 def test_in_verilator(name: str, tmp_path: Path) -> None:
     Regression(SPECS[name], "verilator", tmp_path).run(seed=1, calls=range(30))
