@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attractor.host.pool import DevicePool
+from attractor.solve.annealing import Annealing
 from attractor.solve.decomposing import DecomposingSampler, room
 from attractor.solve.dimod_extra import dimod
+from attractor.solve.ising import MOST_REFERENCES
 from attractor.solve.sampler import OscillatorSampler
+from attractor.solve.sparse_networks import prefers_sparse
+from attractor.spec.sparse import SparseSpec
 
 if TYPE_CHECKING:
     from attractor.cli.solutions import Request
@@ -21,6 +25,10 @@ def divided(bqm: dimod.BinaryQuadraticModel, request: Request) -> tuple[int, str
     """Return the most variables of a part and why there are any; None if a network holds the problem whole."""
     sampler = _sampler(request)
     held = room(sampler.child, biased=bool(np.any(list(bqm.spin.linear.values()))))
+    sparse = request.made.get("couplings") == "sparse" or prefers_sparse(bqm.num_variables, bqm.num_interactions)
+    made = sampler.child.properties.get("max_variables") is None and request.made.get("couplings") != "dense"
+    if made and sparse and not Annealing(**request.annealing).turns:
+        held = SparseSpec.most_oscillators - MOST_REFERENCES
     if request.divide is None and (held is None or bqm.num_variables <= held):
         return None
     size = min(sampler.size, bqm.num_variables)

@@ -8,19 +8,22 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from attractor.cli.output import output
+from attractor.cli.sparse_builds import sparse_build
 from attractor.gateware.boards import Board, find_board
 from attractor.gateware.estimate import DoesNotFit, Estimate, most_lanes
 from attractor.host.oscillator import Progress
 from attractor.solve.annealing import Annealing
 from attractor.solve.contest import ANNEALING, BOARD, GIVEN, Contender, Contest, contest
 from attractor.solve.dimod_extra import dimod
-from attractor.solve.ising import MOST_OSCILLATORS, Scale
+from attractor.solve.ising import MOST_OSCILLATORS, ProblemError, Scale
 from attractor.solve.measures import Measure
-from attractor.solve.program import Program, Where, program
+from attractor.solve.program import Coupled, Program, Where, program
 from attractor.solve.projection import Projection, project, weight_widths
 from attractor.solve.sampler import OscillatorSampler
 from attractor.solve.simulated_annealing import is_installed
+from attractor.solve.sparse_networks import prefers_sparse
 from attractor.spec.protocol import rate_step
+from attractor.spec.sparse import SparseSpec
 
 __all__ = ["Build", "Wanted", "choose", "lines", "projected", "warm_up"]
 
@@ -43,12 +46,16 @@ class Wanted:
         Value to be reached, in the problem's own measure; None for the best that is found.
     weight_bits:
         Width of weights; None to have it chosen.
+    couplings:
+        ``"dense"``, ``"sparse"``, or ``"auto"`` for sparse ones where they are smaller and faster, or where dense ones
+        do not fit.
     """
 
     board: str
     baud: int
     target: float | None = None
     weight_bits: int | None = None
+    couplings: Coupled = "auto"
 
 
 @dataclass(frozen=True)
@@ -74,14 +81,16 @@ class Build:
     @property
     def made(self) -> dict[str, Any]:
         """Options of :class:`OscillatorSampler` for the network of this build."""
-        sizes = self.estimate.spec.to_dict()
-        return {name: sizes[name] for name in ("weight_bits", "lanes")}
+        spec: Any = self.estimate.spec
+        if isinstance(spec, SparseSpec):
+            return {"spec": spec}
+        return {"weight_bits": spec.weight_bits, "lanes": spec.lanes, "couplings": "dense"}
 
 
 def choose(
     problem: Any, wanted: Wanted, annealing: dict[str, Any], scale: Scale, *, random_start: bool = False
 ) -> Build:
-    """Return the build for a problem on a board: the weights' width first, then the most lanes that fit.
+    """Return the build for a problem on a board: with dense or sparse couplings, and the most lanes that fit.
 
     Parameters
     ----------
@@ -106,17 +115,53 @@ def choose(
     board = find_board(wanted.board)
     rate_step(board.clock_hz, board.check_baud(wanted.baud))
     measure, given = Measure.for_problem(problem), Annealing(**annealing)
-    if not 0 < (variables := measure.bqm.num_variables) < MOST_OSCILLATORS:
-        raise ValueError(
-            f"the problem has {variables:,} variables, and a network holds 1 to {MOST_OSCILLATORS - 1:,}; leave out "
-            "--board, and it is solved in parts if it has more"
+    kinds = _kinds(measure.bqm, given, wanted.couplings)
+    refused: list[ValueError] = []
+    for kind in kinds:
+        try:
+            if kind == "sparse":
+                found = sparse_build(measure.bqm, given, board, scale, wanted.weight_bits)
+            else:
+                found = _dense_build(measure.bqm, given, board, scale, wanted.weight_bits, random_start=random_start)
+        except (DoesNotFit, ProblemError) as error:
+            refused.append(error)
+            continue
+        if refused:
+            output.log(f"couplings are {kind}, as {kinds[0]} ones do not fit")
+        return Build(board, wanted.baud, wanted.target, found, measure)
+    raise DoesNotFit(f"{refused[0]}, or leave out --board and solve it in parts with --divide N") from refused[0]
+
+
+def _kinds(bqm: dimod.BinaryQuadraticModel, annealing: Annealing, couplings: Coupled) -> list[str]:
+    """Return the kinds of couplings that a network for a problem may have, the better one first."""
+    if couplings != "auto":
+        return [couplings]
+    if annealing.turns:
+        return ["dense"]
+    kinds = ["dense", "sparse"]
+    return kinds[::-1] if prefers_sparse(bqm.num_variables, bqm.num_interactions) else kinds
+
+
+def _dense_build(
+    bqm: dimod.BinaryQuadraticModel,
+    annealing: Annealing,
+    board: Board,
+    scale: Scale,
+    weight_bits: int | None,
+    *,
+    random_start: bool,
+) -> Estimate:
+    """Return the build with dense couplings: the weights' width first, then the most lanes that fit."""
+    if not 0 < (variables := bqm.num_variables) < MOST_OSCILLATORS:
+        raise ProblemError(
+            f"the problem has {variables:,} variables, and a network with dense couplings holds 1 to "
+            f"{MOST_OSCILLATORS - 1:,}"
         )
-    chosen = wanted.weight_bits
-    widths = weight_widths(measure.bqm, given, scale, phase_bits=_PHASE_BITS) if chosen is None else (chosen,)
-    refused: DoesNotFit | None = None
+    widths = weight_widths(bqm, annealing, scale, phase_bits=_PHASE_BITS) if weight_bits is None else (weight_bits,)
+    refused = DoesNotFit(f"this network does not fit {board.name}")
     for bits in widths:
         sizes = {"weight_bits": bits, "phase_bits": _PHASE_BITS, "random_start": random_start}
-        made = program(measure.bqm, given, Where(None, board.name, sizes), scale)
+        made = program(bqm, annealing, Where(None, board.name, sizes), scale)
         try:
             found = most_lanes(made.placement.spec, board)
         except DoesNotFit as error:
@@ -127,14 +172,15 @@ def choose(
                 f"the network does not fit with weights of {widths[0]} bits, and does with {bits}: noise, or the "
                 "coefficients, are coarser than they might be"
             )
-        return Build(board, wanted.baud, wanted.target, found, measure)
-    raise DoesNotFit(f"{refused}, or leave out --board and solve it in parts with --divide N") from refused
+        return found
+    raise refused
 
 
 def warm_up(build: Build, annealing: dict[str, Any], scale: Scale, *, random_start: bool = False) -> None:
     """Run the shortest read, so that what the golden model compiles or loads once is not timed with the others."""
     short = replace(Annealing(**annealing), periods=1)
-    with OscillatorSampler(random_start=random_start, **build.made) as sampler:
+    made: dict[str, Any] = {"random_start": random_start, **build.made}
+    with OscillatorSampler(**made) as sampler:
         sampler.sample(build.measure.bqm, num_reads=1, seed=0, scale=scale, **vars(short))
 
 
@@ -162,6 +208,9 @@ def _fitting(build: Build) -> dict[str, Any]:
     has, needs = build.board.resources, build.estimate
     spec: Any = needs.spec
     sizes = {name: getattr(spec, name) for name in ("oscillators", "weight_bits", "lanes", "groups")}
+    sizes["couplings"] = "sparse" if isinstance(spec, SparseSpec) else "dense"
+    if isinstance(spec, SparseSpec):
+        sizes |= {"entries": spec.entries, "row_words": spec.row_words}
     taken = {
         name: {"estimated": getattr(needs, name), "available": getattr(has, name)}
         for name in ("luts", "block_rams", "large_rams")
@@ -224,6 +273,8 @@ def lines(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "board", f"{told['board']} holds it: about {luts['estimated']:,} of {luts['available']:,} LUTs, {taken}"
     groups = f"{told['groups']} group{'s' if told['groups'] > 1 else ''}"
     yield "build", f"weights of {told['weight_bits']} bits, {told['lanes']:,} lanes, {groups}"
+    if told["couplings"] == "sparse":
+        yield "couplings", f"sparse: {told['entries']} added a cycle, {told['row_words']:,} words of so many"
     mean = f"mean of {len(told['counted_cycles'])} reads"
     yield "clock cycles", f"{told['cycles_a_read']:,.0f} a read, {told['cycles_a_period']:,.0f} a period ({mean})"
     clock = f"at {told['clock_hz'] / 1e6:g} MHz, the board's oscillator; builds run from a PLL, often faster"

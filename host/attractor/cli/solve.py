@@ -37,6 +37,14 @@ class Taken(StrEnum):
     TOUR = "tour"
 
 
+class Couplings(StrEnum):
+    """Which couplings a network made for a problem may have."""
+
+    AUTO = "auto"
+    DENSE = "dense"
+    SPARSE = "sparse"
+
+
 class Moves(StrEnum):
     """How oscillators move."""
 
@@ -81,6 +89,9 @@ def solve(
     rule: Annotated[
         Moves | None, typer.Option(help="Whether oscillators flip between two phases, or turn step by step.")
     ] = None,
+    couplings: Annotated[
+        Couplings, typer.Option(help="Couplings of a network made for the problem; 'auto' takes what is smaller.")
+    ] = Couplings.AUTO,
     random_start: Annotated[
         bool, typer.Option("--random-start", help="Let the network made for the problem draw its own starts.")
     ] = False,
@@ -124,16 +135,13 @@ def solve(
     given |= {"final_noise": final_noise, "share": share, "rule": rule and rule.value}
     annealing = {name: value for name, value in given.items() if value is not None}
     limits = {"num_reads": reads or _READS, "seed": seed, "time_limit": time_limit}
-    if random_start and context.obj and not _is_made(context):
-        raise ValueError(
-            f"--random-start is for a network made for the problem, and {context.obj[0]} holds one, which draws its "
-            "starts if its spec says so; leave it out"
-        )
+    if context.obj and not _is_made(context):
+        _check_made(context.obj[0], {"--random-start": random_start, "--couplings": couplings != Couplings.AUTO})
     with where(context, baud) as device, output.progress("solving") as progress:
         request = solutions.Request(device, annealing, scale, limits, progress, random_start, divide, reads or 1)
-        made = None if board is None else _build(problem, (board, baud, target, weight_bits), request)
-        if made is not None:
-            request = replace(request, made=made.made)
+        wanted = (board, baud, target, weight_bits, couplings.value)
+        made = None if board is None else _build(problem, wanted, request)
+        request = replace(request, made={"couplings": couplings.value} if made is None else made.made)
         found = solutions.solve_problem(problem, colours, request, output.log)
         result: dict[str, Any] = {"file": str(file)} | found.summary
         if made is not None:
@@ -168,6 +176,15 @@ def _problem(found: Any, file: Path, kind: str | None) -> Any:
     return found.problem
 
 
+def _check_made(port: str, given: dict[str, bool]) -> None:
+    """Refuse options of a network that is made for the problem, where a port holds one."""
+    for name in (name for name, there in given.items() if there):
+        raise ValueError(
+            f"{name} is for a network made for the problem, and {port} holds one, whose spec says what it has; leave "
+            "it out"
+        )
+
+
 def _check_board(context: typer.Context, board: str | None, needing: dict[str, Any], against: dict[str, Any]) -> None:
     """Refuse options that mean something only with ``--board``, and those that do not go with it."""
     if board is None:
@@ -183,7 +200,7 @@ def _check_board(context: typer.Context, board: str | None, needing: dict[str, A
         raise ValueError(f"--board does not go with {name}, as it tells of whole problems alone; leave out one of them")
 
 
-def _build(problem: Any, wanted: tuple[str, int, float | None, int | None], request: Any) -> Any:
+def _build(problem: Any, wanted: tuple[str | None, int, float | None, int | None, str], request: Any) -> Any:
     """Return the build for a board that is not attached, ready to be run on the golden model."""
     projection = optional("attractor.cli.projection", "gateware")
     output.log(f"looking for the build that fits {wanted[0]}")

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from attractor.golden import OscillatorNetwork
+from attractor.golden import network
+from attractor.golden.oscillator import OscillatorNetwork
 from attractor.host.device import Device
 from attractor.host.errors import ModelMismatch
 from attractor.host.model import Model
@@ -79,6 +80,9 @@ class Annealer:
     executor:
         Runs batches of the golden model; None for one after the other in this process. It makes no difference to a
         device.
+    spec:
+        Spec of the golden model, as of a device that has it; None if a network is made for each problem. Not for a
+        device.
     """
 
     def __init__(
@@ -88,8 +92,11 @@ class Annealer:
         call_limit: float | None = None,
         keep_interrupted: bool = False,
         executor: Executor | None = None,
+        spec: OscillatorSpec | None = None,
     ) -> None:
-        self._device = device
+        if spec is not None and device is not None:
+            raise ValueError("spec is for the golden model, and a device has its own; leave out one of them")
+        self._device, self._spec = device, spec
         self._keep_interrupted = keep_interrupted
         self._executor = executor
         self._opened: Device | None = None
@@ -98,7 +105,9 @@ class Annealer:
     @property
     def made_to_measure(self) -> bool:
         """Whether the network is made for each problem."""
-        return self._device is None or (isinstance(self._device, str) and makes_board(self._device))
+        if self._device is None:
+            return self._spec is None
+        return isinstance(self._device, str) and makes_board(self._device)
 
     @property
     def name(self) -> str:
@@ -116,8 +125,8 @@ class Annealer:
         HostError
             If the port cannot be opened, or no oscillator network is there.
         """
-        if self.made_to_measure:
-            return None
+        if self.made_to_measure or self._device is None:
+            return self._spec
         spec = self._connected().spec
         if not isinstance(spec, OscillatorSpec):
             raise ModelMismatch(f"{self.name} holds a network of family {spec.family!r}; problems need 'oscillator'")
@@ -137,6 +146,7 @@ class Annealer:
         seeds: npt.NDArray[np.uint64],
         *,
         random_start: bool = False,
+        spins: bool = False,
         time_limit: float | None = None,
         progress: Progress | None = None,
     ) -> Reads:
@@ -154,6 +164,9 @@ class Annealer:
             Seeds of the noise, shape (reads,).
         random_start:
             The network draws the phases of all that moves, from the seeds.
+        spins:
+            Phases are told relative to the reference oscillator's, 0 or half a period. Of a device spins alone come
+            back then. Only for binary networks that draw their start phases.
         time_limit:
             Seconds after which all ends: the reads that are finished are given or, if there is none, those under way
             as they stand. The golden model looks at the clock before each slot, also in an executor's processes. A
@@ -168,7 +181,7 @@ class Annealer:
         """
         ends = time_limit is not None or self._keep_interrupted
         stop = Stop.after(time_limit) if ends else None
-        job = Job(model, phases, clamp, seeds, random_start, stop, self._keep_interrupted)
+        job = Job(model, phases, clamp, seeds, random_start, stop, self._keep_interrupted, spins=spins)
         if self._device is None:
             began = time.monotonic()
             if self._executor is None:
@@ -231,12 +244,13 @@ def replay(
         Phases at the start and after each period, shape (periods + 1, oscillators), uint8.
     """
     spec = _spec(model)
-    network = OscillatorNetwork(spec, model.parameters)
-    state = network.start(phases[None], clamp, seeds=[seed], random_start=random_start)
+    golden = network(spec, model.parameters)
+    assert isinstance(golden, OscillatorNetwork)
+    state = golden.start(phases[None], clamp, seeds=[seed], random_start=random_start)
     kept = [state.phases[0].copy()]
     while state.active.any():
         for _ in range(spec.period):
-            network.step(state)
+            golden.step(state)
         kept.append(state.phases[0].copy())
     return np.stack(kept)
 
@@ -259,6 +273,8 @@ def _gathered(batches: Iterable[Batch], job: Job, began: float) -> Reads:
     rows, phases, aborted = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "phases", "aborted")
     )
+    if job.spins:
+        phases ^= phases[:, _spec(job.model).reference][:, None]
     kept = ~aborted if not aborted.all() else aborted
     order = np.argsort(rows[kept])
     cycles = sum(part.cycles for part in parts) or None

@@ -88,6 +88,11 @@ class Annealing:
         if self.rule == "turn" and self.share is not None:
             raise SpecError(f"share is {self.share}, but oscillators turn; leave it out, or the rule")
 
+    @property
+    def turns(self) -> bool:
+        """Whether phases are to turn step by step, which what was asked for implies."""
+        return self.rule == "turn" or self.max_step is not None or bool(self.lock)
+
     def chosen(self, spec: OscillatorSpec, couplings: Couplings, biases: IntegerArray | None = None) -> ChosenAnnealing:
         """Return the same with nothing left open.
 

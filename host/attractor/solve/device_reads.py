@@ -8,18 +8,18 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from attractor.host.device import Device
 from attractor.host.errors import DeviceError, HostError, LinkTimeout
 from attractor.host.link import CALL_SECONDS
-from attractor.host.oscillator import Progress
+from attractor.host.oscillator import Progress, SpinReads
 from attractor.host.pool import DevicePool
 from attractor.solve.golden_reads import Batch, Job
 from attractor.solve.stopping import Stop
-from attractor.spec import OscillatorResult, OscillatorSpec
+from attractor.spec import IntegerArray, OscillatorSpec
 from attractor.spec.protocol import Status
 
 __all__ = ["READS_AT_ONCE", "DeviceReads"]
@@ -28,6 +28,13 @@ __all__ = ["READS_AT_ONCE", "DeviceReads"]
 READS_AT_ONCE = 32
 #: Seconds between two signs to a simulated board that its time is over.
 _SIGN_SECONDS = 0.02
+
+
+class _Read(NamedTuple):
+    """A read that came back: phases of all targets, and clock cycles."""
+
+    phases: IntegerArray
+    cycles: int
 
 
 @dataclass
@@ -57,7 +64,7 @@ class DeviceReads:
 
     def __post_init__(self) -> None:
         self._stop = self.job.stop or Stop()
-        self._done: list[OscillatorResult] = []
+        self._done: list[_Read] = []
         self._boards = self.device.devices if isinstance(self.device, DevicePool) else [self.device]
         # A simulated board without a clock of its own works while it is written to, and can only be told from here.
         ports: list[Any] = [board.link.port for board in self._boards]
@@ -140,8 +147,16 @@ class DeviceReads:
             return self.call_limit, False
         return max(left, 1e-3), True
 
-    def _results(self, inputs: list[bytes], limit: float | None) -> Generator[OscillatorResult, None, None]:
-        return self.device.network.results(inputs, len(inputs), time_limit=limit)
+    def _results(self, inputs: list[bytes], limit: float | None) -> Generator[_Read, None, None]:
+        """Make calls; of spins so little comes back that the line seldom decides how many reads there are."""
+        network, spec, job = self.device.network, self._spec, self.job
+        if not job.spins:
+            for result in network.results(inputs, len(inputs), time_limit=limit):
+                yield _Read(result.phases, result.cycles)
+            return
+        for answer in network.beginnings(inputs, len(inputs), spec.spin_bytes, time_limit=limit):
+            read = SpinReads.of(spec, [answer])
+            yield _Read(np.where(read.spins[0] > 0, 0, spec.period // 2), int(read.cycles[0]))
 
     @contextmanager
     def _ended_in_time(self) -> Iterator[None]:
@@ -173,7 +188,7 @@ class DeviceReads:
             if told.is_set():  # it may have come when there was nothing to end
                 self.device.abort()
 
-    def _aborted(self) -> Iterator[OscillatorResult]:
+    def _aborted(self) -> Iterator[_Read]:
         """Yield what the boards report of the reads that were ended.
 
         An interrupt may have come before a board took its read. Its outputs are those of an earlier call then.
@@ -183,7 +198,7 @@ class DeviceReads:
                 board.abort()
                 result = board.network.last()
                 if result.aborted and not (self._stop.told and self._outputs(board) == before):
-                    yield result
+                    yield _Read(result.phases, result.cycles)
 
     @staticmethod
     def _outputs(board: Device) -> bytes:
@@ -191,7 +206,7 @@ class DeviceReads:
             return board.read_outputs()
         return b""
 
-    def _batch(self, results: list[OscillatorResult], *, aborted: bool) -> Batch:
+    def _batch(self, results: list[_Read], *, aborted: bool) -> Batch:
         job, count = self.job, len(results)
         phases = job.phases[:count].copy()
         phases[:, self._spec.inputs :] = [result.phases for result in results]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +55,7 @@ class Job:
     ----------
     model:
         The network with its schedule.
-    phases, clamp, seeds, random_start:
+    phases, clamp, seeds, random_start, spins:
         As in :meth:`attractor.solve.annealer.Annealer.run`.
     stop:
         Looked at before every slot; None to run to the end.
@@ -70,18 +70,11 @@ class Job:
     random_start: bool
     stop: Stop | None
     heed: bool = False
+    spins: bool = False
 
     def part(self, rows: slice) -> Job:
         """Return the job of some of the reads."""
-        return Job(
-            self.model,
-            self.phases[rows],
-            self.clamp,
-            self.seeds[rows],
-            self.random_start,
-            self.stop,
-            self.heed,
-        )
+        return replace(self, phases=self.phases[rows], seeds=self.seeds[rows])
 
     def network(self) -> AnyNetwork:
         """Return what runs the model."""

@@ -206,10 +206,9 @@ def _is_sparse(annealing: Annealing, where: Where, variables: int, pairs: Intege
     """Return whether a network has sparse couplings, or had better have if it is made for the problem."""
     if where.spec is not None:
         return isinstance(where.spec, SparseSpec)
-    turns = annealing.rule == "turn" or annealing.max_step is not None or annealing.lock
     if where.couplings != "auto":
         return where.couplings == "sparse"
-    return not turns and prefers_sparse(variables, len(pairs))
+    return not annealing.turns and prefers_sparse(variables, len(pairs))
 
 
 def _placed_sparsely(

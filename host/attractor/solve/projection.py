@@ -15,7 +15,7 @@ from functools import partial
 
 import numpy as np
 
-from attractor.golden import OscillatorNetwork
+from attractor.golden import network
 from attractor.host.flight import Answer
 from attractor.host.inputs import CallWriter, Pace
 from attractor.host.link import CALL_SECONDS
@@ -23,6 +23,7 @@ from attractor.solve.annealing import Annealing
 from attractor.solve.dimod_extra import dimod
 from attractor.solve.ising import ProblemError, Scale, starts
 from attractor.solve.program import Program, Where, program
+from attractor.solve.sampler import reads_spins
 from attractor.spec import OscillatorSpec, Region
 from attractor.spec.oscillator import MOST_WEIGHT_BITS, NOISE_SHIFTS
 from attractor.spec.protocol import Request, Status
@@ -80,7 +81,7 @@ class Projection:
         Periods of a read.
     line:
         The line where reads are made as samplers make them: phases come back, and start phases are sent unless the
-        network draws them.
+        network draws them; of a binary network that does, spins alone come back.
     random_start:
         The same with a network that draws its start phases.
     spins:
@@ -167,14 +168,15 @@ def project(
             progress(len(cycles), reads)
     spec, periods = made.placement.spec, int(made.model.parameters["schedule"][:, 0].sum())
     line_of = partial(line_load, made, seed, baud=baud, seconds=float(np.mean(cycles)) / clock_hz)
-    lines = line_of(draws=spec.random_start), line_of(draws=True), line_of(draws=True, spins=True)
+    own = line_of(draws=spec.random_start, spins=spec.random_start and reads_spins(made.placement))
+    lines = own, line_of(draws=True), line_of(draws=True, spins=True)
     return Projection(spec, clock_hz, tuple(cycles), periods, *lines)
 
 
 def counted_cycles(made: Program, seed: int, reads: int) -> Iterator[int]:
     """Yield the clock cycles of each of the first reads of a sampler with this seed."""
     spec = made.placement.spec
-    golden = OscillatorNetwork(spec, made.model.parameters)
+    golden = network(spec, made.model.parameters)
     for inputs in _inputs(made, spec, seed, reads, draws=spec.random_start):
         counted = cycles_of(spec, golden, inputs, written=False)
         assert counted is not None

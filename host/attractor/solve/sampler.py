@@ -14,10 +14,12 @@ from attractor.host.oscillator import Progress
 from attractor.solve.annealer import Annealer, Reads
 from attractor.solve.annealing import Annealing, Rule
 from attractor.solve.dimod_extra import dimod
-from attractor.solve.ising import Scale, checked_seed, starts
+from attractor.solve.ising import Placement, Scale, checked_seed, starts
 from attractor.solve.program import Coupled, Program, Where, program
+from attractor.spec import OscillatorSpec
+from attractor.spec.sparse import SparseSpec
 
-__all__ = ["PARAMETERS", "OscillatorSampler", "Program", "best_samples", "given_states"]
+__all__ = ["PARAMETERS", "OscillatorSampler", "Program", "best_samples", "given_states", "reads_spins"]
 
 #: What :meth:`OscillatorSampler.sample` takes beside the problem, with the properties that bound it.
 PARAMETERS = {
@@ -69,7 +71,7 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
     couplings:
         Whether networks made for a problem have ``"dense"`` couplings, up to 4,096 oscillators, or ``"sparse"`` ones,
         up to 65,536, which flip and hold no more than the couplings that there are; ``"auto"`` takes sparse ones
-        where fewer than an eighth of all pairs of more than 64 variables are coupled, and oscillators flip.
+        where at most an eighth of all pairs of more than 64 variables are coupled, and oscillators flip.
     random_start:
         Whether networks made for a problem draw their own start phases, other ones than are drawn here for those that
         do not. A device's does if its spec says so: reads without initial states then send no phases.
@@ -83,6 +85,8 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
     executor:
         Runs the golden model's batches, so that it uses all cores: a ``ProcessPoolExecutor``, or whatever sends
         functions somewhere on this machine. Samples are the same. It is not shut down.
+    spec:
+        Network of the golden model: samples are those of a device that has it. None for one made for each problem.
 
     Notes
     -----
@@ -108,15 +112,16 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         weight_bits: int | None = None,
         phase_bits: int = 4,
         lanes: int = 0,
-        couplings: Coupled = "dense",
+        couplings: Coupled = "auto",
         random_start: bool = False,
         call_limit: float | None = None,
         progress: Progress | None = None,
         keep_interrupted: bool = False,
         executor: Executor | None = None,
+        spec: OscillatorSpec | None = None,
     ) -> None:
         options = {"call_limit": call_limit, "keep_interrupted": keep_interrupted, "executor": executor}
-        self._annealer = Annealer(device, **options)
+        self._annealer = Annealer(device, spec=spec, **options)
         self._made = {"weight_bits": weight_bits, "phase_bits": phase_bits, "lanes": lanes} | {
             "random_start": random_start
         }
@@ -221,13 +226,22 @@ class OscillatorSampler(dimod.Sampler, dimod.Initialized):
         drawn = placement.spec.random_start and states is None
         flips = program.annealing.rule == "flip"
         phases, seeds = starts(placement, seed, count, states, drawn=drawn, spins=flips)
-        options = {"random_start": drawn, "time_limit": time_limit, "progress": self.progress}
-        return self._annealer.run(program.model, phases, placement.clamp, seeds, **options)
+        options = {"random_start": drawn, "spins": drawn and reads_spins(placement), "progress": self.progress}
+        return self._annealer.run(program.model, phases, placement.clamp, seeds, time_limit=time_limit, **options)
 
     def program(self, bqm: dimod.BinaryQuadraticModel, annealing: Annealing, *, scale: Scale = "refuse") -> Program:
         """Return weights, schedule and placement for a problem; errors as in :meth:`sample`."""
         where = Where(self._annealer.spec, self._annealer.name, self._made, self._couplings)
         return program(bqm, annealing, where, scale)
+
+
+def reads_spins(placement: Placement) -> bool:
+    """Return whether spins relative to the reference oscillator say all of a read with drawn starts.
+
+    They do of a binary network, unless biases are relative to another oscillator.
+    """
+    spec = placement.spec
+    return isinstance(spec, SparseSpec) and spec.binary and placement.reference in (None, spec.reference)
 
 
 def best_samples(
