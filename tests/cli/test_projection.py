@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from attractor.host import Device
 from attractor.solve.problem_files import read_problem
 from attractor.solve.problems import Graph, max_cut
 from attractor.solve.sampler import OscillatorSampler
+from attractor.spec.sparse import SparseSpec
 
 QUICK = ("--periods", 12, "--reads", 4, "--seed", 1)
 BOARD = ("--board", "icebreaker")
@@ -196,6 +198,39 @@ def test_what_does_not_fit(refused: Callable, tmp_path: Path) -> None:
     path = tmp_path / "star"
     path.write_text("900 899\n" + "".join(f"1 {v}\n" for v in range(2, 901)))
     says = ("does not fit icebreaker", "block RAMs of 30", "the board ulx3s-85f holds it", "--divide N")
-    refused("solve", path, *QUICK, *BOARD, says=says)
-    path.write_text("5000 1\n1 2\n")
-    refused("solve", path, *QUICK, *BOARD, says=("5,000 variables", "1 to 4,095", "leave out --board"))
+    refused("solve", path, *QUICK, *BOARD, "--couplings", "dense", says=says)
+    path.write_text("5000 4999\n" + "".join(f"1 {v}\n" for v in range(2, 5001)))
+    dense = ("5,000 variables", "1 to 4,095", "leave out --board")
+    refused("solve", path, *QUICK, *BOARD, "--couplings", "dense", says=dense)
+    sparse = ("5,000 variables, 9,998 couplings and a strength of 4,999", "on icebreaker", "block RAMs of 30", "ulx3s")
+    refused("solve", path, *QUICK, *BOARD, says=(*sparse, "holds it", "leave out --board"))
+
+
+def test_sparse_couplings_where_they_are_smaller(run: Callable, tmp_path: Path) -> None:
+    path = tmp_path / "star"
+    path.write_text("900 899\n" + "".join(f"1 {v}\n" for v in range(2, 901)))
+    result = run("solve", path, *QUICK, *BOARD, "--json").json
+    told = result["projection"]
+    assert (result["cut"], told["couplings"], told["oscillators"]) == (899, "sparse", 900)
+    assert told["row_words"] > -(-899 // told["entries"]) + 899
+    assert told["draws_starts"]
+    assert told["line"]["reply_bytes"] == told["spins_alone"]["reply_bytes"] < 150
+    # The same reads on a device that has this network.
+    problem = read_problem(path)
+    assert isinstance(problem, Graph)
+    bqm = max_cut(problem).bqm
+    sizes = {name: told[name] for name in ("lanes", "entries", "row_words", "weight_bits")}
+    spec = SparseSpec(
+        oscillators=900,
+        couplings=1798,
+        strength=899,
+        fraction_bits=6,
+        schedule_entries=64,
+        random_start=True,
+        flips=True,
+        binary=True,
+        **sizes,
+    )
+    with Device.open("sim:", spec) as device, OscillatorSampler(device) as sampler:
+        samples = sampler.sample(bqm, num_reads=4, seed=1, periods=12)
+    assert (samples.record.energy.min(), samples.record.energy.mean()) == (-result["cut"], -result["mean_cut"])
