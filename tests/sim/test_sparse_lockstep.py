@@ -21,10 +21,8 @@ import attractor.hdl.sparse.sums
 from attractor.golden import network
 from attractor.hdl.arithmetic import add_or_subtract, one_hot
 from attractor.hdl.noise import may_flip
-from attractor.hdl.sparse import SparseCore
 from attractor.host import Device, Model
 from attractor.sim.lockstep import LockstepError, Regression, simulators
-from attractor.spec import SpecError
 from attractor.spec.sparse import SparseSpec
 from attractor.timing.sparse import TIMING
 from attractor.trials import trials_of
@@ -71,6 +69,41 @@ SPECS = {
         oscillators=30, couplings=60, strength=12, lanes=1, phase_bits=3, schedule_entries=3, weight_bits=3, **BINARY
     ),
     "one target": SparseSpec(oscillators=3, inputs=2, couplings=3, strength=2, schedule_entries=1, **BINARY),
+    "phases, several lanes of a class": SparseSpec(
+        oscillators=29,
+        inputs=3,
+        labels=3,
+        couplings=60,
+        strength=9,
+        lanes=8,
+        entries=4,
+        weight_bits=3,
+        random_start=True,
+        fraction_bits=2,
+        flips=True,
+    ),
+    "phases, one group": SparseSpec(oscillators=6, couplings=9, strength=3, entries=3, weight_bits=2, flips=True),
+    "phases, odd lanes": SparseSpec(
+        oscillators=12,
+        inputs=5,
+        labels=2,
+        reference=7,
+        couplings=70,
+        strength=20,
+        lanes=3,
+        weight_bits=4,
+        phase_bits=3,
+        lock_phases=3,
+        random_start=True,
+        flips=True,
+    ),
+    "phases, one class, no flips": SparseSpec(
+        oscillators=14, couplings=40, strength=300, lanes=2, entries=1, weight_bits=8, fraction_bits=8, phase_bits=5
+    ),
+    "phases, many groups, no flips": SparseSpec(
+        oscillators=30, couplings=60, strength=12, lanes=1, phase_bits=3, schedule_entries=3, lock_phases=4
+    ),
+    "phases, one target": SparseSpec(oscillators=3, inputs=2, couplings=3, strength=2, schedule_entries=1, flips=True),
 }
 #: Many groups of one lane, whose flips come one by one.
 LONG = SparseSpec(
@@ -84,16 +117,25 @@ LONG = SparseSpec(
     phase_bits=5,
     **BINARY,
 )
-#: Small: it is built often.
+#: Small: they are built often.
 BROKEN = SparseSpec(
     oscillators=6, couplings=20, strength=12, lanes=4, entries=2, weight_bits=3, phase_bits=3, fraction_bits=2, **BINARY
 )
+BROKEN_PHASES = replace(BROKEN, binary=False)
 
 needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog (iverilog) is not installed")
 needs_compiler = pytest.mark.usefixtures("tools")
 
 
-@pytest.mark.parametrize("name", [pytest.param("several lanes of a class", marks=pytest.mark.slow), "odd lanes"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("several lanes of a class", marks=pytest.mark.slow),
+        "odd lanes",
+        pytest.param("phases, several lanes of a class", marks=pytest.mark.slow),
+        "phases, odd lanes",
+    ],
+)
 @needs_compiler
 def test_in_verilator(name: str, tmp_path: Path) -> None:
     Regression(SPECS[name], "verilator", tmp_path).run(seed=1, calls=range(30))
@@ -106,9 +148,10 @@ def test_in_icarus(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("spec", [LONG, replace(LONG, binary=False)], ids=["binary", "phases"])
 @needs_compiler
-def test_flips_that_come_one_by_one(tmp_path: Path) -> None:
-    Regression(LONG, "verilator", tmp_path).run(seed=0, calls=range(30))
+def test_changes_that_come_one_by_one(spec: SparseSpec, tmp_path: Path) -> None:
+    Regression(spec, "verilator", tmp_path).run(seed=0, calls=range(30))
 
 
 def never_subtracts(value: Value, addend: Value, negate: Value) -> Value:  # noqa: ARG001
@@ -150,7 +193,7 @@ def test_a_broken_core_is_found(kind: str, tmp_path: Path, monkeypatch: pytest.M
 
 
 @st.composite
-def random_specs(draw: Callable[..., int]) -> SparseSpec:
+def random_specs(draw: Callable[..., Any]) -> SparseSpec:
     oscillators = draw(st.integers(2, 30))
     inputs = draw(st.integers(0, oscillators - 1))
     targets, phase_bits = oscillators - inputs, draw(st.integers(3, 6))
@@ -172,7 +215,7 @@ def random_specs(draw: Callable[..., int]) -> SparseSpec:
         schedule_entries=draw(st.integers(1, 9)),
         lock_phases=draw(st.integers(2, min(8, 1 << phase_bits - 1))),
         random_start=bool(draw(st.integers(0, 1))),
-        **BINARY,
+        **draw(st.sampled_from([BINARY, {"flips": True}, {"flips": False}])),
     )
 
 
@@ -229,8 +272,3 @@ def test_a_quiet_period_takes_a_cycle_for_each_group_and_five_in_each_slot() -> 
         found = TIMING(golden, spec.encode_input(np.zeros(14, int)), written=False)  # pyright: ignore
         cycles.append(found.least)
     assert cycles[1] - cycles[0] == 16 * (7 + 5) + 1
-
-
-def test_full_phases_are_refused() -> None:
-    with pytest.raises(SpecError, match=r"binary is false; cores .* full phases are not built yet"):
-        SparseCore(SparseSpec(oscillators=4, couplings=4, strength=4))

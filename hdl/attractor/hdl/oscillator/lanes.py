@@ -10,6 +10,7 @@ from attractor.hdl.arithmetic import one_hot
 from attractor.hdl.change_queue import Marks
 from attractor.hdl.noise import WORD_BITS, flip_masks, may_flip, spread
 from attractor.hdl.operations import Beat, NeuronSignature, OperationKind
+from attractor.hdl.oscillator.rule import low_locks
 from attractor.hdl.oscillator.signatures import ProgressSignature, ScheduleSignature
 from attractor.spec import OscillatorSpec
 from attractor.spec.oscillator import FLIP_BITS
@@ -143,8 +144,7 @@ class Lanes(wiring.Component):
 
     def _lock_levels(self) -> Value:
         """Return the lock phases whose level is -1 in this slot in a beat that adds the lock, otherwise 0."""
-        spec, slot = self.spec, self.progress.slot
-        low = Cat((slot - lock)[spec.phase_bits - 1] for lock in spec.lock_slots)
+        low = Cat(low_locks(self.spec, self.progress.slot))
         return Mux(self.crossbar.beat.context.locked, low, 0)
 
     def _decide(self, m: Module, turns: Value) -> list[tuple[data.View, data.View, Value]]:

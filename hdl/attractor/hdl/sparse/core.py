@@ -7,8 +7,6 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arbiter import StreamArbiter
-from attractor.hdl.arithmetic import times_constant
-from attractor.hdl.change_list import ChangeList
 from attractor.hdl.core import CoreSignature
 from attractor.hdl.noise import NoiseGenerator
 from attractor.hdl.oscillator.loader import StateLoader
@@ -16,13 +14,11 @@ from attractor.hdl.oscillator.phases import PhaseMemory
 from attractor.hdl.oscillator.readout import LabelReadout, RunRecord
 from attractor.hdl.oscillator.schedule import Schedule
 from attractor.hdl.sparse.control import RunControl
-from attractor.hdl.sparse.layouts import Visit, groups_of
+from attractor.hdl.sparse.layouts import Visit
 from attractor.hdl.sparse.rows import RowReader
-from attractor.hdl.sparse.scanner import Scanner
-from attractor.hdl.sparse.sides import Sides
 from attractor.hdl.sparse.sums import Sums
+from attractor.hdl.sparse.targets import Targets, effect_of
 from attractor.hdl.windows import WindowRegister
-from attractor.spec import SpecError
 from attractor.spec.oscillator import NO_WINNER
 from attractor.spec.sparse import SparseSpec
 
@@ -66,19 +62,12 @@ class SparseCore(wiring.Component):
     slot_end: ``Out(1)``
         A slot ends in this cycle: from the next one on, until a group of the next slot is written, all memories hold
         what the golden model holds after that slot.
-
-    Raises
-    ------
-    SpecError
-        If the network is not ``binary``.
     """
 
     bus: Any
     slot_end: Signal
 
     def __init__(self, spec: SparseSpec) -> None:
-        if not spec.binary:
-            raise SpecError("binary is false; cores of sparse couplings with full phases are not built yet")
         self.spec = spec
         super().__init__({"bus": In(CoreSignature(spec)), "slot_end": Out(1)})
 
@@ -87,97 +76,74 @@ class SparseCore(wiring.Component):
         spec, windows = self.spec, self.bus.windows
         m.submodules.control = control = RunControl(spec)
         m.submodules.schedule = schedule = Schedule(spec)
-        m.submodules.scanner = scanner = Scanner(spec)
-        m.submodules.side_memory = sides = Sides(spec)
+        m.submodules.targets = targets = Targets(spec)
         m.submodules.accumulators = sums = Sums(spec)
         m.submodules.phases = phases = PhaseMemory(spec, bits=spec.drawn_bits)
         wiring.connect(m, wiring.flipped(windows.schedule), schedule.window)
         wiring.connect(m, wiring.flipped(windows.settle), schedule.settle_window)
         wiring.connect(m, wiring.flipped(windows.phases), phases.window)
-        wiring.connect(m, schedule.now, control.schedule, scanner.schedule)
-        wiring.connect(m, control.progress, schedule.progress, scanner.progress)
+        wiring.connect(m, schedule.now, control.schedule, targets.schedule)
+        wiring.connect(m, control.progress, schedule.progress, targets.progress)
         m.d.comb += [
             control.run.start.eq(self.bus.start),
             control.abort.eq(self.bus.abort),
             self.bus.busy.eq(control.run.busy),
             schedule.start.eq(control.load.start),
             self.slot_end.eq(control.progress.slot_end),
-        ]
-        self._scan(m, control, scanner, sides, sums)
-        loader = self._visit(m, control, scanner, sides, sums, phases)
-        self._noise(m, control, scanner, loader)
-        self._results(m, control, phases)
-        return m
-
-    def _scan(self, m: Module, control: RunControl, scanner: Scanner, sides: Sides, sums: Sums) -> None:
-        """A group goes through sums, sides and scanner."""
-        m.d.comb += [
             sums.scan.eq(control.scan),
             sums.clear.eq(control.clear),
             sums.group.eq(control.group),
-            sums.twice.eq(~control.loading),
-            sides.read.eq(control.scan),
-            sides.group.eq(control.group),
-            sides.write.eq(scanner.write),
-            sides.written_group.eq(scanner.written_group),
-            sides.written.eq(scanner.written),
-            scanner.issue.eq(control.scan),
-            scanner.group.eq(control.group),
-            scanner.sums.eq(sums.sums),
-            scanner.sides.eq(sides.sides),
-            control.flips.eq(scanner.changes.valid & scanner.changes.payload.mask.any()),
+            targets.scan.eq(control.scan),
+            targets.group.eq(control.group),
+            targets.sums.eq(sums.sums),
+            control.moves.eq(targets.moved),
         ]
+        if not spec.binary:
+            wiring.connect(m, targets.phases, phases.mover)
+            m.d.comb += sums.slot.eq(control.progress.slot)
+        loader = self._visit(m, control, targets, sums, phases)
+        self._noise(m, control, schedule, targets, loader)
+        self._results(m, control, phases)
+        return m
 
-    def _visit(
-        self, m: Module, control: RunControl, scanner: Scanner, sides: Sides, sums: Sums, phases: PhaseMemory
-    ) -> StateLoader:
-        """The way of an oscillator that is placed, or flips, to the sums; its phase is kept on the way."""
+    def _visit(self, m: Module, control: RunControl, targets: Targets, sums: Sums, phases: PhaseMemory) -> StateLoader:
+        """The way of an oscillator that is placed, or changes, to the sums; its phase is kept on the way."""
         spec, windows = self.spec, self.bus.windows
         m.submodules.loader = loader = StateLoader(spec)
-        # All lanes are one chunk: a change leaves in each cycle, whatever groups they are in.
-        m.submodules.changes = changes = ChangeList(groups_of(spec), spec.lanes, chunk_lanes=spec.lanes)
         m.submodules.arbiter = arbiter = StreamArbiter(Visit(spec), 2)
         m.submodules.rows = rows = RowReader(spec)
         wiring.connect(m, wiring.flipped(windows.state), loader.window)
         wiring.connect(m, wiring.flipped(windows.pointers), rows.pointers)
         wiring.connect(m, wiring.flipped(windows.rows), rows.rows)
-        wiring.connect(m, scanner.changes, changes.i)
-        # All oscillators are loaded before the first slot, so loader and list never ask at the same time.
+        # All oscillators are loaded before the first slot, so loader and targets never ask at the same time.
         first, again = arbiter.i
+        wiring.connect(m, targets.visits, again)
         wiring.connect(m, arbiter.o, rows.i)
         wiring.connect(m, rows.o, sums.i)
-        placed = loader.o.valid & loader.o.ready
+        effect_of(m, spec, loader.o.payload, first.payload.effect)
         m.d.comb += [
             first.valid.eq(loader.o.valid),
             first.payload.source.eq(loader.o.payload.source),
-            first.payload.up.eq(~loader.o.payload.new[-1]),
             loader.o.ready.eq(first.ready),
-            again.valid.eq(changes.o.valid),
-            again.payload.source.eq(
-                times_constant(changes.o.payload.group, spec.lanes) + changes.o.payload.lane + spec.inputs
-            ),
-            again.payload.up.eq(changes.o.payload.flag),
-            changes.o.ready.eq(again.ready),
-            sides.placed.eq(placed),
-            sides.placement.eq(loader.o.payload),
+            targets.placed.eq(loader.o.valid & loader.o.ready),
+            targets.placement.eq(loader.o.payload),
             rows.hold.eq(control.scan),
             loader.start.eq(control.load.start),
         ]
         busy = ~rows.idle | ~sums.idle
-        m.d.comb += [
-            control.load.busy.eq(~loader.idle | busy),
-            control.moving.eq(~scanner.idle | ~changes.empty | busy),
-        ]
+        m.d.comb += [control.load.busy.eq(~loader.idle | busy), control.moving.eq(~targets.idle | busy)]
         self._follow(m, control, rows, phases)
         return loader
 
     def _follow(self, m: Module, control: RunControl, rows: RowReader, phases: PhaseMemory) -> None:
         """Keep the phase of each oscillator that is visited, and tell for how long rows are read."""
+        effect = rows.i.payload.effect
+        phase = Cat(Const(0, self.spec.phase_bits - 1), ~effect.up) if self.spec.binary else effect.new
         # A cycle late, so that nothing waits for the memory.
         m.d.sync += [
             phases.placed.eq(rows.i.valid & rows.i.ready),
             phases.placement.source.eq(rows.i.payload.source),
-            phases.placement.new.eq(Cat(Const(0, self.spec.phase_bits - 1), ~rows.i.payload.up)),
+            phases.placement.new.eq(phase),
         ]
         # No row is read after the last slot. Registered: chooses the addresses of many block RAMs.
         with m.If(self.bus.start):
@@ -185,17 +151,20 @@ class SparseCore(wiring.Component):
         with m.Elif(control.read_out.start):
             m.d.sync += rows.running.eq(0)
 
-    def _noise(self, m: Module, control: RunControl, scanner: Scanner, loader: StateLoader) -> None:
-        """One random word for each group and slot and, where start phases are drawn, for each of them."""
+    def _noise(self, m: Module, control: RunControl, schedule: Schedule, targets: Targets, loader: StateLoader) -> None:
+        """One random word for each group and slot with noise or flips and, where start phases are drawn, for each."""
         spec, windows = self.spec, self.bus.windows
+        draws = schedule.now.noise != 0
+        if spec.flips:
+            draws |= schedule.now.flips
         m.submodules.noise = noise = NoiseGenerator()
         m.submodules.seed = seed = WindowRegister(spec.memory_map["seed"])
         wiring.connect(m, wiring.flipped(windows.seed), seed.window)
         m.d.comb += [
             noise.seed.eq(seed.value),
             noise.start.eq(self.bus.start),
-            noise.step.eq(control.scan),
-            scanner.word.eq(noise.word),
+            noise.step.eq(control.scan & draws),
+            targets.word.eq(noise.word),
         ]
         if spec.random_start:
             m.submodules.random_start = register = WindowRegister(spec.memory_map["start"])
