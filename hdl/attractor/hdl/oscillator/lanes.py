@@ -102,7 +102,7 @@ class Lanes(wiring.Component):
         m = Module()
         spec, beat, edge = self.spec, self.crossbar.beat, self.crossbar.beat.context
         selected, starts, turns, noise = (Signal(spec.lanes, name=name) for name in ("own", "starts", "turns", "noise"))
-        low_locks = self._lock_levels()
+        lows = self._lock_levels()
         marked = Signal(spec.lanes)
         even_or_odd = Mux(self.progress.slot[0] ^ self.progress.odd_period, 0b10, 0b01)
         m.d.comb += [
@@ -121,7 +121,7 @@ class Lanes(wiring.Component):
         lanes = self._decide(m, turns)
         signs, learns = [], []
         for lane, (state, following, moves) in enumerate(lanes):
-            sign = noise[lane] ^ Array(low_locks)[state.lock]
+            sign = noise[lane] ^ Array(lows)[state.lock]
             if spec.learning:
                 # The margin counts against the level; the weight grows with the product of two levels.
                 sign ^= (edge.marks & state.reference) ^ ((beat.kind == OperationKind.LEARN) & ~state.reference)

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
-from amaranth.hdl import Assert, Module, Mux, Signal
+from amaranth.hdl import Assert, Cat, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -84,7 +84,7 @@ class RewrittenMemory(wiring.Component):
             write.addr.eq(addresses[last]),
             write.en.eq(rewrites[last]),
             write.data.eq(self.result),
-            self.busy.eq(sum(rewrites[1:]) != 0),
+            self.busy.eq(Cat(rewrites[1:]).any()),
         ]
         m.d.sync += [
             self.result.eq(self.changed),
