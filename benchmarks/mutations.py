@@ -353,7 +353,7 @@ MUTATIONS = (
     Mutation("sparse/control.py", "progress.odd_period ^ progress.period_end", "progress.odd_period", COUPLED),
     Mutation("sparse/targets.py", "self.idle.eq(scanner.idle & changes.empty)", "self.idle.eq(changes.empty)", COUPLED),
     Mutation("sparse/targets.py", "scanner.idle & changes.empty & mover.idle", "scanner.idle & changes.empty", PHASES),
-    Mutation("sparse/targets.py", "self.placed & self.placement.free", "self.placed", PHASES),
+    Mutation("sparse/targets.py", "self.placed | moves", "moves", PHASES),
     Mutation("sparse/targets.py", "effect.level.eq(placement.level)", "effect.level.eq(0)", PHASES),
     Mutation("sparse/core.py", "~rows.idle | ~sums.idle", "~rows.idle", COUPLED),
     Mutation("sparse/core.py", "noise.step.eq(control.scan & draws)", "noise.step.eq(self.slot_end)", COUPLED),

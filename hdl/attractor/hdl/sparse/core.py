@@ -26,29 +26,37 @@ __all__ = ["SparseCore"]
 
 
 class SparseCore(wiring.Component):
-    """A network of digital oscillators whose phases are 0 or half a period, and of which few pairs are coupled.
+    """A network of digital oscillators of which few pairs are coupled.
 
-    A sum over what is coupled to a target, weight times *side* (+1 for phase 0), changes only where an oscillator
-    flips. Then the row of that oscillator is read, ``entries`` couplings a cycle, each into the memory of its class::
+    The sum over what is coupled to a target, weight times level, is not computed anew in each slot. As in dense
+    networks, the difference that all edges at a slot make in the sum is kept for each slot of half a period, so that a
+    slot costs one addition a target, and only an oscillator whose phase changes costs more: its row is read,
+    ``entries`` couplings a cycle, each into the memory of its class, where all numbers of a target are one word, so
+    that the old edge, the new one and the sum are set right in one go::
 
-        state -> loader --+                        +--> scanner --> list of changes --+
-                          +--> row reader --> sums +                                  |
-                          +-----------------------------------------------------------+
+        state -> loader --+                     +--> targets: scanner -> list of changes -> mover --+
+                          +--> row reader -> sums                                                   |
+                          +-------------------------------------------------------------------------+
 
-    A slot first scans all groups, ``lanes`` targets a cycle, by the sums that slots before have left, and then adds the
-    rows of what flips. No oscillator has a register or a gate of its own, and there is no multiplier.
+    Where phases are 0 or half a period (``binary``), weight times *side* (+1 for phase 0) is summed up instead: that
+    changes only where an oscillator flips. There are no differences, no mover, and nothing is written in a scan.
+
+    A slot first scans all groups, ``lanes`` targets a cycle, and then adds the rows of what changes. No oscillator has
+    a register or a gate of its own, and there is no multiplier.
 
     With ``G = ceil(targets / lanes)`` groups, and rows of ``w`` words that take ``max(w, 1)`` cycles each, a call
     takes, in clock cycles:
 
     ============= =================================================================================
     clear         ``G``
-    load          the rows of all oscillators, and 11; 8 more where start phases are drawn
-    slot          ``G + 5`` if nothing flips; and 1 at the end of a period, 2 more where an entry begins
-    slot, flips   ``G + 6`` and the rows of all that flip; up to 9 more if only the last groups scanned
+    load          the rows of all oscillators, and 12; 8 more where start phases are drawn
+    slot          ``G + 7`` if nothing changes; and 1 at the end of a period, 2 more where an entry begins
+    slot, changes ``G + 7`` and the rows of all that change; up to 15 more if only the last groups scanned
                   have any, or if they come one by one there
     read-out      ``labels + 3``, or 1 without labels
     ============= =================================================================================
+
+    With ``binary`` a load takes 1 cycle less, a slot 2 less, or 1 where there are changes, and that up to 9 more.
 
     Parameters
     ----------

@@ -137,11 +137,12 @@ class Targets(wiring.Component):
         wiring.connect(m, changes.o, mover.i)
         wiring.connect(m, mover.o, wiring.flipped(self.visits))
         wiring.connect(m, mover.phases, wiring.flipped(self.phases))
-        first, moves = self.placed & self.placement.free, mover.o.valid & self.visits.ready
+        moves = mover.o.valid & self.visits.ready
         m.d.comb += [
             lanes.read.eq(self.scan),
             lanes.group.eq(self.group),
-            lanes.placed.eq(first | moves),
+            # An input is placed where the first target will be.
+            lanes.placed.eq(self.placed | moves),
             lanes.placed_group.eq(Mux(self.placed, self.placement.group, mover.moved.group)),
             lanes.lane.eq(Mux(self.placed, self.placement.lane, mover.moved.lane)),
             lanes.phase.eq(Mux(self.placed, self.placement.new, mover.o.payload.effect.new)),
