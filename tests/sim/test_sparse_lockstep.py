@@ -15,6 +15,9 @@ from amaranth.hdl import Const, Value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import attractor.hdl.sparse.draw
+import attractor.hdl.sparse.lane_phases
+import attractor.hdl.sparse.phase_scanner
 import attractor.hdl.sparse.scanner
 import attractor.hdl.sparse.sides
 import attractor.hdl.sparse.sums
@@ -170,23 +173,43 @@ def no_noise(*_: Any) -> Value:
     return Const(0)
 
 
-#: Where and what is broken, and what the bench finds first.
-BREAKS: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
-    "sums": (attractor.hdl.sparse.sums, "add_or_subtract", never_subtracts, "sum|phase"),
-    "lanes of sums": (attractor.hdl.sparse.sums, "one_hot", one_lane_further, "sum|phase"),
-    "sides": (attractor.hdl.sparse.sides, "one_hot", one_lane_further, "side|free|phase"),
-    "noise": (attractor.hdl.sparse.scanner, "chosen_term", no_noise, "phase"),
-    "flips": (attractor.hdl.sparse.scanner, "may_flip", others_may_flip, "phase"),
+def no_lock(spec: SparseSpec, slot: Value) -> list[Value]:  # noqa: ARG001
+    return [Const(0)] * spec.lock_phases
+
+
+#: What is built, where and what is broken, and what the bench finds first.
+BREAKS: dict[str, tuple[SparseSpec, Any, str, Callable[..., Any], str]] = {
+    "sums": (BROKEN, attractor.hdl.sparse.sums, "add_or_subtract", never_subtracts, "sum|phase"),
+    "lanes of sums": (BROKEN, attractor.hdl.sparse.sums, "one_hot", one_lane_further, "sum|phase"),
+    "sides": (BROKEN, attractor.hdl.sparse.sides, "one_hot", one_lane_further, "side|free|phase"),
+    "noise": (BROKEN, attractor.hdl.sparse.scanner, "chosen_term", no_noise, "phase"),
+    "flips": (BROKEN, attractor.hdl.sparse.draw, "may_flip", others_may_flip, "phase"),
+    "differences": (
+        BROKEN_PHASES,
+        attractor.hdl.sparse.sums,
+        "add_or_subtract",
+        never_subtracts,
+        r"difference.*|phase",
+    ),
+    "lanes of phases": (BROKEN_PHASES, attractor.hdl.sparse.lane_phases, "one_hot", one_lane_further, "phase.*"),
+    "noise of phases": (
+        BROKEN_PHASES,
+        attractor.hdl.sparse.phase_scanner,
+        "chosen_term",
+        no_noise,
+        "phase|reference",
+    ),
+    "lock": (BROKEN_PHASES, attractor.hdl.sparse.phase_scanner, "low_locks", no_lock, "phase|reference"),
 }
 
 
 @pytest.mark.parametrize("kind", list(BREAKS))
 @needs_icarus
 def test_a_broken_core_is_found(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    owner, name, replacement, place = BREAKS[kind]
+    spec, owner, name, replacement, place = BREAKS[kind]
     monkeypatch.setattr(owner, name, replacement)
     with pytest.raises(LockstepError) as caught:
-        Regression(BROKEN, "icarus", tmp_path).run(seed=0, calls=range(5))
+        Regression(spec, "icarus", tmp_path).run(seed=0, calls=range(5))
     found = re.search(r"after slot \d+: (?:target|oscillator) \d+, (.+) is (-?\d+), expected", str(caught.value))
     assert found is not None, caught.value
     assert re.fullmatch(place, found[1]), found[1]
@@ -229,10 +252,11 @@ def test_random_specs(simulator: str, spec: SparseSpec, seed: int) -> None:
         Regression(spec, simulator, Path(folder)).run(seed=seed, calls=range(30 if simulator == "verilator" else 4))
 
 
+@pytest.mark.parametrize("name", ["several lanes of a class", "phases, several lanes of a class"])
 @needs_compiler
-def test_a_board_agrees_with_the_golden_model_to_the_cycle() -> None:
+def test_a_board_agrees_with_the_golden_model_to_the_cycle(name: str) -> None:
     """Behind the link, rows in words wider than a frame's other ones."""
-    spec = replace(SPECS["several lanes of a class"], oscillators=70, couplings=300, strength=12, lanes=0, entries=0)
+    spec = replace(SPECS[name], oscillators=70, couplings=300, strength=12, lanes=0, entries=0)
     with Device.open("rtl:", spec, timeout=120.0) as device:
         found = accept(device, models=4, calls=8)
     assert found.exact, found.first_difference
@@ -262,13 +286,14 @@ def test_a_model_runs_on_every_build() -> None:
         )
 
 
-def test_a_quiet_period_takes_a_cycle_for_each_group_and_five_in_each_slot() -> None:
-    spec, cycles = replace(SPECS["one class"], schedule_entries=1), []
+@pytest.mark.parametrize(("binary", "cycles"), [(True, 5), (False, 7)])
+def test_a_quiet_period_takes_a_cycle_for_each_group_and_a_few_in_each_slot(binary: bool, cycles: int) -> None:
+    spec, found = replace(SPECS["one class"], schedule_entries=1, binary=binary), []
     for periods in (1, 2):
         schedule = np.zeros((1, 6), int)
         schedule[0, [0, 5]] = periods, 1
         nothing = {"starts": np.zeros(15, int), "targets": np.zeros(40, int), "weights": np.zeros(40, int)}
         golden = network(spec, {**nothing, "schedule": schedule, "settle": 0})
-        found = TIMING(golden, spec.encode_input(np.zeros(14, int)), written=False)  # pyright: ignore
-        cycles.append(found.least)
-    assert cycles[1] - cycles[0] == 16 * (7 + 5) + 1
+        counted = TIMING(golden, spec.encode_input(np.zeros(14, int)), written=False)  # pyright: ignore
+        found.append(counted.least)
+    assert found[1] - found[0] == 16 * (7 + cycles) + 1
