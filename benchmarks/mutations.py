@@ -324,7 +324,7 @@ MUTATIONS = (
     Mutation("sparse/mover.py", "valid[step] & ~stays", "valid[step]", PHASES),
     Mutation("sparse/mover.py", "~valid[step + 1] | ready[step + 1]", "1", PHASES),
     Mutation("sparse/mover.py", "~Cat(valid[1:]).any()", "~valid[1]", PHASES),
-    Mutation("sparse/phase_scanner.py", "~(phase[-1] ^ slot[-1] ^ held[lane])", "~(phase[-1] ^ slot[-1])", PHASES),
+    Mutation("sparse/phase_scanner.py", "~(phase[-1] ^ slot[-1] ^ held)", "~(phase[-1] ^ slot[-1])", PHASES),
     Mutation("sparse/phase_scanner.py", "index == 0 for index", "index != 0 for index", PHASES),
     Mutation("sparse/phase_scanner.py", "Mux(self.schedule.flips, levels, sides.high)", "levels", PHASES),
     Mutation("sparse/phase_scanner.py", "compared.may & allowed", "compared.may", PHASES),

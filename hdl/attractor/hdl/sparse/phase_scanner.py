@@ -145,11 +145,7 @@ class PhaseScanner(wiring.Component):
         if spec.flips:
             levels = Cat(index == 0 for index in indices) ^ slot[-1].replicate(spec.lanes)
             m.d.comb += held.eq(Mux(self.schedule.flips, levels, sides.high))
-        # Who has the edge that it would move for in this very slot.
-        stays = Cat(
-            (phase[:-1] == slot[:-1]) & ~(phase[-1] ^ slot[-1] ^ held[lane])
-            for lane, phase in enumerate(phases[lane] for lane in range(spec.lanes))
-        )
+        stays = Cat(self._in_place(phases[lane], held[lane]) for lane in range(spec.lanes))
         names = ("held", "may", "low", "free")
         compared, known = (
             Signal(data.StructLayout(dict.fromkeys(names, spec.lanes)), name=n) for n in ("now", "known")
@@ -164,6 +160,11 @@ class PhaseScanner(wiring.Component):
             known.free.eq(compared.free),
         ]
         return known
+
+    def _in_place(self, phase: Value, held: Value) -> Value:
+        """Return whether the edge that a target would move for, if its reference changed, is in this very slot."""
+        slot = self.progress.slot
+        return (phase[:-1] == slot[:-1]) & ~(phase[-1] ^ slot[-1] ^ held)
 
     def _locked(self, m: Module, low: Value) -> list[Value]:
         """Return the fields of all lanes with the lock, and without noise, in cycle 4."""
