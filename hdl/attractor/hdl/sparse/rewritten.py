@@ -99,13 +99,18 @@ class RewrittenMemory(wiring.Component):
     def _take_over(self, m: Module, same: list[Signal], seen: Any, before: Signal) -> None:
         """Show the word that was read or, where there is one, the result that makes it out of date."""
         *_, nearer, farthest = same
-        near, middle, far = Signal(), Signal(), Signal()
+        near, far = Signal(), Signal()
         m.d.sync += far.eq(farthest)
         known = Mux(far, before, seen)
         if not self.registered:
             m.d.sync += near.eq(nearer)
             m.d.comb += self.word.eq(Mux(near, self.result, known))
             return
-        kept, is_near = Signal(self.width), Signal()
-        m.d.sync += [middle.eq(nearer), kept.eq(Mux(middle, self.result, known)), is_near.eq(same[1]), near.eq(is_near)]
+        middle, nearest, kept = Signal(), Signal(), Signal(self.width)
+        m.d.sync += [
+            middle.eq(nearer),
+            kept.eq(Mux(middle, self.result, known)),
+            nearest.eq(same[1]),
+            near.eq(nearest),
+        ]
         m.d.comb += self.word.eq(Mux(near, self.result, kept))

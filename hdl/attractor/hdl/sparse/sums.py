@@ -222,8 +222,8 @@ class Sums(wiring.Component):
         lanes: list[Value] = [Value.cast(0)] * self.spec.lanes
         step = Signal(Step(self.spec))
         m.d.comb += [step[name].eq(value) for name, value in step_of(self.spec, word.effect).items()]
-        for number in range(entries):
-            part = ClassSums(self.spec)
+        parts = [ClassSums(self.spec) for _ in range(entries)]
+        for number, part in enumerate(parts):
             m.submodules[f"class_{number}"] = part
             m.d.comb += [
                 part.valid.eq(self.i.valid),
@@ -232,12 +232,12 @@ class Sums(wiring.Component):
                 part.scan.eq(self.scan),
                 part.group.eq(self.group),
                 part.clear.eq(self.clear),
-                # All classes are at the same stage.
-                self.idle.eq(~part.busy),
             ]
             if not self.spec.binary:
                 m.d.comb += part.slot.eq(self.slot)
             for place in range(part.share):
                 lanes[place * entries + number] = part.sums[place * width : (place + 1) * width]
+        # All classes are at the same stage.
+        m.d.comb += self.idle.eq(~parts[0].busy)
         m.d.comb += self.sums.eq(Cat(lanes))
         return m
