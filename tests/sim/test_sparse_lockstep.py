@@ -286,7 +286,7 @@ def test_a_model_runs_on_every_build() -> None:
         )
 
 
-@pytest.mark.parametrize(("binary", "cycles"), [(True, 5), (False, 7)])
+@pytest.mark.parametrize(("binary", "cycles"), [(True, 5), (False, 8)])
 def test_a_quiet_period_takes_a_cycle_for_each_group_and_a_few_in_each_slot(binary: bool, cycles: int) -> None:
     spec, found = replace(SPECS["one class"], schedule_entries=1, binary=binary), []
     for periods in (1, 2):

@@ -42,7 +42,7 @@ class _Pipeline(NamedTuple):
     added: int
 
 
-_BINARY, _FULL = _Pipeline(quiet=5, listed=7, mover=0, added=6), _Pipeline(quiet=7, listed=9, mover=4, added=7)
+_BINARY, _FULL = _Pipeline(quiet=5, listed=7, mover=0, added=6), _Pipeline(quiet=8, listed=10, mover=4, added=7)
 #: From the start of a load to the first visit of an oscillator, and from a visit to its row's first address.
 LOAD_CYCLES, POINTER_CYCLES = 2, 3
 

@@ -50,13 +50,13 @@ class SparseCore(wiring.Component):
     ============= =================================================================================
     clear         ``G``
     load          the rows of all oscillators, and 12; 8 more where start phases are drawn
-    slot          ``G + 7`` if nothing changes; and 1 at the end of a period, 2 more where an entry begins
-    slot, changes ``G + 7`` and the rows of all that change; up to 15 more if only the last groups scanned
+    slot          ``G + 8`` if nothing changes; and 1 at the end of a period, 2 more where an entry begins
+    slot, changes ``G + 7`` and the rows of all that change; up to 16 more if only the last groups scanned
                   have any, or if they come one by one there
     read-out      ``labels + 3``, or 1 without labels
     ============= =================================================================================
 
-    With ``binary`` a load takes 1 cycle less, a slot 2 less, or 1 where there are changes, and that up to 9 more.
+    With ``binary`` a load takes 1 cycle less, a slot 3 less, or 1 where there are changes, and that up to 9 more.
 
     Parameters
     ----------
@@ -98,11 +98,6 @@ class SparseCore(wiring.Component):
             self.bus.busy.eq(control.run.busy),
             schedule.start.eq(control.load.start),
             self.slot_end.eq(control.progress.slot_end),
-            sums.scan.eq(control.scan),
-            sums.clear.eq(control.clear),
-            sums.group.eq(control.group),
-            targets.scan.eq(control.scan),
-            targets.group.eq(control.group),
             targets.sums.eq(sums.sums),
             control.moves.eq(targets.moved),
         ]
@@ -110,7 +105,8 @@ class SparseCore(wiring.Component):
             wiring.connect(m, targets.phases, phases.mover)
             m.d.comb += sums.slot.eq(control.progress.slot)
         loader = self._visit(m, control, targets, sums, phases)
-        self._noise(m, control, schedule, targets, loader)
+        word = self._noise(m, control, schedule, loader)
+        self._scan(m, control, targets, sums, word)
         self._results(m, control, phases)
         return m
 
@@ -159,8 +155,21 @@ class SparseCore(wiring.Component):
         with m.Elif(control.read_out.start):
             m.d.sync += rows.running.eq(0)
 
-    def _noise(self, m: Module, control: RunControl, schedule: Schedule, targets: Targets, loader: StateLoader) -> None:
-        """One random word for each group and slot with noise or flips and, where start phases are drawn, for each."""
+    def _scan(self, m: Module, control: RunControl, targets: Targets, sums: Sums, word: Signal) -> None:
+        """Scan a group, or clear its sums."""
+        # With full phases many memories are told at once, and a register is what reaches them.
+        domain = m.d.comb if self.spec.binary else m.d.sync
+        domain += [
+            sums.scan.eq(control.scan),
+            sums.clear.eq(control.clear),
+            sums.group.eq(control.group),
+            targets.scan.eq(control.scan),
+            targets.group.eq(control.group),
+            targets.word.eq(word),
+        ]
+
+    def _noise(self, m: Module, control: RunControl, schedule: Schedule, loader: StateLoader) -> Signal:
+        """Return a random word: one for each group and slot with noise or flips, and for each phase that is drawn."""
         spec, windows = self.spec, self.bus.windows
         draws = schedule.now.noise != 0
         if spec.flips:
@@ -172,7 +181,6 @@ class SparseCore(wiring.Component):
             noise.seed.eq(seed.value),
             noise.start.eq(self.bus.start),
             noise.step.eq(control.scan & draws),
-            targets.word.eq(noise.word),
         ]
         if spec.random_start:
             m.submodules.random_start = register = WindowRegister(spec.memory_map["start"])
@@ -180,6 +188,7 @@ class SparseCore(wiring.Component):
             m.d.comb += [loader.random.eq(register.value.start), loader.word.eq(noise.word)]
             with m.If(loader.steps):
                 m.d.comb += noise.step.eq(1)
+        return noise.word
 
     def _results(self, m: Module, control: RunControl, phases: PhaseMemory) -> None:
         """The record of the run, spins, and the winner where there are labels."""

@@ -61,7 +61,7 @@ class PhaseScanner(wiring.Component):
     write, written_group, written: ``Out``
         The references of a group as they are after that.
     idle: ``Out(1)``
-        No group is inside.
+        No group is inside, or comes in.
     """
 
     issue: Signal
@@ -126,7 +126,7 @@ class PhaseScanner(wiring.Component):
             self.changes.payload.flags.eq(self.written.high),
             self.write.eq(stages[-1]),
             self.written_group.eq(groups[-1]),
-            self.idle.eq(~Cat(stages[1:]).any()),
+            self.idle.eq(~Cat(stages).any()),
         ]
         return m
 
