@@ -44,6 +44,7 @@ PHASES = tuple(
     for name in ("odd lanes", "several lanes of a class", "one class, no flips")
 )
 COUPLINGS = ("tests/hdl/test_sparse_parts.py",)
+WINDOWS = ("tests/hdl/test_windows.py",)
 REGISTER = ("tests/hdl/test_stream_register.py",)
 ARBITER = ("tests/hdl/test_arbiter.py",)
 SCANNER = ("tests/hdl/test_eqprop_sources.py::test_scanner_gives_the_inputs_that_are_on",)
@@ -293,6 +294,8 @@ MUTATIONS = (
     Mutation("oscillator/loader.py", "return left == 0", "return left == 1", PARTS),
     Mutation("oscillator/phases.py", "- reference + spec.period // 4", "- reference", PARTS),
     Mutation("oscillator/core.py", "start & (control.margin == 0)", "start", LOCKSTEP),
+    Mutation("windows.py", "Mux(arrives, read.data, kept)", "read.data", WINDOWS),
+    Mutation("windows.py", "theirs | self.read", "theirs", WINDOWS),
     Mutation("sparse/rows.py", "starts.valid & ~self.hold & ~goes_on", "starts.valid & ~goes_on", COUPLED),
     Mutation("sparse/rows.py", "marks.word[0] | at_end", "marks.word[0]", COUPLINGS),
     Mutation("sparse/rows.py", "Mux(goes_on, following, starts.payload.pointer)", "starts.payload.pointer", COUPLINGS),
