@@ -75,6 +75,21 @@ SPARSE: list[tuple[str, tuple[int, int, int], tuple[int, int], dict[str, Any]]] 
     ("ulx3s-85f", (500, 6000, 1000), (16, 4), {"weight_bits": 8, "labels": 10, "inputs": 100}),
     ("ulx3s-85f", (10000, 40000, 7), (32, 8), {"row_words": 10001, "fraction_bits": 4, "random_start": True}),
     ("ulx3s-85f", (20000, 80000, 7), (64, 8), {"row_words": 20001, "fraction_bits": 4, "random_start": True}),
+    ("icebreaker", (100, 300, 7), (4, 4), {"binary": False}),
+    ("icebreaker", (64, 200, 15), (8, 2), {"binary": False, "flips": False, "phase_bits": 3, "weight_bits": 4}),
+    ("hx8k-evn", (120, 400, 7), (8, 8), {"binary": False, "fraction_bits": 3}),
+    ("hx8k-evn", (60, 300, 40), (4, 2), {"binary": False, "weight_bits": 5, "lock_phases": 3, "random_start": True}),
+    ("ulx3s-85f", (200, 800, 7), (4, 4), {"binary": False}),
+    ("ulx3s-85f", (500, 6000, 300), (16, 4), {"binary": False, "flips": False, "weight_bits": 8, "labels": 10}),
+    ("ulx3s-85f", (300, 1200, 15), (16, 2), {"binary": False, "phase_bits": 5, "fraction_bits": 2}),
+    ("ulx3s-85f", (300, 1200, 7), (12, 3), {"binary": False, "phase_bits": 3, "random_start": True}),
+    ("ulx3s-85f", (800, 20000, 63), (32, 16), {"binary": False, "row_words": 2000, "random_start": True}),
+    (
+        "ulx3s-85f",
+        (10000, 40000, 7),
+        (32, 8),
+        {"binary": False, "row_words": 10001, "fraction_bits": 4, "random_start": True},
+    ),
 ]
 #: Layers, lanes, greatest state, bits of the counters; none where the network does not learn.
 LAYERED: list[tuple[str, tuple[int, ...], int, int, int | None]] = [

@@ -21,7 +21,8 @@ class OneMemory(Elaboratable):
     def __init__(self, size: Memory) -> None:
         self.size = size
         self.addresses = [Signal(24) for _ in range(size.read_ports)]
-        self.write_address, self.write, self.data = Signal(24), Signal(), Signal(size.word_bits)
+        enables = size.word_bits // (size.enabled_bits or size.word_bits)
+        self.write_address, self.write, self.data = Signal(24), Signal(enables), Signal(size.word_bits)
         self.read_data = [Signal(size.word_bits) for _ in range(size.read_ports)]
         self.ports = [*self.addresses, self.write_address, self.write, self.data, *self.read_data]
 
@@ -36,7 +37,7 @@ class OneMemory(Elaboratable):
             reader = store.read_port(domain="comb" if size.asynchronous else "sync")
             m.d.comb += [reader.addr.eq(address), data.eq(reader.data)]
         if not size.constant:
-            writer = store.write_port()
+            writer = store.write_port(granularity=size.enabled_bits or None)
             m.d.comb += [writer.addr.eq(self.write_address), writer.data.eq(self.data), writer.en.eq(self.write)]
         return m
 
@@ -94,6 +95,10 @@ def test_memories_are_packed_as_yosys_packs_them(family: Family, tmp_path: Path)
         Memory("small constant of iCE40", 128, 8, constant=True),
         Memory("small constant of ECP5", 200, 7, constant=True),
         Memory("constant of logic", 300, 16, constant=True, logic=True),
+        Memory("phases of lanes", 313, 128, enabled_bits=4),
+        Memory("few phases of lanes", 40, 64, enabled_bits=4),
+        Memory("wide phases of many groups", 2100, 30, enabled_bits=6),
+        Memory("phases of many groups", 2100, 24, enabled_bits=4),
         Memory("asynchronous constant", 300, 16, constant=True, asynchronous=True),
     ]
     expected = [dataclasses.replace(pack(size, family), selected_bits=0) for size in sizes]

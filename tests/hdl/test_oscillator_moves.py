@@ -16,7 +16,8 @@ from attractor.golden import Crossbar as GoldenCrossbar
 from attractor.golden.crossbar import IntegerWeights
 from attractor.hdl.crossbar import Operation as OperationLayout
 from attractor.hdl.crossbar import OperationKind
-from attractor.hdl.oscillator.move import Context, EdgeSequencer, PhaseMover, Placement, lock_index
+from attractor.hdl.oscillator.move import Context, EdgeSequencer, PhaseMover, Placement
+from attractor.hdl.oscillator.rule import lock_index
 from attractor.sim.lockstep.oscillator.state import expected_accumulators
 from attractor.spec import OscillatorSpec
 

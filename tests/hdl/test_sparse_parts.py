@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attractor.golden.sparse import couplings_of
+from attractor.hdl.sparse.layouts import numbers_of
 from attractor.hdl.sparse.rows import RowReader
 from attractor.hdl.sparse.sums import ClassSums
-from attractor.hdl.sparse.terms import Terms
+from attractor.hdl.sparse.terms import Terms, field_bits
 from attractor.spec.oscillator import NOISE_SHIFTS
 from attractor.spec.sparse import SparseSpec
 
@@ -24,19 +25,32 @@ SPECS = [
     SparseSpec(oscillators=9, couplings=30, strength=9, lanes=3, inputs=2, binary=True, flips=True, fraction_bits=3),
     SparseSpec(oscillators=2, couplings=3, strength=3, binary=True, flips=True),
 ]
+#: With full phases: several numbers are kept of a target.
+FULL = [
+    SparseSpec(oscillators=20, couplings=60, strength=20, lanes=8, entries=2, weight_bits=3, phase_bits=3),
+    SparseSpec(oscillators=9, couplings=30, strength=9, lanes=3, inputs=2, flips=True, lock_phases=3),
+    SparseSpec(oscillators=2, couplings=3, strength=3, phase_bits=5, flips=True),
+]
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.groups} groups")
+def spec_id(spec: SparseSpec) -> str:
+    return f"{spec.groups} groups, {'binary' if spec.binary else 'full'}"
+
+
+@pytest.mark.parametrize("spec", SPECS + FULL, ids=spec_id)
 @settings(max_examples=8, deadline=None)
 @given(seed=SEEDS)
 def test_couplings_of_one_word_follow_each_other_without_a_gap(spec: SparseSpec, seed: int) -> None:
-    """Few words, so that a coupling needs what one of the two before it has changed."""
+    """Few words, so that a coupling needs what one of the two or three before it has changed."""
     part, rng = ClassSums(spec), random.Random(seed)
-    share, width = spec.lanes // spec.entries, spec.accumulator_bits
+    share, width, numbers = spec.lanes // spec.entries, spec.accumulator_bits, numbers_of(spec)
     places = -(-spec.targets // spec.entries)
-    held = [0] * (spec.groups * share)
+    held = [[0] * numbers for _ in range(spec.groups * share)]
+    slot = rng.randrange(spec.period)
 
     async def bench(ctx: Any) -> None:
+        if not spec.binary:
+            ctx.set(part.slot, slot)
         for group in range(spec.groups):
             ctx.set(part.clear, 1)
             ctx.set(part.group, group)
@@ -44,29 +58,38 @@ def test_couplings_of_one_word_follow_each_other_without_a_gap(spec: SparseSpec,
         ctx.set(part.clear, 0)
         for _ in range(200):
             valid, place, weight = rng.random() < 0.8, rng.randrange(places), rng.randint(-1, 1)
-            negate, twice = rng.randrange(2), rng.randrange(2)
+            adds, negate, twice = (rng.randrange(1 << numbers) for _ in range(3))
             ctx.set(part.valid, valid)
             ctx.set(part.entry, {"place": place, "weight": weight})
-            ctx.set(part.negate, negate)
-            ctx.set(part.twice, twice)
-            if valid:
-                held[place] += (weight << twice) * (-1 if negate else 1)
+            ctx.set(part.step, {"adds": adds, "negate": negate, "twice": twice})
+            for number in range(numbers):
+                if valid and adds >> number & 1:
+                    held[place][number] += (weight << (twice >> number & 1)) * (-1 if negate >> number & 1 else 1)
             await ctx.tick()
         ctx.set(part.valid, 0)
-        await ctx.tick().repeat(2)
+        await ctx.tick().until(~part.busy)
+        await scan(ctx)
+
+    async def scan(ctx: Any) -> None:
         for group in range(spec.groups):
             ctx.set(part.scan, 1)
             ctx.set(part.group, group)
             await ctx.tick()
+            if not spec.binary:
+                ctx.set(part.scan, 0)
+                await ctx.tick().repeat(2)
             word = ctx.get(part.sums)
             for lane in range(share):
+                *differences, expected = held[group * share + lane]
+                if differences:
+                    expected += differences[slot % len(differences)] * (2 if slot < len(differences) else -2)
                 found = word >> lane * width & ((1 << width) - 1)
-                assert found == held[group * share + lane] % (1 << width)
+                assert found == expected % (1 << width)
 
     simulate(part, bench)
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.groups} groups")
+@pytest.mark.parametrize("spec", SPECS, ids=spec_id)
 @settings(max_examples=6, deadline=None)
 @given(seed=SEEDS, pause=st.sampled_from([0.0, 0.5]))
 def test_rows_come_word_after_word(spec: SparseSpec, seed: int, pause: float) -> None:
@@ -93,7 +116,7 @@ def test_rows_come_word_after_word(spec: SparseSpec, seed: int, pause: float) ->
         await write_window(ctx, reader.pointers, first.tolist())
         ctx.set(reader.running, 1)
         for source, up in visits:
-            ctx.set(reader.i.payload, {"source": source, "up": up})
+            ctx.set(reader.i.payload, {"source": source, "effect": {"up": up}})
             ctx.set(reader.i.valid, 1)
             await ctx.tick().until(reader.i.ready)
             ctx.set(reader.i.valid, 0)
@@ -106,7 +129,7 @@ def test_rows_come_word_after_word(spec: SparseSpec, seed: int, pause: float) ->
     async def watch(ctx: Any) -> None:
         since = 0
         async for _, _, valid, entries, up in ctx.tick().sample(
-            reader.o.valid, reader.o.payload.entries.as_value(), reader.o.payload.up
+            reader.o.valid, reader.o.payload.entries.as_value(), reader.o.payload.effect.up
         ):
             since += 1
             if valid:
@@ -143,14 +166,16 @@ def test_a_row_ends_with_the_memory(marked: bool) -> None:
     assert found == 2 * list(range(first, ends))
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.groups} groups")
+@pytest.mark.parametrize("spec", [*SPECS, *FULL[1:]], ids=spec_id)
 def test_terms_are_all_that_six_signs_make(spec: SparseSpec) -> None:
-    terms, width = Terms(spec), spec.accumulator_bits + 2
+    terms = Terms(spec)
+    width, scale = field_bits(spec), 1 << spec.fraction_bits if spec.binary else 1
 
     async def bench(ctx: Any) -> None:
         largest = spec.largest_amplitude
         for noise in sorted({0, 1, min(7, largest), min(8, largest), largest - 1, largest}):
             ctx.set(terms.noise, noise)
+            ctx.set(terms.flips, 1)
             await ctx.tick()
             parts = [noise >> shift for shift in NOISE_SHIFTS]
             expected = {
@@ -158,11 +183,14 @@ def test_terms_are_all_that_six_signs_make(spec: SparseSpec) -> None:
                 for signs in range(64)
                 if (signs & 7).bit_count() < 2
             }
-            found = []
-            for number in range(12):
-                term = ctx.get(terms.values[number])
-                found.append((term.whole - (term.whole >> width - 1 << width), term.rest))
-            scale = 1 << spec.fraction_bits
-            assert set(found) == {(value // scale, int(value % scale > 0)) for value in expected}
+            assert values(ctx) == {(value // scale, int(value % scale > 0)) for value in expected}
+            if not spec.binary:
+                ctx.set(terms.flips, 0)
+                await ctx.tick()
+                assert values(ctx) == {(noise, 0)}
+
+    def values(ctx: Any) -> set[tuple[int, int]]:
+        found = [ctx.get(terms.values[number]) for number in range(12)]
+        return {(term.whole - (term.whole >> width - 1 << width), term.rest) for term in found}
 
     simulate(terms, bench)

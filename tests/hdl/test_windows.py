@@ -50,11 +50,12 @@ def word_of(values: dict[str, Any]) -> int:
     return int.from_bytes(RECORD.encode(arrays), "little")
 
 
+@pytest.mark.parametrize("told", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_memory_shows_the_fields_of_the_words_that_were_written(seed: int) -> None:
+def test_a_memory_shows_the_fields_of_the_words_that_were_written(seed: int, told: bool) -> None:
     rng = random.Random(seed)
     window = Window("table", Region.PARAMETERS, 6, RECORD.bits, RECORD)
-    dut = WindowMemory(window)
+    dut = WindowMemory(window, told=told)
 
     async def bench(ctx: Any) -> None:
         contents = [drawn(rng) for _ in range(window.words)]
@@ -67,11 +68,20 @@ def test_a_memory_shows_the_fields_of_the_words_that_were_written(seed: int) -> 
         for _ in range(20):
             address, inside = rng.randrange(window.words), rng.random() < 0.5
             port = dut if inside else dut.window
+            if told:
+                ctx.set(dut.running, inside)
             ctx.set(port.address, address)
             ctx.set(port.read, 1)
             await ctx.tick()
             ctx.set(port.read, 0)
-            assert shown(dut.word, ctx) == contents[address]
+            if inside or not told:
+                assert shown(dut.word, ctx) == contents[address]
+            if inside and told:
+                continue
+            for _ in range(rng.randrange(3)):
+                assert ctx.get(dut.window.read_data) == word_of(contents[address])
+                ctx.set(port.address, rng.randrange(window.words))
+                await ctx.tick()
             assert ctx.get(dut.window.read_data) == word_of(contents[address])
 
     simulate(dut, bench)

@@ -35,6 +35,16 @@ SPECS = {
         flips=True,
         binary=True,
     ),
+    "many couplings, full phases": SparseSpec(
+        oscillators=150,
+        inputs=2,
+        couplings=900,
+        strength=14,
+        lanes=20,
+        entries=10,
+        random_start=True,
+        flips=True,
+    ),
     "wide layers": EqPropSpec(layers=(30, 40, 20), classes=10, state_high=7, lanes=20, learning=True),
     "three spiking layers": FelifSpec(
         inputs=20,

@@ -54,15 +54,18 @@ def _memories(fragment: Any, path: tuple[str, ...]) -> Iterator[Memory]:
 
 
 def _described(storage: memory.Memory, name: str) -> Memory:
+    width = Shape.cast(storage.shape).width
+    enables = [len(port.en) for port in storage.write_ports]
     return Memory(
         name,
         storage.depth,
-        Shape.cast(storage.shape).width,
+        width,
         constant=not storage.write_ports,
         logic="logic" in (storage.attrs.get("rom_style"), storage.attrs.get("ram_style")),
         large=LARGE in storage.attrs,
         read_ports=len(storage.read_ports),
         asynchronous=any(port.domain == "comb" for port in storage.read_ports),
+        enabled_bits=width // enables[0] if enables and enables[0] > 1 else 0,
     )
 
 

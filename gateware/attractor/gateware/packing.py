@@ -68,6 +68,8 @@ class Memory:
         Number of its read ports.
     asynchronous:
         A word is read in the cycle of its address.
+    enabled_bits:
+        Bits of a word that are written together; 0 for all.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Memory:
     large: bool = False
     read_ports: int = 1
     asynchronous: bool = False
+    enabled_bits: int = 0
 
     @property
     def bits(self) -> int:
@@ -137,7 +140,9 @@ def _use(memory: Memory, cell: _Cell) -> tuple[float, int, int]:
     Each read port has cells of its own, all with the same contents.
     """
     banks = ceil_div(memory.words, cell.words)
-    cells = ceil_div(banks * ceil_div(memory.word_bits, cell.part), cell.bits // cell.part)
+    enabled = memory.enabled_bits or memory.word_bits
+    parts = memory.word_bits // enabled * ceil_div(enabled, cell.part)
+    cells = ceil_div(banks * parts, cell.bits // cell.part)
     selected = (banks - 1) * memory.word_bits
     decoded = banks if banks > 1 else 0
     copies = memory.read_ports

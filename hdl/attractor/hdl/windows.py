@@ -24,8 +24,8 @@ class WindowMemory(wiring.Component):
     window:
         The window. Where its words are records, ``word`` has their fields.
     told:
-        The core says when it reads, instead of being heard whenever the window is not used: so that a large memory's
-        address does not wait for the link.
+        The core says when it reads, instead of being heard whenever the window is not used: so that neither the address
+        of a large memory nor its enables wait for the link.
 
     Members
     -------
@@ -35,7 +35,7 @@ class WindowMemory(wiring.Component):
     read, address: ``In(1)``, ``In(range(words))``
         Read a word.
     word: ``Out(word_bits)``, or the layout of the record
-        That of the last ``read``, of whichever side.
+        That of the last ``read``, of whichever side; if ``told``, of the core's.
     """
 
     window: Any
@@ -66,13 +66,18 @@ class WindowMemory(wiring.Component):
         address = Mux(theirs, window.address, self.address)
         m.d.comb += [
             read.addr.eq(address),
-            read.en.eq(window.read | self.read),
             write.addr.eq(address),
             write.en.eq(window.write),
             write.data.eq(window.write_data),
-            window.read_data.eq(read.data),
             self.word.eq(read.data),
         ]
+        if self.told:
+            # The window's address is always read, and what the window asked for is kept.
+            arrives, kept = Signal(), Signal.like(window.read_data)
+            m.d.comb += [read.en.eq(theirs | self.read), window.read_data.eq(Mux(arrives, read.data, kept))]
+            m.d.sync += [arrives.eq(window.read), kept.eq(window.read_data)]
+        else:
+            m.d.comb += [read.en.eq(window.read | self.read), window.read_data.eq(read.data)]
         m.d.sync += [
             Assert(~((window.read | window.write) & self.read), "a window is used while the core reads it"),
             Assert(theirs | ~(window.read | window.write), "a window is used while the core runs"),

@@ -20,7 +20,7 @@ from attractor.spec.base import CHUNK_LANES
 from attractor.spec.oscillator import MIXING_WORDS, NOISE_SHIFTS
 from attractor.timing.base import CycleRange
 
-__all__ = ["TIMING", "OscillatorCycles"]
+__all__ = ["TIMING", "Move", "OscillatorCycles", "readout_cycles"]
 
 #: From the operation that decides to the end of a slot in which nothing changes.
 QUIET_CYCLES = 3
@@ -35,6 +35,8 @@ class Move(NamedTuple):
 
     Parameters
     ----------
+    target:
+        Its number.
     group, chunk:
         Where it is listed.
     old, new:
@@ -43,6 +45,7 @@ class Move(NamedTuple):
         Its level in this very slot changes with the phase.
     """
 
+    target: int
     group: int
     chunk: int
     old: int
@@ -65,22 +68,16 @@ class OscillatorCycles:
 
     def __init__(self, network: OscillatorNetwork, state: OscillatorState, *, random_start: bool = False) -> None:
         self.network, self.spec = network, network.spec
-        self.cycles = loading_cycles(self.spec, random_start=random_start) + 1
+        self.cycles = self._loading(random_start=random_start)
         self._entry, self._left = -1, 0
         self._phases, self._reference = state.phases[0].copy(), state.reference[0].copy()
         self._next_entry()
 
     def slot(self, state: OscillatorState) -> None:
         """Count the slot after which the network is in this state."""
-        slot, spec = state.slot - 1, self.spec
-        _, noise, _, lock, _, flips = self._now
-        pushes = (noise > 0) * (len(NOISE_SHIFTS) if flips else 1) + (lock > 0)
-        decided = scan_cycles(spec, pushes)
-        spacing = 1 if pushes else 2
-        issued = [decided - spacing * (spec.groups - 1 - group) for group in range(spec.groups)]
-        self.cycles += _served(spec, issued, list(self._moves(state, slot)))
+        self.cycles += self._slot(list(self._moves(state, state.slot - 1)))
         self._phases, self._reference = state.phases[0].copy(), state.reference[0].copy()
-        if state.slot % spec.period == 0:
+        if state.slot % self.spec.period == 0:
             self.cycles += 1
             self._left -= 1
             if not self._left:
@@ -89,6 +86,20 @@ class OscillatorCycles:
     def total(self) -> int:
         """Return the cycles of the whole call, after its last slot."""
         return self.cycles + readout_cycles(self.spec)
+
+    def _loading(self, *, random_start: bool) -> int:
+        """Return the cycles until the first slot."""
+        return loading_cycles(self.spec, random_start=random_start) + 1
+
+    def _slot(self, moves: list[Move]) -> int:
+        """Return the cycles of a slot in which these targets are listed."""
+        spec = self.spec
+        _, noise, _, lock, _, flips = self._now
+        pushes = (noise > 0) * (len(NOISE_SHIFTS) if flips else 1) + (lock > 0)
+        decided = scan_cycles(spec, pushes)
+        spacing = 1 if pushes else 2
+        issued = [decided - spacing * (spec.groups - 1 - group) for group in range(spec.groups)]
+        return _served(spec, issued, moves)
 
     def _next_entry(self) -> None:
         """Fetch the next entry of the schedule; the first one is fetched while the phases are loaded."""
@@ -107,7 +118,7 @@ class OscillatorCycles:
         for target in np.flatnonzero(listed).tolist():
             old, new = int(self._phases[spec.inputs + target]), int(state.phases[0, spec.inputs + target])
             group, lane = divmod(target, spec.lanes)
-            yield Move(group, lane // CHUNK_LANES, old, new, _high(spec, old, slot) != _high(spec, new, slot))
+            yield Move(target, group, lane // CHUNK_LANES, old, new, _high(spec, old, slot) != _high(spec, new, slot))
 
     def _changed(self, state: OscillatorState, slot: int, *, alternate: bool) -> npt.NDArray[np.bool_]:
         """Return which targets are listed because of their references, shape (targets,)."""

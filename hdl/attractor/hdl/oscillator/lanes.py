@@ -10,6 +10,7 @@ from attractor.hdl.arithmetic import one_hot
 from attractor.hdl.change_queue import Marks
 from attractor.hdl.noise import WORD_BITS, flip_masks, may_flip, spread
 from attractor.hdl.operations import Beat, NeuronSignature, OperationKind
+from attractor.hdl.oscillator.rule import low_locks
 from attractor.hdl.oscillator.signatures import ProgressSignature, ScheduleSignature
 from attractor.spec import OscillatorSpec
 from attractor.spec.oscillator import FLIP_BITS
@@ -101,7 +102,7 @@ class Lanes(wiring.Component):
         m = Module()
         spec, beat, edge = self.spec, self.crossbar.beat, self.crossbar.beat.context
         selected, starts, turns, noise = (Signal(spec.lanes, name=name) for name in ("own", "starts", "turns", "noise"))
-        low_locks = self._lock_levels()
+        lows = self._lock_levels()
         marked = Signal(spec.lanes)
         even_or_odd = Mux(self.progress.slot[0] ^ self.progress.odd_period, 0b10, 0b01)
         m.d.comb += [
@@ -120,7 +121,7 @@ class Lanes(wiring.Component):
         lanes = self._decide(m, turns)
         signs, learns = [], []
         for lane, (state, following, moves) in enumerate(lanes):
-            sign = noise[lane] ^ Array(low_locks)[state.lock]
+            sign = noise[lane] ^ Array(lows)[state.lock]
             if spec.learning:
                 # The margin counts against the level; the weight grows with the product of two levels.
                 sign ^= (edge.marks & state.reference) ^ ((beat.kind == OperationKind.LEARN) & ~state.reference)
@@ -143,8 +144,7 @@ class Lanes(wiring.Component):
 
     def _lock_levels(self) -> Value:
         """Return the lock phases whose level is -1 in this slot in a beat that adds the lock, otherwise 0."""
-        spec, slot = self.spec, self.progress.slot
-        low = Cat((slot - lock)[spec.phase_bits - 1] for lock in spec.lock_slots)
+        low = Cat(low_locks(self.spec, self.progress.slot))
         return Mux(self.crossbar.beat.context.locked, low, 0)
 
     def _decide(self, m: Module, turns: Value) -> list[tuple[data.View, data.View, Value]]:

@@ -2,18 +2,19 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arithmetic import times_constant
 from attractor.hdl.change_queue import Change
 from attractor.hdl.operations import Operation, OperationKind
+from attractor.hdl.oscillator.rule import MoveRule, lock_index
 from attractor.hdl.oscillator.signatures import ProgressSignature, ScheduleSignature
 from attractor.hdl.ports import ReadSignature
 from attractor.spec import OscillatorSpec
 
-__all__ = ["Context", "EdgeSequencer", "EdgeStep", "PhaseMover", "Placement", "lock_index"]
+__all__ = ["Context", "EdgeSequencer", "EdgeStep", "PhaseMover", "Placement"]
 
 
 class Placement(data.StructLayout):
@@ -93,14 +94,12 @@ class Context(data.StructLayout):
 
 
 class PhaseMover(wiring.Component):
-    """Moves the phases of oscillators that have to move.
+    """Moves the phases of oscillators that have to move, as :class:`~attractor.hdl.oscillator.rule.MoveRule` says.
 
-    The phase goes toward the slot of the change (a rise), or half a period from it (a fall), the shorter way and at
-    most ``max_step`` slots; exactly opposite it increases. Where targets flip it goes to the start of the half of the
-    period in which that slot lies, all the way. A change leaves a cycle after it entered, or vanishes if the phase
-    stays where it is, and only then the next one enters: two cycles for a change, no more than its operations take. So
-    ``i.ready`` is a register: it cuts the path from the crossbar, which says when an operation can be issued, to the
-    find-first of the changes that wait, and costs no cycle.
+    A change leaves a cycle after it entered, or vanishes if the phase stays where it is, and only then the next one
+    enters: two cycles for a change, no more than its operations take. So ``i.ready`` is a register: it cuts the path
+    from the crossbar, which says when an operation can be issued, to the find-first of the changes that wait, and costs
+    no cycle.
 
     Parameters
     ----------
@@ -142,13 +141,11 @@ class PhaseMover(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spec, half = self.spec, self.spec.period // 2
+        spec, phases = self.spec, self.phases
         change = Signal.like(self.i.payload)
         valid = Signal()
         leaves = Signal()
-        phases, phase, slot, placement = self.phases, self.phases.data, self.progress.slot, self.o.payload
         source = Signal.like(phases.address)
-        max_step = self.schedule.max_step
         m.d.comb += [
             self.i.ready.eq(~valid),
             phases.read.eq(self.i.valid & self.i.ready),
@@ -160,41 +157,25 @@ class PhaseMover(wiring.Component):
         with m.Elif(leaves):
             m.d.sync += valid.eq(0)
 
-        forward = Signal(spec.phase_bits)
-        step = Signal(spec.phase_bits)
-        target = Signal(spec.phase_bits)
-        distance = Signal(spec.phase_bits)
-        backward = forward > half
+        m.submodules.rule = rule = MoveRule(spec)
+        wiring.connect(m, wiring.flipped(self.schedule), rule.schedule)
+        wiring.connect(m, wiring.flipped(self.progress), rule.progress)
+        placement = self.o.payload
         m.d.comb += [
-            target.eq(self._goal(Mux(change.flag, slot, slot ^ half))),
-            forward.eq(target - phase),
-            distance.eq(Mux(backward, -forward, forward)),
-            step.eq(Mux(distance < max_step, distance, max_step)),
+            rule.phase.eq(phases.data),
+            rule.rises.eq(change.flag),
             placement.source.eq(source),
             placement.free.eq(1),
             placement.group.eq(change.group),
             placement.lane.eq(change.lane),
-            placement.old.eq(phase),
-            placement.new.eq(Mux(backward, phase - step, phase + step)),
-        ]
-        was_high, is_high = self._high(phase), self._high(placement.new)
-        m.d.comb += [
-            placement.level.eq(was_high ^ is_high),
-            placement.low.eq(~is_high),
-            self.o.valid.eq(valid & (step != 0)),
-            leaves.eq(self.o.ready | (step == 0)),
+            placement.old.eq(phases.data),
+            placement.new.eq(rule.new),
+            placement.level.eq(rule.level),
+            placement.low.eq(rule.low),
+            self.o.valid.eq(valid & rule.moves),
+            leaves.eq(self.o.ready | ~rule.moves),
         ]
         return m
-
-    def _goal(self, edge: Value) -> Value:
-        """Return where a phase goes that would have its edge there: where targets flip, to 0 or half a period."""
-        if not self.spec.flips:
-            return edge
-        return Cat(edge[:-1] & (~self.schedule.flips).replicate(len(edge) - 1), edge[-1])
-
-    def _high(self, phase: Value) -> Value:
-        """Level at this slot: high in the half period after the rising edge."""
-        return ~(self.progress.slot - phase)[self.spec.phase_bits - 1]
 
 
 class EdgeStep(enum.Enum, shape=2):
@@ -320,9 +301,3 @@ class EdgeSequencer(wiring.Component):
                     context.first.eq(0),
                     context.places.eq(0),
                 ]
-
-
-def lock_index(spec: OscillatorSpec, phase: Value) -> Value:
-    """Return the number of the lock phase nearest to ``phase``."""
-    rounded = (times_constant(phase, spec.lock_phases) + spec.period // 2) >> spec.phase_bits
-    return Mux(rounded == spec.lock_phases, 0, rounded)

@@ -37,12 +37,10 @@ class RunControl(wiring.Component):
         This one.
     load: ``Out(TaskSignature)``
         Place all oscillators.
-    loading: ``Out(1)``
-        What is added to the sums is placed for the first time.
-    flips: ``In(1)``
-        A target flips in this slot.
+    moves: ``In(1)``
+        The phase of a target changes in this slot.
     moving: ``In(1)``
-        Flips of this slot are still being worked on, or may yet be found.
+        Changes of this slot are still being worked on, or may yet be found.
     read_out: ``Out(TaskSignature)``
         Find the winner.
     """
@@ -56,8 +54,7 @@ class RunControl(wiring.Component):
     scan: Signal
     group: Signal
     load: Any
-    loading: Signal
-    flips: Signal
+    moves: Signal
     moving: Signal
     read_out: Any
 
@@ -74,8 +71,7 @@ class RunControl(wiring.Component):
                 "scan": Out(1),
                 "group": Out(range(groups_of(spec))),
                 "load": Out(TaskSignature()),
-                "loading": Out(1),
-                "flips": In(1),
+                "moves": In(1),
                 "moving": In(1),
                 "read_out": Out(TaskSignature()),
             }
@@ -96,7 +92,7 @@ class RunControl(wiring.Component):
             m.d.sync += self._stopping.eq(1)
         with m.If(progress.slot_end):
             m.d.sync += progress.moved.eq(0)
-        with m.Elif(self.flips):
+        with m.Elif(self.moves):
             m.d.sync += progress.moved.eq(1)
         with m.FSM() as fsm:
             m.d.comb += self.run.busy.eq(~fsm.ongoing("idle"))
@@ -117,13 +113,11 @@ class RunControl(wiring.Component):
             with m.If(self._last):
                 m.d.comb += self.load.start.eq(1)
                 m.next = "load"
-        with m.State("load"):
-            m.d.comb += self.loading.eq(1)
-            with m.If(~self.load.busy & ~self.schedule.busy):
-                m.next = "period"
+        with m.State("load"), m.If(~self.load.busy & ~self.schedule.busy):
+            m.next = "period"
 
     def _run(self, m: Module) -> None:
-        """Go through the slots: scan all groups, and wait until all that flips is in the sums."""
+        """Go through the slots: scan all groups, and wait until all that changes is in the sums."""
         progress, schedule = self.progress, self.schedule
         with m.State("period"):
             with m.If(self._stopping | (schedule.over & ~schedule.busy)):

@@ -7,8 +7,6 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.arbiter import StreamArbiter
-from attractor.hdl.arithmetic import times_constant
-from attractor.hdl.change_list import ChangeList
 from attractor.hdl.core import CoreSignature
 from attractor.hdl.noise import NoiseGenerator
 from attractor.hdl.oscillator.loader import StateLoader
@@ -16,13 +14,11 @@ from attractor.hdl.oscillator.phases import PhaseMemory
 from attractor.hdl.oscillator.readout import LabelReadout, RunRecord
 from attractor.hdl.oscillator.schedule import Schedule
 from attractor.hdl.sparse.control import RunControl
-from attractor.hdl.sparse.layouts import Visit, groups_of
+from attractor.hdl.sparse.layouts import Visit
 from attractor.hdl.sparse.rows import RowReader
-from attractor.hdl.sparse.scanner import Scanner
-from attractor.hdl.sparse.sides import Sides
 from attractor.hdl.sparse.sums import Sums
+from attractor.hdl.sparse.targets import Targets, effect_of
 from attractor.hdl.windows import WindowRegister
-from attractor.spec import SpecError
 from attractor.spec.oscillator import NO_WINNER
 from attractor.spec.sparse import SparseSpec
 
@@ -30,29 +26,37 @@ __all__ = ["SparseCore"]
 
 
 class SparseCore(wiring.Component):
-    """A network of digital oscillators whose phases are 0 or half a period, and of which few pairs are coupled.
+    """A network of digital oscillators of which few pairs are coupled.
 
-    A sum over what is coupled to a target, weight times *side* (+1 for phase 0), changes only where an oscillator
-    flips. Then the row of that oscillator is read, ``entries`` couplings a cycle, each into the memory of its class::
+    The sum over what is coupled to a target, weight times level, is not computed anew in each slot. As in dense
+    networks, the difference that all edges at a slot make in the sum is kept for each slot of half a period, so that a
+    slot costs one addition a target, and only an oscillator whose phase changes costs more: its row is read,
+    ``entries`` couplings a cycle, each into the memory of its class, where all numbers of a target are one word, so
+    that the old edge, the new one and the sum are set right in one go::
 
-        state -> loader --+                        +--> scanner --> list of changes --+
-                          +--> row reader --> sums +                                  |
-                          +-----------------------------------------------------------+
+        state -> loader --+                     +--> targets: scanner -> list of changes -> mover --+
+                          +--> row reader -> sums                                                   |
+                          +-------------------------------------------------------------------------+
 
-    A slot first scans all groups, ``lanes`` targets a cycle, by the sums that slots before have left, and then adds the
-    rows of what flips. No oscillator has a register or a gate of its own, and there is no multiplier.
+    Where phases are 0 or half a period (``binary``), weight times *side* (+1 for phase 0) is summed up instead: that
+    changes only where an oscillator flips. There are no differences, no mover, and nothing is written in a scan.
+
+    A slot first scans all groups, ``lanes`` targets a cycle, and then adds the rows of what changes. No oscillator has
+    a register or a gate of its own, and there is no multiplier.
 
     With ``G = ceil(targets / lanes)`` groups, and rows of ``w`` words that take ``max(w, 1)`` cycles each, a call
     takes, in clock cycles:
 
     ============= =================================================================================
     clear         ``G``
-    load          the rows of all oscillators, and 11; 8 more where start phases are drawn
-    slot          ``G + 5`` if nothing flips; and 1 at the end of a period, 2 more where an entry begins
-    slot, flips   ``G + 6`` and the rows of all that flip; up to 9 more if only the last groups scanned
+    load          the rows of all oscillators, and 12; 8 more where start phases are drawn
+    slot          ``G + 8`` if nothing changes; and 1 at the end of a period, 2 more where an entry begins
+    slot, changes ``G + 7`` and the rows of all that change; up to 16 more if only the last groups scanned
                   have any, or if they come one by one there
     read-out      ``labels + 3``, or 1 without labels
     ============= =================================================================================
+
+    With ``binary`` a load takes 1 cycle less, a slot 3 less, or 1 where there are changes, and that up to 9 more.
 
     Parameters
     ----------
@@ -66,19 +70,12 @@ class SparseCore(wiring.Component):
     slot_end: ``Out(1)``
         A slot ends in this cycle: from the next one on, until a group of the next slot is written, all memories hold
         what the golden model holds after that slot.
-
-    Raises
-    ------
-    SpecError
-        If the network is not ``binary``.
     """
 
     bus: Any
     slot_end: Signal
 
     def __init__(self, spec: SparseSpec) -> None:
-        if not spec.binary:
-            raise SpecError("binary is false; cores of sparse couplings with full phases are not built yet")
         self.spec = spec
         super().__init__({"bus": In(CoreSignature(spec)), "slot_end": Out(1)})
 
@@ -87,97 +84,70 @@ class SparseCore(wiring.Component):
         spec, windows = self.spec, self.bus.windows
         m.submodules.control = control = RunControl(spec)
         m.submodules.schedule = schedule = Schedule(spec)
-        m.submodules.scanner = scanner = Scanner(spec)
-        m.submodules.side_memory = sides = Sides(spec)
+        m.submodules.targets = targets = Targets(spec)
         m.submodules.accumulators = sums = Sums(spec)
         m.submodules.phases = phases = PhaseMemory(spec, bits=spec.drawn_bits)
         wiring.connect(m, wiring.flipped(windows.schedule), schedule.window)
         wiring.connect(m, wiring.flipped(windows.settle), schedule.settle_window)
         wiring.connect(m, wiring.flipped(windows.phases), phases.window)
-        wiring.connect(m, schedule.now, control.schedule, scanner.schedule)
-        wiring.connect(m, control.progress, schedule.progress, scanner.progress)
+        wiring.connect(m, schedule.now, control.schedule, targets.schedule)
+        wiring.connect(m, control.progress, schedule.progress, targets.progress)
         m.d.comb += [
             control.run.start.eq(self.bus.start),
             control.abort.eq(self.bus.abort),
             self.bus.busy.eq(control.run.busy),
             schedule.start.eq(control.load.start),
             self.slot_end.eq(control.progress.slot_end),
+            targets.sums.eq(sums.sums),
+            control.moves.eq(targets.moved),
         ]
-        self._scan(m, control, scanner, sides, sums)
-        loader = self._visit(m, control, scanner, sides, sums, phases)
-        self._noise(m, control, scanner, loader)
+        if not spec.binary:
+            wiring.connect(m, targets.phases, phases.mover)
+            m.d.comb += sums.slot.eq(control.progress.slot)
+        loader = self._visit(m, control, targets, sums, phases)
+        word = self._noise(m, control, schedule, loader)
+        self._scan(m, control, targets, sums, word)
         self._results(m, control, phases)
         return m
 
-    def _scan(self, m: Module, control: RunControl, scanner: Scanner, sides: Sides, sums: Sums) -> None:
-        """A group goes through sums, sides and scanner."""
-        m.d.comb += [
-            sums.scan.eq(control.scan),
-            sums.clear.eq(control.clear),
-            sums.group.eq(control.group),
-            sums.twice.eq(~control.loading),
-            sides.read.eq(control.scan),
-            sides.group.eq(control.group),
-            sides.write.eq(scanner.write),
-            sides.written_group.eq(scanner.written_group),
-            sides.written.eq(scanner.written),
-            scanner.issue.eq(control.scan),
-            scanner.group.eq(control.group),
-            scanner.sums.eq(sums.sums),
-            scanner.sides.eq(sides.sides),
-            control.flips.eq(scanner.changes.valid & scanner.changes.payload.mask.any()),
-        ]
-
-    def _visit(
-        self, m: Module, control: RunControl, scanner: Scanner, sides: Sides, sums: Sums, phases: PhaseMemory
-    ) -> StateLoader:
-        """The way of an oscillator that is placed, or flips, to the sums; its phase is kept on the way."""
+    def _visit(self, m: Module, control: RunControl, targets: Targets, sums: Sums, phases: PhaseMemory) -> StateLoader:
+        """The way of an oscillator that is placed, or changes, to the sums; its phase is kept on the way."""
         spec, windows = self.spec, self.bus.windows
         m.submodules.loader = loader = StateLoader(spec)
-        # All lanes are one chunk: a change leaves in each cycle, whatever groups they are in.
-        m.submodules.changes = changes = ChangeList(groups_of(spec), spec.lanes, chunk_lanes=spec.lanes)
         m.submodules.arbiter = arbiter = StreamArbiter(Visit(spec), 2)
         m.submodules.rows = rows = RowReader(spec)
         wiring.connect(m, wiring.flipped(windows.state), loader.window)
         wiring.connect(m, wiring.flipped(windows.pointers), rows.pointers)
         wiring.connect(m, wiring.flipped(windows.rows), rows.rows)
-        wiring.connect(m, scanner.changes, changes.i)
-        # All oscillators are loaded before the first slot, so loader and list never ask at the same time.
+        # All oscillators are loaded before the first slot, so loader and targets never ask at the same time.
         first, again = arbiter.i
+        wiring.connect(m, targets.visits, again)
         wiring.connect(m, arbiter.o, rows.i)
         wiring.connect(m, rows.o, sums.i)
-        placed = loader.o.valid & loader.o.ready
+        effect_of(m, spec, loader.o.payload, first.payload.effect)
         m.d.comb += [
             first.valid.eq(loader.o.valid),
             first.payload.source.eq(loader.o.payload.source),
-            first.payload.up.eq(~loader.o.payload.new[-1]),
             loader.o.ready.eq(first.ready),
-            again.valid.eq(changes.o.valid),
-            again.payload.source.eq(
-                times_constant(changes.o.payload.group, spec.lanes) + changes.o.payload.lane + spec.inputs
-            ),
-            again.payload.up.eq(changes.o.payload.flag),
-            changes.o.ready.eq(again.ready),
-            sides.placed.eq(placed),
-            sides.placement.eq(loader.o.payload),
+            targets.placed.eq(loader.o.valid & loader.o.ready),
+            targets.placement.eq(loader.o.payload),
             rows.hold.eq(control.scan),
             loader.start.eq(control.load.start),
         ]
         busy = ~rows.idle | ~sums.idle
-        m.d.comb += [
-            control.load.busy.eq(~loader.idle | busy),
-            control.moving.eq(~scanner.idle | ~changes.empty | busy),
-        ]
+        m.d.comb += [control.load.busy.eq(~loader.idle | busy), control.moving.eq(~targets.idle | busy)]
         self._follow(m, control, rows, phases)
         return loader
 
     def _follow(self, m: Module, control: RunControl, rows: RowReader, phases: PhaseMemory) -> None:
         """Keep the phase of each oscillator that is visited, and tell for how long rows are read."""
+        effect = rows.i.payload.effect
+        phase = Cat(Const(0, self.spec.phase_bits - 1), ~effect.up) if self.spec.binary else effect.new
         # A cycle late, so that nothing waits for the memory.
         m.d.sync += [
             phases.placed.eq(rows.i.valid & rows.i.ready),
             phases.placement.source.eq(rows.i.payload.source),
-            phases.placement.new.eq(Cat(Const(0, self.spec.phase_bits - 1), ~rows.i.payload.up)),
+            phases.placement.new.eq(phase),
         ]
         # No row is read after the last slot. Registered: chooses the addresses of many block RAMs.
         with m.If(self.bus.start):
@@ -185,17 +155,32 @@ class SparseCore(wiring.Component):
         with m.Elif(control.read_out.start):
             m.d.sync += rows.running.eq(0)
 
-    def _noise(self, m: Module, control: RunControl, scanner: Scanner, loader: StateLoader) -> None:
-        """One random word for each group and slot and, where start phases are drawn, for each of them."""
+    def _scan(self, m: Module, control: RunControl, targets: Targets, sums: Sums, word: Signal) -> None:
+        """Scan a group, or clear its sums."""
+        # With full phases many memories are told at once, and a register is what reaches them.
+        domain = m.d.comb if self.spec.binary else m.d.sync
+        domain += [
+            sums.scan.eq(control.scan),
+            sums.clear.eq(control.clear),
+            sums.group.eq(control.group),
+            targets.scan.eq(control.scan),
+            targets.group.eq(control.group),
+            targets.word.eq(word),
+        ]
+
+    def _noise(self, m: Module, control: RunControl, schedule: Schedule, loader: StateLoader) -> Signal:
+        """Return a random word: one for each group and slot with noise or flips, and for each phase that is drawn."""
         spec, windows = self.spec, self.bus.windows
+        draws = schedule.now.noise != 0
+        if spec.flips:
+            draws |= schedule.now.flips
         m.submodules.noise = noise = NoiseGenerator()
         m.submodules.seed = seed = WindowRegister(spec.memory_map["seed"])
         wiring.connect(m, wiring.flipped(windows.seed), seed.window)
         m.d.comb += [
             noise.seed.eq(seed.value),
             noise.start.eq(self.bus.start),
-            noise.step.eq(control.scan),
-            scanner.word.eq(noise.word),
+            noise.step.eq(control.scan & draws),
         ]
         if spec.random_start:
             m.submodules.random_start = register = WindowRegister(spec.memory_map["start"])
@@ -203,6 +188,7 @@ class SparseCore(wiring.Component):
             m.d.comb += [loader.random.eq(register.value.start), loader.word.eq(noise.word)]
             with m.If(loader.steps):
                 m.d.comb += noise.step.eq(1)
+        return noise.word
 
     def _results(self, m: Module, control: RunControl, phases: PhaseMemory) -> None:
         """The record of the run, spins, and the winner where there are labels."""

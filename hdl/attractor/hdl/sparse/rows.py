@@ -8,7 +8,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.core import WindowSignature
-from attractor.hdl.sparse.layouts import RowWord, Visit
+from attractor.hdl.sparse.layouts import Effect, RowWord, Visit
 from attractor.hdl.stream_register import StreamRegister
 from attractor.hdl.windows import WindowMemory
 from attractor.spec.sparse import SparseSpec
@@ -64,7 +64,7 @@ class RowReader(wiring.Component):
                 "idle": Out(1),
             }
         )
-        self._start = data.StructLayout({"pointer": spec.pointer_bits, "up": 1})
+        self._start = data.StructLayout({"pointer": spec.pointer_bits, "effect": Effect(spec)})
         # A word is being read: its mark is known in this cycle, the rest of it in the next.
         self._reading = Signal()
         self._arrived = Signal()
@@ -86,7 +86,7 @@ class RowReader(wiring.Component):
         visit = Signal.like(self.i.payload)
         valid = Signal()
         read = Signal()
-        up = Signal()
+        effect = Signal.like(visit.effect)
         advance = Signal()
         m.d.comb += [
             advance.eq(valid & (~read | starts.ready)),
@@ -96,12 +96,12 @@ class RowReader(wiring.Component):
             memory.read.eq(advance),
             starts.valid.eq(read),
             starts.payload.pointer.eq(memory.word.pointer),
-            starts.payload.up.eq(up),
+            starts.payload.effect.eq(effect),
         ]
         with m.If(self.i.ready):
             m.d.sync += [valid.eq(self.i.valid), visit.eq(self.i.payload)]
         with m.If(advance):
-            m.d.sync += [read.eq(1), up.eq(visit.up)]
+            m.d.sync += [read.eq(1), effect.eq(visit.effect)]
         with m.Elif(starts.ready):
             m.d.sync += read.eq(0)
         waiting = Signal()
@@ -124,7 +124,7 @@ class RowReader(wiring.Component):
             ]
         asks, goes_on, takes = Signal(), Signal(), Signal()
         address, asked, following = (Signal(range(self.spec.row_words), name=n) for n in ("address", "asked", "next"))
-        at_end, up, arrived_up = Signal(), Signal(), Signal()
+        at_end, effect, arrived_effect = Signal(), *(Signal(Effect(self.spec), name=n) for n in ("effect", "arrived"))
         m.d.comb += [
             goes_on.eq(self._reading & ~(marks.word[0] | at_end)),
             takes.eq(starts.valid & ~self.hold & ~goes_on),
@@ -142,10 +142,10 @@ class RowReader(wiring.Component):
             following.eq(address + 1),
             at_end.eq(address == last),
             self._arrived.eq(self._reading),
-            arrived_up.eq(up),
+            arrived_effect.eq(effect),
             self.o.valid.eq(self._arrived),
             self.o.payload.entries.as_value().eq(words.word),
-            self.o.payload.up.eq(arrived_up),
+            self.o.payload.effect.eq(arrived_effect),
         ]
         with m.If(takes):
-            m.d.sync += up.eq(starts.payload.up)
+            m.d.sync += effect.eq(starts.payload.effect)

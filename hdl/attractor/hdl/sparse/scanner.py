@@ -1,26 +1,25 @@
-"""Decides in each slot, group by group, which targets flip."""
+"""Decides in each slot, group by group, which targets flip, where phases are 0 or half a period."""
 
 from itertools import pairwise
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from attractor.hdl.arithmetic import add_or_subtract, sign_extend
 from attractor.hdl.change_queue import Marks
-from attractor.hdl.noise import WORD_BITS, flip_masks, may_flip
+from attractor.hdl.noise import WORD_BITS
 from attractor.hdl.oscillator.signatures import ProgressSignature, ScheduleSignature
+from attractor.hdl.sparse.draw import Draw
 from attractor.hdl.sparse.layouts import groups_of
 from attractor.hdl.sparse.sides import GroupSides
-from attractor.hdl.sparse.terms import Choice, Terms, chosen_term, field_bits
-from attractor.spec.oscillator import FLIP_BITS
+from attractor.hdl.sparse.terms import Terms, chosen_term, signs_of
 from attractor.spec.sparse import SparseSpec
 
-__all__ = ["Scanner"]
+__all__ = ["SideScanner"]
 
 
-class Scanner(wiring.Component):
+class SideScanner(wiring.Component):
     """Takes a group of targets in each cycle, and says three cycles later which of them flip.
 
     ::
@@ -96,9 +95,13 @@ class Scanner(wiring.Component):
         groups = [self.group, *(Signal.like(self.group, name=f"group_{stage}") for stage in range(1, 4))]
         m.d.sync += [after.eq(before) for before, after in pairwise(stages)]
         m.d.sync += [after.eq(before) for before, after in pairwise(groups)]
-        m.d.comb += terms.noise.eq(self.schedule.noise)
+        m.d.comb += [terms.noise.eq(self.schedule.noise), terms.flips.eq(1)]
 
-        choice, allowed = self._draw(m)
+        m.submodules.draw = draw = Draw(self.spec)
+        wiring.connect(m, wiring.flipped(self.schedule), draw.schedule)
+        wiring.connect(m, wiring.flipped(self.progress), draw.progress)
+        m.d.comb += [draw.word.eq(self.word), draw.group.eq(self.group)]
+        choice, allowed = draw.choice, draw.allowed
         sums, sides, may, negative = Signal.like(self.sums), Signal(self.sides_layout), *self._likes(allowed, 2)
         values = Signal(data.ArrayLayout(terms.values.shape().elem_shape, self.spec.lanes))
         m.d.sync += [
@@ -108,11 +111,13 @@ class Scanner(wiring.Component):
             negative.eq(choice.negative),
             values.eq(Cat(chosen_term(terms.values, lane, choice) for lane in range(self.spec.lanes))),
         ]
-        wants_up, balanced = self._wishes(m, sums, values, negative)
+        width = self.spec.accumulator_bits
+        held = [sums[lane * width : (lane + 1) * width] for lane in range(self.spec.lanes)]
+        wants_up, balanced = signs_of(m, self.spec, held, values, negative)
         up, flips = self._likes(allowed, 2)
         m.d.sync += [
-            flips.eq((wants_up ^ sides.up) & ~balanced & may & sides.free),
-            up.eq(sides.up),
+            flips.eq((wants_up ^ sides.high) & ~balanced & may & sides.free),
+            up.eq(sides.high),
             self.written.free.eq(sides.free),
         ]
         m.d.comb += [
@@ -122,45 +127,10 @@ class Scanner(wiring.Component):
             self.changes.payload.flags.eq(up ^ flips),
             self.write.eq(stages[3]),
             self.written_group.eq(groups[3]),
-            self.written.up.eq(up ^ flips),
+            self.written.high.eq(up ^ flips),
             self.idle.eq(~Cat(stages[1:]).any()),
         ]
         return m
 
     def _likes(self, bits: Signal, count: int) -> list[Signal]:
         return [Signal.like(bits, name=f"{bits.name}_{number}") for number in range(count)]
-
-    def _draw(self, m: Module) -> tuple[Any, Signal]:
-        """Return, a cycle late, what the random word chooses of the noise, and who may flip."""
-        spec, slot = self.spec, self.progress.slot
-        choice, allowed = Signal(Choice(spec)), Signal(spec.lanes, name="allowed")
-        members = Choice(spec).choose(m, self.word)
-        members["negative"] = members["negative"] ^ slot[-1].replicate(spec.lanes)
-        m.d.sync += [choice[name].eq(value) for name, value in members.items()]
-        masks = [Signal(WORD_BITS, name=f"flip_mask_{number}") for number in range(len(FLIP_BITS))]
-        made = flip_masks(self.word, [self.schedule.mask_kinds[mask] for mask in range(len(masks))])
-        m.d.comb += [mask.eq(value) for mask, value in zip(masks, made, strict=True)]
-        # Whether it is the turn of even, and of odd, targets; and of even, and of odd, lanes.
-        turn = Signal(2)
-        m.d.comb += turn.eq(Mux(self.schedule.alternate, Mux(slot[0] ^ self.progress.odd_period, 0b10, 0b01), 0b11))
-        swapped = self.group[0] if spec.lanes % 2 else 0
-        turns = Signal(2)
-        m.d.comb += turns.eq(Mux(swapped, turn.rotate_left(1), turn))
-        every_lane = Cat(turns[lane % 2] for lane in range(spec.lanes))
-        m.d.sync += allowed.eq(may_flip(masks, spec.lanes) & every_lane)
-        return choice, allowed
-
-    def _wishes(self, m: Module, sums: Signal, values: Any, negative: Signal) -> tuple[Signal, Signal]:
-        """Return which targets want to be up, and of which sum and noise are 0."""
-        width, bits = self.spec.accumulator_bits, field_bits(self.spec)
-        signs, zeros = [], []
-        for lane in range(self.spec.lanes):
-            held = sign_extend(sums[lane * width : (lane + 1) * width], bits)
-            # The opposite of sum and noise where the noise was taken for the opposite of what it is.
-            field = Signal(bits, name=f"field_{lane}")
-            m.d.comb += field.eq(add_or_subtract(values[lane].whole, held, negative[lane]))
-            signs.append(field[-1])
-            zeros.append((field == 0) & ~values[lane].rest)
-        wants_up, balanced = Signal(self.spec.lanes, name="wants_up"), Signal(self.spec.lanes, name="balanced")
-        m.d.comb += [wants_up.eq(~(Cat(signs) ^ negative)), balanced.eq(Cat(zeros))]
-        return wants_up, balanced

@@ -1,4 +1,4 @@
-"""On which side every target is, and which are free to move."""
+"""On which side every target is, or which sign its field had; and which targets are free to move."""
 
 from typing import Any
 
@@ -19,14 +19,15 @@ class GroupSides(data.StructLayout):
 
     Members
     -------
-    up: ``lanes``
-        Those at phase 0; the others are at half a period.
+    high: ``lanes``
+        Those at phase 0; the others are at half a period. With full phases, those whose reference is high: the sign of
+        their field in the last slot, and before the first their own level.
     free: ``lanes``
         Those that are not clamped in this call; lanes without a target are not.
     """
 
     def __init__(self, spec: SparseSpec) -> None:
-        super().__init__({"up": spec.lanes, "free": spec.lanes})
+        super().__init__({"high": spec.lanes, "free": spec.lanes})
 
 
 class Sides(wiring.Component):
@@ -103,6 +104,8 @@ class Sides(wiring.Component):
     def _gather(self, m: Module, word: data.View, group: Signal, whole: Signal) -> None:
         """Put the word of a group together; ``whole`` says that it is."""
         lanes, placement = self.spec.lanes, self.placement
+        # The level before the first slot is the opposite of that in it.
+        high = ~placement.new[-1] if self.spec.binary else placement.new[-1]
         takes, lane, kept = Signal(), Signal(lanes), Signal(self.word)
         last = (placement.lane == lanes - 1) | (placement.source == self.spec.oscillators - 1)
         m.d.comb += [
@@ -112,7 +115,7 @@ class Sides(wiring.Component):
         ]
         m.d.sync += [
             whole.eq(takes & last),
-            word.up.eq(kept.up | (lane & (~placement.new[-1]).replicate(lanes))),
+            word.high.eq(kept.high | (lane & high.replicate(lanes))),
             word.free.eq(kept.free | (lane & (~placement.clamp).replicate(lanes))),
         ]
         with m.If(takes):
