@@ -36,10 +36,25 @@ from attractor.spec import (
     family_of,
 )
 from attractor.spec.felif.layer import KINDS, LIF, READOUT
+from attractor.spec.sparse import SparseSpec
 
 from .fit_luts import counting, luts, networks, utilisation
 
 ICEBREAKER, LARGEST = BOARDS["icebreaker"], BOARDS["ulx3s-85f"]
+#: A graph of 2,000 vertices and 11,778 edges, one of them with 210 neighbours: all that iCEBreaker holds.
+SPARSE = SparseSpec(
+    oscillators=2000,
+    couplings=23556,
+    strength=210,
+    weight_bits=2,
+    lanes=8,
+    entries=4,
+    row_words=8600,
+    schedule_entries=64,
+    random_start=True,
+    binary=True,
+    flips=True,
+)
 
 
 @st.composite
@@ -252,9 +267,16 @@ def test_too_many_cells_after_synthesis_end_the_build(board: Board, cells: dict[
     check_cells({cell: count // 2 for cell, count in cells.items()}, spec, board)
 
 
-def test_large_ram_is_used_for_the_memories_that_are_marked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("spec", "large"),
+    [
+        (OscillatorSpec(oscillators=300, lanes=3), {"core.crossbar.weights.weights_0": 2}),
+        (SPARSE, {"core.rows.pointers.memory": 1, "core.rows.words.memory": 3}),
+    ],
+    ids=["dense", "sparse"],
+)
+def test_large_ram_is_used_for_the_memories_that_are_marked(spec: Spec, large: dict[str, int], tmp_path: Path) -> None:
     """By Yosys, up to the step that decides; the slow builds do it to the end."""
-    spec = OscillatorSpec(oscillators=300, lanes=3)
     estimated = estimate(spec, ICEBREAKER)
     plan = prepare(system_top(spec, ICEBREAKER, 1_000_000), ICEBREAKER, large_weights=True)
     before, synthesis, _ = re.split(r"^(synth_ice40 .*)$", plan["top.ys"], maxsplit=1, flags=re.M)
@@ -265,7 +287,8 @@ def test_large_ram_is_used_for_the_memories_that_are_marked(tmp_path: Path) -> N
     yosys = find_toolchain(ICEBREAKER.family).program("yosys")
     subprocess.run([yosys, "-q", "top.ys"], cwd=tmp_path, check=True)
     cells = json.loads((tmp_path / "stat.json").read_text())["design"]["num_cells_by_type"]
-    assert cells["SB_SPRAM256KA"] == estimated.large_rams == 2
+    assert {memory.name: kind.large_rams for memory, kind in estimated.memories if kind.large_rams} == large
+    assert cells["SB_SPRAM256KA"] == estimated.large_rams == sum(large.values())
     assert cells["SB_RAM40_4K"] == estimated.block_rams
 
 

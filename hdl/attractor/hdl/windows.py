@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.core import WindowSignature
 from attractor.hdl.records import record_layout
+from attractor.hdl.weights import LARGE
 from attractor.spec import Window
 
 __all__ = ["RecordReadout", "WindowMemory", "WindowRegister"]
@@ -26,6 +27,8 @@ class WindowMemory(wiring.Component):
     told:
         The core says when it reads, instead of being heard whenever the window is not used: so that a large memory's
         address does not wait for the link.
+    large:
+        It may be in a large RAM: ``word`` then counts only in the cycle after its ``read``.
 
     Members
     -------
@@ -44,9 +47,9 @@ class WindowMemory(wiring.Component):
     address: Signal
     word: Any
 
-    def __init__(self, window: Window, *, told: bool = False) -> None:
+    def __init__(self, window: Window, *, told: bool = False, large: bool = False) -> None:
         self.layout = word_layout(window)
-        self.words, self.told = window.words, told
+        self.words, self.told, self.large = window.words, told, large
         super().__init__(
             {
                 "window": In(WindowSignature(window)),
@@ -60,7 +63,9 @@ class WindowMemory(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         window = self.window
-        m.submodules.memory = storage = memory.Memory(shape=self.layout, depth=self.words, init=[])
+        attributes = {LARGE: "1"} if self.large else {}
+        storage = memory.Memory(shape=self.layout, depth=self.words, init=[], attrs=attributes)
+        m.submodules.memory = storage
         read, write = storage.read_port(), storage.write_port()
         theirs = ~self.running if self.told else window.read | window.write
         address = Mux(theirs, window.address, self.address)
@@ -75,6 +80,7 @@ class WindowMemory(wiring.Component):
         ]
         m.d.sync += [
             Assert(~((window.read | window.write) & self.read), "a window is used while the core reads it"),
+            Assert(~(read.en & write.en), "one port reads and writes at once"),
             Assert(theirs | ~(window.read | window.write), "a window is used while the core runs"),
             Assert(~(theirs & self.read), "the core reads what it does not have"),
         ]
