@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,9 +18,18 @@ from hypothesis import strategies as st
 from attractor.gateware import costs
 from attractor.gateware.boards import BOARDS, Board, find_board
 from attractor.gateware.costs import ANY_CORE, LUT_TOLERANCE
-from attractor.gateware.estimate import DoesNotFit, check_cells, check_parameters, does_not_fit, estimate, most_lanes
+from attractor.gateware.estimate import (
+    DoesNotFit,
+    Estimate,
+    check_cells,
+    check_parameters,
+    does_not_fit,
+    estimate,
+    most_lanes,
+)
 from attractor.gateware.flow import prepare
 from attractor.gateware.inventory import count_logic, memories_of
+from attractor.gateware.sparse import COSTS
 from attractor.gateware.tools import find_toolchain
 from attractor.gateware.top import system_top
 from attractor.hdl.weights import LARGE
@@ -130,6 +140,7 @@ def memories_of_yosys(spec: Spec) -> Counter[tuple[str, int, int, int, bool]]:
 
 @settings(max_examples=7, deadline=None)
 @given(st.one_of(specs(), layered_specs(), spiking_specs()))
+@example(SPARSE)
 @example(EqPropSpec(layers=(8, 1, 2), classes=2, state_high=1))  # a sample of one byte: its record is also its word
 def test_the_memories_are_those_that_yosys_finds(spec: Spec) -> None:
     """Name for name, in the netlist for a board; only the description, in the memory of frames, has another length."""
@@ -222,6 +233,44 @@ def test_the_advised_lanes_of_layers_fit() -> None:
     (lanes,) = (int(lanes) for lanes in re.findall(r"lanes=(\d+)", str(raised.value)))
     assert lanes < spec.lanes
     estimate(dataclasses.replace(spec, lanes=lanes), ICEBREAKER).check()
+
+
+def test_sparse_couplings_are_folded_over_lanes_and_entries() -> None:
+    spec = dataclasses.replace(SPARSE, lanes=64, entries=64, row_words=0)
+    found = most_lanes(spec, ICEBREAKER)
+    assert isinstance(found.spec, SparseSpec)
+    assert (found.spec.lanes, found.spec.entries, found.large_rams) == (8, 4, 4)
+    # Words that hold as many couplings, and a word for each oscillator.
+    assert found.spec.row_words == 2000 + -(-23556 // 4) + 1
+    assert refolded(found.spec, lanes=16).lacks
+    with pytest.raises(DoesNotFit) as raised:
+        estimate(spec, ICEBREAKER).check()
+    advised = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", str(raised.value))}
+    assert advised == {"lanes": 8, "entries": 4, "row_words": found.spec.row_words}
+    assert str(raised.value).endswith("or the board ulx3s-45f")
+
+
+def refolded(spec: SparseSpec, lanes: int) -> Estimate:
+    return estimate(dataclasses.replace(spec, lanes=lanes), ICEBREAKER)
+
+
+def test_two_classes_that_become_one_have_twice_the_words_at_most() -> None:
+    """However the oscillators are numbered; a spec that says nothing has what is usual."""
+    spec = dataclasses.replace(SPARSE, lanes=16, entries=16, row_words=2100)
+    words = {(build.lanes, build.entries): build.row_words for build in chain.from_iterable(COSTS.builds(spec))}
+    assert words[16, 8] == 2 * 2099 + 1
+    assert words[16, 4] == 2000 + 23556 // 4 + 1 < 4 * 2099 + 1
+    assert set(words) == {
+        (lanes, lanes >> share) for lanes in (1, 2, 4, 8, 16) for share in range(4) if lanes >> share
+    } - {(16, 16)}
+
+
+def test_the_board_and_the_lanes_are_named_where_both_have_to_change() -> None:
+    spec = SparseSpec(oscillators=10000, couplings=40000, strength=7, lanes=64, weight_bits=2, binary=True, flips=True)
+    with pytest.raises(
+        DoesNotFit, match=r"would fit with the board ulx3s-45f and lanes=32, entries=4, row_words=20001"
+    ):
+        estimate(spec, ICEBREAKER).check()
 
 
 def test_weights_of_layers_move_to_large_ram_unless_they_learn() -> None:
