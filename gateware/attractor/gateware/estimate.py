@@ -56,7 +56,7 @@ class Estimate:
         Greatest part by which ``luts`` may be wrong: :data:`LUT_TOLERANCE`, or more if the family of the network has no
         model of its own.
     large_rams:
-        Large single-ported RAMs (SPRAM of the UP5K): the weights, where they do not fit into block RAM.
+        Large single-ported RAMs (SPRAM of the UP5K): weights, or the rows of couplings, that do not fit into block RAM.
     multipliers:
         Multipliers; 0 if products are made of LUTs, as on iCE40 where there are not enough multipliers for all.
     """
@@ -172,7 +172,7 @@ def _holds_any(builds: Sequence[Sequence[Spec]], board: Board) -> bool:
 def _pack(model: Cost, board: Board) -> tuple[tuple[Memory, Packed], ...]:
     """Return what each memory becomes.
 
-    Where block RAM is short the link keeps less, and then weights go to the large RAMs, with as much as fits.
+    Where block RAM is short the link keeps less; then what may go to the large RAMs does, and it keeps as much as fits.
     """
     kinds = (False, True) if board.resources.large_rams else (False,)
     tries = [_packed(_with_buffers(model.memories, kept), board, large=large) for large in kinds for kept in _BUFFERS]
