@@ -18,7 +18,7 @@ _SHARES = (1, 2, 4, 8)
 
 class _SparseCosts(CostModel[SparseSpec]):
     coefficients = {  # noqa: RUF012
-        Family.ICE40: {"system": 2384.0, "sum bits": 24.2, "lanes": 72.7, "word bits": 2.95, SELECTED: 0.5},
+        Family.ICE40: {"system": 2349.0, "sum bits": 26.2, "lanes": 71.2, "word bits": 3.05, SELECTED: 0.39},
         Family.ECP5: {"system": 2213.0, "sum bits": 17.5, "lanes": 65.7, "word bits": 2.32, SELECTED: 1.23},
     }
 
