@@ -1,6 +1,7 @@
 """Large cuts of known graphs on machines with sparse couplings, and how long a board takes beside a processor.
 
-Every graph of ``--data`` that is named below is put on the smallest machine of ``scale_sparse.py`` that holds it, and
+Every graph of ``--data`` that is named below is put on the smallest machine of ``scale_sparse.py`` that holds it on
+ULX3S-85F, and
 sampled ``--reads`` times by its golden model. ``rows`` have
 
 ``mean``, ``best_of_8``
@@ -30,7 +31,7 @@ from typing import Any
 import dimod
 import numpy as np
 from reporting import log, parser, report
-from scale_sparse import MACHINES, Machine
+from scale_sparse import BOARD, MACHINES, Machine
 
 from attractor.solve.annealing import Annealing
 from attractor.solve.ising import ProblemError
@@ -68,7 +69,9 @@ MOST_DENSE = 4_096
 
 def machine_of(bqm: dimod.BinaryQuadraticModel) -> tuple[Machine, SparseSpec, Program]:
     """Return the smallest machine that holds a graph, its spec, and the graph made ready for it."""
-    specs = sorted(((each, each.spec()) for each in MACHINES if each.phases == 2), key=lambda pair: pair[1].oscillators)
+    found = [(each, each.spec()) for each in MACHINES if each.phases == 2 and each.board == BOARD]
+    specs = sorted(found, key=lambda pair: pair[1].oscillators)
+    refused = ProblemError("there is no machine")
     for machine, spec in specs:
         try:
             return machine, spec, OscillatorSampler(spec=spec).program(bqm, Annealing())

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,9 +18,18 @@ from hypothesis import strategies as st
 from attractor.gateware import costs
 from attractor.gateware.boards import BOARDS, Board, find_board
 from attractor.gateware.costs import ANY_CORE, LUT_TOLERANCE
-from attractor.gateware.estimate import DoesNotFit, check_cells, check_parameters, does_not_fit, estimate, most_lanes
+from attractor.gateware.estimate import (
+    DoesNotFit,
+    Estimate,
+    check_cells,
+    check_parameters,
+    does_not_fit,
+    estimate,
+    most_lanes,
+)
 from attractor.gateware.flow import prepare
 from attractor.gateware.inventory import count_logic, memories_of
+from attractor.gateware.sparse import COSTS
 from attractor.gateware.tools import find_toolchain
 from attractor.gateware.top import system_top
 from attractor.hdl.weights import LARGE
@@ -36,10 +46,25 @@ from attractor.spec import (
     family_of,
 )
 from attractor.spec.felif.layer import KINDS, LIF, READOUT
+from attractor.spec.sparse import SparseSpec
 
 from .fit_luts import counting, luts, networks, utilisation
 
 ICEBREAKER, LARGEST = BOARDS["icebreaker"], BOARDS["ulx3s-85f"]
+#: A graph of 2,000 vertices and 11,778 edges, one of them with 210 neighbours: all that iCEBreaker holds.
+SPARSE = SparseSpec(
+    oscillators=2000,
+    couplings=23556,
+    strength=210,
+    weight_bits=2,
+    lanes=8,
+    entries=4,
+    row_words=8600,
+    schedule_entries=64,
+    random_start=True,
+    binary=True,
+    flips=True,
+)
 
 
 @st.composite
@@ -115,6 +140,7 @@ def memories_of_yosys(spec: Spec) -> Counter[tuple[str, int, int, int, bool]]:
 
 @settings(max_examples=7, deadline=None)
 @given(st.one_of(specs(), layered_specs(), spiking_specs()))
+@example(SPARSE)
 @example(EqPropSpec(layers=(8, 1, 2), classes=2, state_high=1))  # a sample of one byte: its record is also its word
 def test_the_memories_are_those_that_yosys_finds(spec: Spec) -> None:
     """Name for name, in the netlist for a board; only the description, in the memory of frames, has another length."""
@@ -209,6 +235,44 @@ def test_the_advised_lanes_of_layers_fit() -> None:
     estimate(dataclasses.replace(spec, lanes=lanes), ICEBREAKER).check()
 
 
+def test_sparse_couplings_are_folded_over_lanes_and_entries() -> None:
+    spec = dataclasses.replace(SPARSE, lanes=64, entries=64, row_words=0)
+    found = most_lanes(spec, ICEBREAKER)
+    assert isinstance(found.spec, SparseSpec)
+    assert (found.spec.lanes, found.spec.entries, found.large_rams) == (8, 4, 4)
+    # Words that hold as many couplings, and a word for each oscillator.
+    assert found.spec.row_words == 2000 + -(-23556 // 4) + 1
+    assert refolded(found.spec, lanes=16).lacks
+    with pytest.raises(DoesNotFit) as raised:
+        estimate(spec, ICEBREAKER).check()
+    advised = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", str(raised.value))}
+    assert advised == {"lanes": 8, "entries": 4, "row_words": found.spec.row_words}
+    assert str(raised.value).endswith("or the board ulx3s-45f")
+
+
+def refolded(spec: SparseSpec, lanes: int) -> Estimate:
+    return estimate(dataclasses.replace(spec, lanes=lanes), ICEBREAKER)
+
+
+def test_two_classes_that_become_one_have_twice_the_words_at_most() -> None:
+    """However the oscillators are numbered; a spec that says nothing has what is usual."""
+    spec = dataclasses.replace(SPARSE, lanes=16, entries=16, row_words=2100)
+    words = {(build.lanes, build.entries): build.row_words for build in chain.from_iterable(COSTS.builds(spec))}
+    assert words[16, 8] == 2 * 2099 + 1
+    assert words[16, 4] == 2000 + 23556 // 4 + 1 < 4 * 2099 + 1
+    assert set(words) == {
+        (lanes, lanes >> share) for lanes in (1, 2, 4, 8, 16) for share in range(4) if lanes >> share
+    } - {(16, 16)}
+
+
+def test_the_board_and_the_lanes_are_named_where_both_have_to_change() -> None:
+    spec = SparseSpec(oscillators=10000, couplings=40000, strength=7, lanes=64, weight_bits=2, binary=True, flips=True)
+    with pytest.raises(
+        DoesNotFit, match=r"would fit with the board ulx3s-45f and lanes=32, entries=4, row_words=20001"
+    ):
+        estimate(spec, ICEBREAKER).check()
+
+
 def test_weights_of_layers_move_to_large_ram_unless_they_learn() -> None:
     sizes = {"layers": (784, 512, 100), "state_high": 63, "lanes": 16}
     inference = estimate(EqPropSpec(**sizes), ICEBREAKER)
@@ -252,9 +316,16 @@ def test_too_many_cells_after_synthesis_end_the_build(board: Board, cells: dict[
     check_cells({cell: count // 2 for cell, count in cells.items()}, spec, board)
 
 
-def test_large_ram_is_used_for_the_memories_that_are_marked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("spec", "large"),
+    [
+        (OscillatorSpec(oscillators=300, lanes=3), {"core.crossbar.weights.weights_0": 2}),
+        (SPARSE, {"core.rows.pointers.memory": 1, "core.rows.words.memory": 3}),
+    ],
+    ids=["dense", "sparse"],
+)
+def test_large_ram_is_used_for_the_memories_that_are_marked(spec: Spec, large: dict[str, int], tmp_path: Path) -> None:
     """By Yosys, up to the step that decides; the slow builds do it to the end."""
-    spec = OscillatorSpec(oscillators=300, lanes=3)
     estimated = estimate(spec, ICEBREAKER)
     plan = prepare(system_top(spec, ICEBREAKER, 1_000_000), ICEBREAKER, large_weights=True)
     before, synthesis, _ = re.split(r"^(synth_ice40 .*)$", plan["top.ys"], maxsplit=1, flags=re.M)
@@ -265,7 +336,8 @@ def test_large_ram_is_used_for_the_memories_that_are_marked(tmp_path: Path) -> N
     yosys = find_toolchain(ICEBREAKER.family).program("yosys")
     subprocess.run([yosys, "-q", "top.ys"], cwd=tmp_path, check=True)
     cells = json.loads((tmp_path / "stat.json").read_text())["design"]["num_cells_by_type"]
-    assert cells["SB_SPRAM256KA"] == estimated.large_rams == 2
+    assert {memory.name: kind.large_rams for memory, kind in estimated.memories if kind.large_rams} == large
+    assert cells["SB_SPRAM256KA"] == estimated.large_rams == sum(large.values())
     assert cells["SB_RAM40_4K"] == estimated.block_rams
 
 

@@ -71,6 +71,10 @@ SPECS = {
     "many groups": SparseSpec(
         oscillators=30, couplings=60, strength=12, lanes=1, phase_bits=3, schedule_entries=3, weight_bits=3, **BINARY
     ),
+    # As on a small board: narrow words in large RAMs, rows of many words, and sums that hold a hub.
+    "hub": SparseSpec(
+        oscillators=36, couplings=250, strength=210, lanes=8, entries=4, weight_bits=2, random_start=True, **BINARY
+    ),
     "one target": SparseSpec(oscillators=3, inputs=2, couplings=3, strength=2, schedule_entries=1, **BINARY),
     "phases, several lanes of a class": SparseSpec(
         oscillators=29,

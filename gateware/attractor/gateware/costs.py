@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from attractor.gateware.boards import Family
 from attractor.gateware.inventory import logic_of, memories_of
 from attractor.gateware.packing import Memory, pack
-from attractor.spec import Spec, family_of
+from attractor.spec import Spec, SpecError, family_of
+from attractor.spec.base import ceil_div
 
 __all__ = ["ANY_CORE", "LUTS_OF_LUT_RAM", "LUT_TOLERANCE", "PRODUCTS", "SELECTED", "Cost", "CostModel", "cost"]
 
@@ -60,9 +62,28 @@ class CostModel(ABC, Generic[AnySpec]):
         lanes = spec.build_to_dict().get("lanes")
         return () if lanes is None else (lanes,)
 
+    def builds(self, spec: AnySpec) -> list[Sequence[AnySpec]]:
+        """Return the network in all useful foldings, those of the fewest lanes first.
+
+        Builds of as many lanes are one sequence, the one that takes the fewest cycles first. None has more lanes than
+        ``spec``, and ``spec`` itself is none of them.
+        """
+        found: list[Sequence[AnySpec]] = []
+        for lanes in sorted(_useful_lanes(self.folded(spec))):
+            # Very few lanes may need more rows of weights than a window has words.
+            with suppress(SpecError):
+                if lanes < spec.build_to_dict()["lanes"]:
+                    found.append((replace(spec, lanes=lanes),))
+        return found
+
     def smaller(self, spec: AnySpec) -> str:
         """Return the advice for a network that fits nowhere: what makes it smaller."""
         return "use a smaller network"
+
+
+def _useful_lanes(sizes: tuple[int, ...]) -> set[int]:
+    """Return the numbers of lanes of which none is idle in all groups: some ``2 * sqrt(size)`` for each size."""
+    return {ceil_div(size, groups) for size in sizes for groups in range(1, size + 1)}
 
 
 class AnyCore(CostModel[Spec]):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain
 
 from attractor.gateware.boards import BOARDS, Board, Family
 from attractor.gateware.costs import LUT_TOLERANCE, LUTS_OF_LUT_RAM, Cost, cost, model_of
 from attractor.gateware.packing import LARGE_RAM_BITS, Memory, Packed, pack, pack_large
-from attractor.spec import Region, Spec, SpecError
-from attractor.spec.base import ceil_div
+from attractor.spec import Region, Spec
 from attractor.spec.protocol import FULL_BUFFERS, Buffers
 
 __all__ = [
@@ -31,6 +29,9 @@ RECEIVED, REPLIES = "link.buffer.storage", "link.encoder.storage"
 #: What the link keeps, from as much as always to the least. Requests give way first: some of those on their way are on
 #: the line, while replies are kept until the host has seen what came after them.
 _BUFFERS = (FULL_BUFFERS, Buffers(receive=1024), Buffers(1024, 1024), Buffers(512, 1024), Buffers(512, 512))
+
+#: So many numbers of lanes are looked at one by one.
+_HANDFUL = 8
 
 
 class DoesNotFit(ValueError):  # noqa: N818 - reads as what it says
@@ -55,7 +56,7 @@ class Estimate:
         Greatest part by which ``luts`` may be wrong: :data:`LUT_TOLERANCE`, or more if the family of the network has no
         model of its own.
     large_rams:
-        Large single-ported RAMs (SPRAM of the UP5K): the weights, where they do not fit into block RAM.
+        Large single-ported RAMs (SPRAM of the UP5K): weights, or the rows of couplings, that do not fit into block RAM.
     multipliers:
         Multipliers; 0 if products are made of LUTs, as on iCE40 where there are not enough multipliers for all.
     """
@@ -145,9 +146,9 @@ def most_lanes(spec: Spec, board: Board) -> Estimate:
     DoesNotFit
         If it fits with no number of lanes; the message says what is missing, and which board holds the network.
     """
-    builds = [*_folded(spec), spec]
+    builds = model_of(spec).builds(spec)
     lacks = ""
-    for build in reversed(builds):
+    for build in (spec, *chain.from_iterable(reversed(builds))):
         # That parameters are too large is known before anything is elaborated.
         missing = _parameters_shortage(build, board)
         if missing is None:
@@ -156,21 +157,22 @@ def most_lanes(spec: Spec, board: Board) -> Estimate:
                 return found
             missing = found.lacks
         lacks = missing
-    larger = next((other.name for other in _larger_boards(board) if _holds_folded(builds, other)), None)
+    larger = next((other.name for other in _larger_boards(board) if _holds_any([*builds, [spec]], other)), None)
     advice = f"the board {larger} holds it" if larger else model_of(spec).smaller(spec)
     raise DoesNotFit(f"this network does not fit {board.name}: with the fewest lanes it needs {lacks}; {advice}")
 
 
-def _holds_folded(builds: list[Spec], board: Board) -> bool:
-    """Return whether a board holds a network with the fewest of some numbers of lanes, the fewest first."""
-    possible = (build for build in builds if _parameters_shortage(build, board) is None)
-    return any(estimate(build, board).fits_as_estimated for build in islice(possible, 1))
+def _holds_any(builds: Sequence[Sequence[Spec]], board: Board) -> bool:
+    """Return whether a board holds a network with the fewest lanes with which it holds the parameters."""
+    possible = ([one for one in same if _parameters_shortage(one, board) is None] for same in builds)
+    fewest = next((same for same in possible if same), ())
+    return any(estimate(one, board).fits_as_estimated for one in fewest)
 
 
 def _pack(model: Cost, board: Board) -> tuple[tuple[Memory, Packed], ...]:
     """Return what each memory becomes.
 
-    Where block RAM is short the link keeps less, and then weights go to the large RAMs, with as much as fits.
+    Where block RAM is short the link keeps less; then what may go to the large RAMs does, and it keeps as much as fits.
     """
     kinds = (False, True) if board.resources.large_rams else (False,)
     tries = [_packed(_with_buffers(model.memories, kept), board, large=large) for large in kinds for kept in _BUFFERS]
@@ -246,44 +248,45 @@ def does_not_fit(spec: Spec, board: Board, shortage: str) -> DoesNotFit:
     fewer = _fewer_lanes(spec, board)
     larger = next((other.name for other in _larger_boards(board) if _holds(spec, other)), None)
     steps = [
-        *([f"lanes={fewer}, which takes more cycles"] if fewer else []),
+        *([f"{_differences(spec, fewer)}, which takes more cycles"] if fewer else []),
         *([f"the board {larger}"] if larger else []),
-    ]
+    ] or _both(spec, board)
     advice = f"it would fit with {', or '.join(steps)}" if steps else model_of(spec).smaller(spec)
     return DoesNotFit(f"this network does not fit {board.name}: it needs {shortage}; {advice}")
 
 
-def _fewer_lanes(spec: Spec, board: Board) -> int | None:
-    """Return the most lanes, fewer than those of ``spec``, with which it fits; None if there are none.
+def _both(spec: Spec, board: Board) -> list[str]:
+    """Return the smallest board that holds a network with fewer lanes, and which; none if there is no such board."""
+    for larger in _larger_boards(board):
+        if fewer := _fewer_lanes(spec, larger):
+            return [f"the board {larger.name} and {_differences(spec, fewer)}"]
+    return []
 
-    What fits with some lanes fits with fewer. Each step elaborates a design, which takes longer the more lanes it has:
-    so the limit is looked for from the fewest lanes on, in steps that double, and then by halving.
+
+def _differences(spec: Spec, build: Spec) -> str:
+    """Return the fields in which a build differs from another, as text."""
+    before = spec.build_to_dict()
+    return ", ".join(f"{name}={value}" for name, value in build.build_to_dict().items() if value != before[name])
+
+
+def _fewer_lanes(spec: Spec, board: Board) -> Spec | None:
+    """Return the build with the most lanes, fewer than those of ``spec``, with which it fits; None if there is none.
+
+    What fits with some lanes mostly fits with fewer. Each step elaborates a design, which takes longer the more lanes
+    it has: so the limit is looked for from the fewest lanes on, in steps that double, and then by halving; and only a
+    handful of builds is looked at one after the other.
     """
-    folded = _folded(spec)
-    fitting, candidates, doubling = 0, len(folded), True
+    builds = model_of(spec).builds(spec)
+    if len(builds) <= _HANDFUL:
+        return next((build for build in chain.from_iterable(reversed(builds)) if _holds(build, board)), None)
+    fitting, candidates, doubling, found = 0, len(builds), True, None
     while fitting < candidates:
         probe = min(2 * fitting, candidates - 1) if doubling else (fitting + candidates) // 2
-        if _holds(folded[probe], board):
-            fitting = probe + 1
+        if holding := next((build for build in builds[probe] if _holds(build, board)), None):
+            fitting, found = probe + 1, holding
         else:
             candidates, doubling = probe, False
-    return folded[fitting - 1].build_to_dict()["lanes"] if fitting else None
-
-
-def _folded(spec: Spec) -> list[Spec]:
-    """Return the network in all useful foldings over fewer lanes, those of the fewest lanes first."""
-    folded = []
-    for lanes in sorted(_useful_lanes(model_of(spec).folded(spec))):
-        # Very few lanes may need more rows of weights than a window has words.
-        with suppress(SpecError):
-            if lanes < spec.build_to_dict()["lanes"]:
-                folded.append(dataclasses.replace(spec, lanes=lanes))
-    return folded
-
-
-def _useful_lanes(sizes: tuple[int, ...]) -> set[int]:
-    """Return the numbers of lanes of which none is idle in all groups: some ``2 * sqrt(size)`` for each size."""
-    return {ceil_div(size, groups) for size in sizes for groups in range(1, size + 1)}
+    return found
 
 
 def _larger_boards(board: Board) -> list[Board]:

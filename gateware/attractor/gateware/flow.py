@@ -128,8 +128,8 @@ class Implementation:
 def prepare(top: Elaboratable, board: Board, *, large_weights: bool = False, multipliers: bool = False) -> Plan:
     """Return the files of a build of ``top`` on ``board``: netlist, scripts and constraints, equal for equal designs.
 
-    ``large_weights`` puts the weights into the large single-ported RAMs of the UP5K, and ``multipliers`` products into
-    its multipliers; those of ECP5 are used in any case.
+    ``large_weights`` puts the weights, or the rows of couplings, into the large single-ported RAMs of the UP5K, and
+    ``multipliers`` products into its multipliers; those of ECP5 are used in any case.
 
     Raises
     ------

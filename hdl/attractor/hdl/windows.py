@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from attractor.hdl.core import WindowSignature
 from attractor.hdl.records import record_layout
+from attractor.hdl.weights import LARGE
 from attractor.spec import Window
 
 __all__ = ["RecordReadout", "WindowMemory", "WindowRegister"]
@@ -26,6 +27,9 @@ class WindowMemory(wiring.Component):
     told:
         The core says when it reads, instead of being heard whenever the window is not used: so that neither the address
         of a large memory nor its enables wait for the link.
+    large:
+        It may be in a large RAM: it is never read and written in one cycle, and ``word`` counts only in the cycle after
+        its ``read``.
 
     Members
     -------
@@ -44,9 +48,9 @@ class WindowMemory(wiring.Component):
     address: Signal
     word: Any
 
-    def __init__(self, window: Window, *, told: bool = False) -> None:
+    def __init__(self, window: Window, *, told: bool = False, large: bool = False) -> None:
         self.layout = word_layout(window)
-        self.words, self.told = window.words, told
+        self.words, self.told, self.large = window.words, told, large
         super().__init__(
             {
                 "window": In(WindowSignature(window)),
@@ -60,7 +64,9 @@ class WindowMemory(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         window = self.window
-        m.submodules.memory = storage = memory.Memory(shape=self.layout, depth=self.words, init=[])
+        attributes = {LARGE: "1"} if self.large else {}
+        storage = memory.Memory(shape=self.layout, depth=self.words, init=[], attrs=attributes)
+        m.submodules.memory = storage
         read, write = storage.read_port(), storage.write_port()
         theirs = ~self.running if self.told else window.read | window.write
         address = Mux(theirs, window.address, self.address)
@@ -74,7 +80,8 @@ class WindowMemory(wiring.Component):
         if self.told:
             # The window's address is always read, and what the window asked for is kept.
             arrives, kept = Signal(), Signal.like(window.read_data)
-            m.d.comb += [read.en.eq(theirs | self.read), window.read_data.eq(Mux(arrives, read.data, kept))]
+            always = theirs & ~window.write if self.large else theirs
+            m.d.comb += [read.en.eq(always | self.read), window.read_data.eq(Mux(arrives, read.data, kept))]
             m.d.sync += [arrives.eq(window.read), kept.eq(window.read_data)]
         else:
             m.d.comb += [read.en.eq(window.read | self.read), window.read_data.eq(read.data)]
@@ -83,6 +90,8 @@ class WindowMemory(wiring.Component):
             Assert(theirs | ~(window.read | window.write), "a window is used while the core runs"),
             Assert(~(theirs & self.read), "the core reads what it does not have"),
         ]
+        if self.large:
+            m.d.sync += Assert(~(read.en & write.en), "one port reads and writes at once")
         return m
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Assert, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -80,11 +80,13 @@ class RowReader(wiring.Component):
     def _find_starts(self, m: Module, starts: stream.Interface) -> Signal:
         """Read the pointer of each visit; return whether any is on its way to ``starts``."""
         window = self.spec.memory_map["pointers"]
-        m.submodules.pointers = memory = WindowMemory(window, told=True)
+        m.submodules.pointers = memory = WindowMemory(window, told=True, large=True)
         wiring.connect(m, wiring.flipped(self.pointers), memory.window)
         # Registered: cuts the path from the find-first of the changes to the address.
         visit = Signal.like(self.i.payload)
         valid = Signal()
+        # That of the word being shown. A large RAM keeps none: the address is given again for as long as it must wait.
+        asked = Signal.like(visit.source)
         read = Signal()
         effect = Signal.like(visit.effect)
         advance = Signal()
@@ -92,11 +94,17 @@ class RowReader(wiring.Component):
             advance.eq(valid & (~read | starts.ready)),
             self.i.ready.eq(~valid | advance),
             memory.running.eq(self.running),
-            memory.address.eq(visit.source),
-            memory.read.eq(advance),
+            memory.address.eq(Mux(advance, visit.source, asked)),
+            memory.read.eq(advance | (read & ~starts.ready)),
             starts.valid.eq(read),
             starts.payload.pointer.eq(memory.word.pointer),
             starts.payload.effect.eq(effect),
+        ]
+        fresh = Signal()
+        m.d.sync += [
+            asked.eq(memory.address),
+            fresh.eq(memory.read),
+            Assert(fresh | ~read, "a pointer counts that was not read in the cycle before"),
         ]
         with m.If(self.i.ready):
             m.d.sync += [valid.eq(self.i.valid), visit.eq(self.i.payload)]
@@ -111,7 +119,9 @@ class RowReader(wiring.Component):
     def _read_words(self, m: Module, starts: stream.Interface) -> None:
         """Ask for the words of a row, one a cycle, until one is marked; then for those of the next."""
         window, last = self.spec.memory_map["rows"], self.spec.row_words - 1
-        m.submodules.words = words = WindowMemory(replace(window, word_bits=window.word_bits - 1), told=True)
+        m.submodules.words = words = WindowMemory(
+            replace(window, word_bits=window.word_bits - 1), told=True, large=True
+        )
         m.submodules.marks = marks = WindowMemory(replace(window, word_bits=1), told=True)
         for part, bits in ((words, slice(None, -1)), (marks, slice(-1, None))):
             m.d.comb += [
