@@ -1,8 +1,7 @@
 """Large cuts of known graphs on machines with sparse couplings, and how long a board takes beside a processor.
 
-Every graph of ``--data`` that is named below is put on the smallest machine of ``scale_sparse.py`` that holds it on
-ULX3S-85F, and
-sampled ``--reads`` times by its golden model. ``rows`` have
+Every graph of ``--data`` that is named below is put on the smallest machine of ``scale_sparse.py`` on ULX3S-85F that
+holds it, and sampled ``--reads`` times by its golden model. ``rows`` have
 
 ``mean``, ``best_of_8``
     Mean of all reads, and mean over the reads, eight by eight, of the best of the eight: cut in percent of the greatest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attractor.sim.verilog import _whole_assignments
+from attractor.sim.verilog import _ASSIGNMENT, _assigned_at_start, _whole_assignments
 
 BEFORE = r"""module one(a, b);
   wire [7:0] word;
@@ -40,3 +40,11 @@ AFTER = r"""module one(a, b);
 def test_parts_that_cover_a_wire_are_assigned_as_a_whole_and_no_others() -> None:
     assert _whole_assignments(BEFORE) == AFTER
     assert _whole_assignments(AFTER) == AFTER
+
+
+def test_an_assignment_of_what_never_changes_is_seen_from_the_start() -> None:
+    text = "  always @*\n    \\$signal [1:0] = { \\$9 , \\$6  };\n  always @*\n    \\$signal [2] = 1'h0;\n"
+    assert _ASSIGNMENT.sub(_assigned_at_start, text) == (
+        "  always @*\n    \\$signal [1:0] = { \\$9 , \\$6  };\n  initial #0\n    \\$signal [1:0] = { \\$9 , \\$6  };\n"
+        "  initial\n    \\$signal [2] = 1'h0;\n"
+    )

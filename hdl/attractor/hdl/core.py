@@ -12,7 +12,7 @@ __all__ = ["CoreSignature", "WindowSignature", "WindowsSignature", "connect_wind
 class WindowSignature(wiring.Signature):
     """Access to the words of one memory window, seen from the accessing side.
 
-    ``read_data`` is valid in the cycle after one in which ``read`` was high, until the next ``read``. A write takes
+    ``read_data`` is valid in the cycle after one in which ``read`` was high, and in that cycle alone. A write takes
     effect in the cycle after ``write``. Reading and writing in one cycle is not allowed, nor is any access to a
     core's windows while the core is busy.
 

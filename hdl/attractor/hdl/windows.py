@@ -76,15 +76,14 @@ class WindowMemory(wiring.Component):
             write.en.eq(window.write),
             write.data.eq(window.write_data),
             self.word.eq(read.data),
+            window.read_data.eq(read.data),
         ]
         if self.told:
-            # The window's address is always read, and what the window asked for is kept.
-            arrives, kept = Signal(), Signal.like(window.read_data)
+            # The window's address is always read: what it asked for is there in the next cycle, and no longer.
             always = theirs & ~window.write if self.large else theirs
-            m.d.comb += [read.en.eq(always | self.read), window.read_data.eq(Mux(arrives, read.data, kept))]
-            m.d.sync += [arrives.eq(window.read), kept.eq(window.read_data)]
+            m.d.comb += read.en.eq(always | self.read)
         else:
-            m.d.comb += [read.en.eq(window.read | self.read), window.read_data.eq(read.data)]
+            m.d.comb += read.en.eq(window.read | self.read)
         m.d.sync += [
             Assert(~((window.read | window.write) & self.read), "a window is used while the core reads it"),
             Assert(theirs | ~(window.read | window.write), "a window is used while the core runs"),

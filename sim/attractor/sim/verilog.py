@@ -34,12 +34,13 @@ def to_icarus_verilog(component: wiring.Component, name: str) -> str:
 
     Icarus initialises signals before any process waits, so the trigger that Yosys adds is never seen, and
     ``always_comb`` does not end where parts of one signal have processes of their own. Here the trigger changes after
-    all processes wait, and constants are assigned once. A wire that is assigned in parts would be several drivers to
-    it, with strengths, bit by bit, at half the speed: here it is assigned as a whole.
+    all processes wait, processes of one assignment, which have none, run once at the start as well, and constants are
+    assigned once. A wire that is assigned in parts would be several drivers to it, with strengths, bit by bit, at half
+    the speed: here it is assigned as a whole.
     """
     text = _TRIGGER.sub(r"\1reg \2 ; initial #0 \2 = 0;", _convert(component, name))
     text = _MODULE_END.join(map(_whole_assignments, text.split(_MODULE_END)))
-    return _ASSIGNMENT.sub(_initial_if_constant, text)
+    return _ASSIGNMENT.sub(_assigned_at_start, text)
 
 
 def _whole_assignments(module: str) -> str:
@@ -62,8 +63,9 @@ def _convert(component: wiring.Component, name: str) -> str:
     return verilog.convert(component, name=name, strip_internal_attrs=True)
 
 
-def _initial_if_constant(match: re.Match[str]) -> str:
+def _assigned_at_start(match: re.Match[str]) -> str:
+    """Assign a constant once, and anything else at the start as well: what it depends on may never change."""
     indent, target, value = match.groups()
     if re.search(r"[\w\\$]", _LITERAL.sub("", value)):
-        return match.group()
+        return f"{match.group()}\n{indent}initial #0\n{target}{value};"
     return f"{indent}initial\n{target}{value};"
