@@ -20,8 +20,8 @@ BEST_KNOWN = 564
 
 
 @pytest.mark.parametrize("lanes", [16, pytest.param(64, marks=pytest.mark.slow)])
-def test_g11_is_cut_as_the_golden_model_cuts_it(lanes: int, problem_file: Callable[[str], Path]) -> None:
-    problem = read_problem(problem_file("G11.gz"))
+def test_g11_is_cut_as_the_golden_model_cuts_it(lanes: int, published: Callable[[str], Path]) -> None:
+    problem = read_problem(published("G11.gz"))
     assert isinstance(problem, Graph)
     bqm = max_cut(problem).bqm
     found = {}

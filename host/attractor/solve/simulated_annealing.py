@@ -29,7 +29,7 @@ class Annealed:
     samples:
         One for each read.
     seconds_a_read:
-        Seconds of a read, measured over all of them.
+        Seconds of processor time of a read, measured over all of them.
     """
 
     sweeps: int
@@ -65,9 +65,9 @@ def annealed(
     options = {"seed": seed % _SEEDS}
     sampler.sample(bqm, num_reads=1, num_sweeps=1, **options)  # what is loaded only once is not timed
     for count in sweeps:
-        began = time.perf_counter()
+        began = time.process_time()
         samples = sampler.sample(bqm, num_reads=reads, num_sweeps=count, **options)
-        yield Annealed(count, samples, (time.perf_counter() - began) / reads)
+        yield Annealed(count, samples, (time.process_time() - began) / reads)
 
 
 def _sampler() -> Any:
