@@ -6,6 +6,8 @@ holds it, and sampled ``--reads`` times by its golden model. ``rows`` have
 ``mean``, ``best_of_8``
     Mean of all reads, and mean over the reads, eight by eight, of the best of the eight: cut in percent of the greatest
     that is known.
+``words_a_row``
+    Words of couplings that a vertex takes, as the vertices are dealt.
 ``cycles_a_read``, ``dense_cycles_a_read``, ``dense_ratio``
     Clock cycles of a read, exactly those of the gateware; of the same graph on the dense core with as many lanes, where
     it has so many oscillators; and how many times as many those are.
@@ -40,6 +42,7 @@ from attractor.solve.program import Program
 from attractor.solve.projection import counted_cycles, line_load
 from attractor.solve.sampler import OscillatorSampler
 from attractor.solve.simulated_annealing import annealed
+from attractor.solve.sparse_networks import rows_needed
 from attractor.solve.success import Success
 from attractor.spec.sparse import SparseSpec
 
@@ -107,6 +110,7 @@ def row(name: str, bqm: dimod.BinaryQuadraticModel, chosen: argparse.Namespace) 
         "board": machine.board,
         "lanes": spec.lanes,
         "entries_a_cycle": spec.entries,
+        "words_a_row": rows_needed(spec, made.model.parameters) / bqm.num_variables,
         "cycles_a_read": cycles,
         "dense_cycles_a_read": dense,
         "dense_ratio": dense and dense / cycles,
