@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import dimod
@@ -13,7 +14,7 @@ from attractor.host import Device
 from attractor.solve.annealing import Annealing
 from attractor.solve.dealing import deal, row_lengths
 from attractor.solve.ising import ProblemError
-from attractor.solve.sampler import OscillatorSampler
+from attractor.solve.sampler import OscillatorSampler, reads_spins
 from attractor.spec import SpecError
 from attractor.spec.sparse import SparseSpec
 
@@ -153,3 +154,29 @@ def test_what_a_device_does_not_hold_is_told_with_all_three_numbers() -> None:
         pytest.raises(ProblemError, match=r"take \d+ words of 4 each, and .* has 20: use a network with row_words of"),
     ):
         OscillatorSampler(device).sample(torus(7), seed=0)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize(("inputs", "reference", "told"), [(0, 0, True), (2, 0, True), (2, 5, False), (0, 7, True)])
+def test_spins_alone_come_back_where_they_say_all(inputs: int, reference: int, told: bool, biased: bool) -> None:
+    spec = replace(SPEC, inputs=inputs, reference=reference, strength=6, random_start=True)
+    bqm = torus(6, np.random.default_rng(6))
+    if biased:
+        bqm.add_linear(0, 2)
+    with Device.open("sim:", spec) as device:
+        asked, beginnings = [], device.network.beginnings
+        device.network.beginnings = lambda *given, **options: asked.append(given[2]) or beginnings(*given, **options)
+        sampler = OscillatorSampler(device)
+        found = sampler.sample(bqm, num_reads=5, seed=3, periods=20)
+        placement = sampler.program(bqm, Annealing(periods=20)).placement
+    golden = OscillatorSampler(spec=spec).sample(bqm, num_reads=5, seed=3, periods=20)
+    assert np.array_equal(found.record.sample, golden.record.sample)
+    assert len(np.unique(found.record.sample, axis=0)) > 1
+    assert reads_spins(placement) is (told or not biased)
+    assert asked == ([spec.spin_bytes] if told or not biased else [])
+
+
+def test_a_spec_is_for_the_golden_model() -> None:
+    with pytest.raises(ValueError, match="spec is for the golden model, and a device has its own"):
+        OscillatorSampler("sim:", spec=SPEC)
+    assert OscillatorSampler(spec=SPEC).properties["max_variables"] == SPEC.targets

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from attractor.solve.ising import ProblemError, Scale, Weights, quantise
 from attractor.spec import IntegerArray, SpecError
-from attractor.spec.base import ceil_div
 from attractor.spec.oscillator import MOST_WEIGHT_BITS
 from attractor.spec.sparse import MOST_SPARSE_LANES, SparseSpec
 
@@ -163,6 +162,6 @@ def check_rows(spec: SparseSpec, parameters: Any, name: str) -> None:
     if needed > spec.row_words:
         raise ProblemError(
             f"the problem's couplings take {needed:,} words of {spec.entries} each, and {name} has {spec.row_words:,}: "
-            f"use a network with row_words of {needed:,}, or with {ceil_div(needed * spec.entries, spec.row_words)} "
-            "entries, or attractor.solve.decomposing.DecomposingSampler, which divides it"
+            f"use a network with row_words of {needed:,} or with more entries, or "
+            "attractor.solve.decomposing.DecomposingSampler, which divides it"
         )
