@@ -15,6 +15,7 @@ from attractor.spec.felif import FelifLayer, FelifResult, FelifSpec
 from attractor.spec.memory_map import PAYLOAD_BYTES, MemoryMap, Region, Window
 from attractor.spec.oscillator import OscillatorResult, OscillatorSpec
 from attractor.spec.records import Field, Record
+from attractor.spec.sparse import SparseSpec
 
 __all__ = [
     "PAYLOAD_BYTES",
@@ -33,6 +34,7 @@ __all__ = [
     "Parameters",
     "Record",
     "Region",
+    "SparseSpec",
     "Spec",
     "SpecError",
     "Window",
